@@ -1,0 +1,1 @@
+//! The public API of the crate, as its users see it.

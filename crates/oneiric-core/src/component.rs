@@ -1,0 +1,149 @@
+//! Components, the roles they play, and the runtimes that build them.
+//!
+//! A component is built from a [`Descriptor`] by the [`ComponentRuntime`] that owns its factory's
+//! scheme, and says at that moment which roles it plays. A role is a trait with one line of
+//! `impl Role for dyn Trait`; a foreign crate adds one in the same way:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use oneiric_core::{Component, Instance, Role};
+//!
+//! trait Greeter: Send + Sync {
+//!     fn greet(&self, name: &str) -> String;
+//! }
+//! impl Role for dyn Greeter {
+//!     const NAME: &'static str = "greeter";
+//! }
+//!
+//! struct Polite;
+//! impl Component for Polite {}
+//! impl Greeter for Polite {
+//!     fn greet(&self, name: &str) -> String {
+//!         format!("Good evening, {name}")
+//!     }
+//! }
+//!
+//! let polite = Arc::new(Polite);
+//! let instance = Instance::new(polite.clone()).plays::<dyn Greeter>(polite);
+//! let greeter = instance.role::<dyn Greeter>().expect("it plays that role");
+//! assert_eq!(greeter.greet("Ada"), "Good evening, Ada");
+//! ```
+
+use std::any::{Any, TypeId};
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::{Descriptor, Fault};
+
+/// A trait object that components can be asked for by name.
+pub trait Role: 'static {
+    /// The name that errors and `explain` use: `task`.
+    const NAME: &'static str;
+}
+
+/// What every component has: a beginning, a pulse and an end, each with a default.
+#[async_trait]
+pub trait Component: Send + Sync + 'static {
+    /// Called once before the first use.
+    ///
+    /// # Errors
+    /// A fault leaves the component out of service.
+    async fn start(&self) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    /// Whether it can do its work now. Resembles normal operation; cheap enough for once a second.
+    ///
+    /// # Errors
+    /// The reason why it cannot.
+    async fn health(&self) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    /// Called once after the last use; frees what [`Component::start`] took.
+    ///
+    /// # Errors
+    /// A fault is reported and changes nothing: the component is gone either way.
+    async fn stop(&self) -> Result<(), Fault> {
+        Ok(())
+    }
+}
+
+const _: fn(&dyn Component) = |_| {};
+
+/// A built component and the roles it plays. A clone is the same component.
+#[derive(Clone)]
+pub struct Instance {
+    component: Arc<dyn Component>,
+    // Two or three entries: a scan beats a map. The value is the `Arc<R>` of the role's trait object.
+    roles: Vec<(TypeId, &'static str, Arc<dyn Any + Send + Sync>)>,
+}
+
+impl Instance {
+    /// An instance that plays no role yet.
+    pub fn new(component: Arc<dyn Component>) -> Self {
+        Self { component, roles: Vec::new() }
+    }
+
+    /// Adds a role; the last one wins where a role is added twice.
+    #[must_use]
+    pub fn plays<R: ?Sized + Role>(mut self, role: Arc<R>) -> Self
+    where
+        Arc<R>: Send + Sync,
+    {
+        self.roles.retain(|(id, ..)| *id != TypeId::of::<R>());
+        self.roles.push((TypeId::of::<R>(), R::NAME, Arc::new(role)));
+        self
+    }
+
+    /// The component as the role `R`, or `None` where it does not play it.
+    pub fn role<R: ?Sized + Role>(&self) -> Option<Arc<R>>
+    where
+        Arc<R>: Send + Sync,
+    {
+        let (.., role) = self.roles.iter().find(|(id, ..)| *id == TypeId::of::<R>())?;
+        role.downcast_ref::<Arc<R>>().cloned()
+    }
+
+    /// The names of the roles it plays, in the order in which they were added.
+    pub fn roles(&self) -> impl Iterator<Item = &'static str> {
+        self.roles.iter().map(|(_, name, _)| *name)
+    }
+
+    /// The component itself: start, health, stop.
+    pub fn component(&self) -> &dyn Component {
+        self.component.as_ref()
+    }
+}
+
+impl fmt::Debug for Instance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Instance").field("roles", &self.roles().collect::<Vec<_>>()).finish_non_exhaustive()
+    }
+}
+
+/// Builds the components whose factory it recognises: one per scheme (`builtin:`, `exec:`, ...).
+#[async_trait]
+pub trait ComponentRuntime: Send + Sync + fmt::Debug {
+    /// Its name in errors and in `explain`: `exec`.
+    fn name(&self) -> &'static str;
+
+    /// Whether it builds this factory. Runtimes are asked in the order in which they were added.
+    fn recognises(&self, descriptor: &Descriptor) -> bool;
+
+    /// Checks a descriptor without side effect, so that a bad one is an error when it is loaded.
+    ///
+    /// # Errors
+    /// A permanent fault that names the field and what it may hold, or a denied one.
+    fn check(&self, descriptor: &Descriptor) -> Result<(), Fault>;
+
+    /// Builds an instance. It is not started yet.
+    ///
+    /// # Errors
+    /// As [`ComponentRuntime::check`], and whatever building met.
+    async fn build(&self, descriptor: &Descriptor) -> Result<Instance, Fault>;
+}
+
+const _: fn(&dyn ComponentRuntime) = |_| {};

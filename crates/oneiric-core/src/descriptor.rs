@@ -1,0 +1,133 @@
+//! Plain data about one candidate component: all that the resolver may look at.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::retry::RetryPolicy;
+use crate::{Domain, Key, Provider};
+
+/// Where a candidate came from. Re-registration replaces within one source only.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// Registered in code by the embedding program.
+    Manual,
+    /// A manifest that the operator named: on the command line or in local settings.
+    LocalManifest(String),
+    /// A manifest that was fetched.
+    RemoteManifest(String),
+    /// A linked crate.
+    Linked(String),
+}
+
+impl Source {
+    /// Upstream's word for it: `manual`, `remote_manifest`, `local_pkg`.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Source::Manual => "manual",
+            Source::LocalManifest(_) => "local_manifest",
+            Source::RemoteManifest(_) => "remote_manifest",
+            Source::Linked(_) => "local_pkg",
+        }
+    }
+
+    /// Which file, address or crate, where there is one.
+    pub fn place(&self) -> Option<&str> {
+        match self {
+            Source::Manual => None,
+            Source::LocalManifest(place) | Source::RemoteManifest(place) | Source::Linked(place) => {
+                Some(place)
+            }
+        }
+    }
+}
+
+/// How a component is built: `scheme:rest`, or Python's `pkg.mod:Attr`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Factory(String);
+
+impl Factory {
+    /// Wraps the text; whether anything recognises it is decided when it is loaded.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text as written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What follows `scheme:`, where the factory has that scheme: `exec:sh` → `sh`.
+    pub fn of_scheme(&self, scheme: &str) -> Option<&str> {
+        self.0.strip_prefix(scheme)?.strip_prefix(':').map(str::trim)
+    }
+}
+
+impl fmt::Display for Factory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// One candidate component.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Descriptor {
+    /// What kind of thing it is.
+    pub domain: Domain,
+    /// What it is asked for by.
+    pub key: Key,
+    /// Who offers it.
+    pub provider: Provider,
+    /// How it is built.
+    pub factory: Factory,
+    /// Ranks within a key after selection and capabilities; higher wins. Upstream's range is ±1000.
+    #[serde(default)]
+    pub priority: i32,
+    /// Breaks ties of priority; higher wins. Upstream's range is ±100.
+    #[serde(default)]
+    pub stack_level: i32,
+    /// Free text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Names of what it can do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub capabilities: Vec<String>,
+    /// Whether calling it twice with one idempotency key is as good as once; `None` is unsaid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotent: Option<bool>,
+    /// The longest time one call may take, in seconds; a node may say otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_seconds: Option<f64>,
+    /// When to try again; a node or a graph may say otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<RetryPolicy>,
+    /// Everything else that the manifest said, upstream's shape.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub metadata: Map<String, Value>,
+    /// Where it came from.
+    pub source: Source,
+}
+
+impl Descriptor {
+    /// A candidate with no more than its identity; fill in the public fields as needed.
+    pub fn new(domain: Domain, key: Key, provider: Provider, factory: Factory, source: Source) -> Self {
+        Self {
+            domain,
+            key,
+            provider,
+            factory,
+            priority: 0,
+            stack_level: 0,
+            version: None,
+            capabilities: Vec::new(),
+            idempotent: None,
+            timeout_seconds: None,
+            retry: None,
+            metadata: Map::new(),
+            source,
+        }
+    }
+}

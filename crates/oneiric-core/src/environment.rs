@@ -1,0 +1,40 @@
+//! The process environment as an argument, so that configuration is tested without touching it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// The names of every variable that Oneiric reads, in one place.
+pub mod names {
+    /// The state folder, where `--state-dir` does not say.
+    pub const CACHE_DIR: &str = "ONEIRIC_CACHE_DIR";
+    /// Prefixes of factories that may be built, comma separated (upstream's meaning).
+    pub const FACTORY_ALLOWLIST: &str = "ONEIRIC_FACTORY_ALLOWLIST";
+    /// The log level, where `--log-level` does not say.
+    pub const LOG_LEVEL: &str = "ONEIRIC_LOG_LEVEL";
+    /// `name:level` pairs, comma separated: the stack level of a provider's package.
+    pub const STACK_ORDER: &str = "ONEIRIC_STACK_ORDER";
+}
+
+/// Where variables are read from.
+pub trait Environment: Send + Sync + fmt::Debug {
+    /// The value of `name`; `None` where it is unset or not UTF-8.
+    fn get(&self, name: &str) -> Option<String>;
+}
+
+const _: fn(&dyn Environment) = |_| {};
+
+/// An environment that holds exactly what it was given.
+#[derive(Debug, Clone, Default)]
+pub struct MapEnvironment(BTreeMap<String, String>);
+
+impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for MapEnvironment {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
+        Self(pairs.into_iter().map(|(k, v)| (k.into(), v.into())).collect())
+    }
+}
+
+impl Environment for MapEnvironment {
+    fn get(&self, name: &str) -> Option<String> {
+        self.0.get(name).cloned()
+    }
+}

@@ -1,0 +1,246 @@
+//! Whether work may start: the port, and the ordered pipeline that decides it.
+//!
+//! Every start passes the gate (a run, a node, a retry, a resume), and every denial names the step
+//! that said no. This module has the checks without side effect; claims (dedupe, budget, rate,
+//! permits) are operations of the store and join as their capabilities do.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::{Descriptor, Domain, Fault, Key, RunId, Timestamp};
+
+/// What asks to be admitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// A new run of a workflow.
+    Run,
+    /// A run that goes on after an interruption.
+    Resume,
+    /// A try of a node.
+    Node,
+}
+
+/// One question to the gate. Borrowed: it is asked for every node.
+#[derive(Debug, Clone, Copy)]
+pub struct Admission<'a> {
+    /// What asks.
+    pub purpose: Purpose,
+    /// The domain of the component that would run.
+    pub domain: &'a Domain,
+    /// Its key.
+    pub key: &'a Key,
+    /// The component, where it has been resolved.
+    pub descriptor: Option<&'a Descriptor>,
+    /// The run it belongs to.
+    pub run: RunId,
+    /// The time after which it must not start.
+    pub deadline: Option<Timestamp>,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// The steps of the pipeline in the order in which they decide: cheap and without side effect first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Step {
+    /// Paused or draining.
+    Activity,
+    /// Deprecated, disabled, past its deadline.
+    Lifecycle,
+    /// A factory that is not allowed here.
+    Trust,
+    /// Another tenant's.
+    Tenant,
+    /// A rule of the operator.
+    Policy,
+    /// A capability that was not granted.
+    Capability,
+    /// A target that is known to be down.
+    Breaker,
+    /// The same work was accepted before.
+    Dedupe,
+}
+
+impl Step {
+    /// The name in denials and in `explain`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Step::Activity => "activity",
+            Step::Lifecycle => "lifecycle",
+            Step::Trust => "trust",
+            Step::Tenant => "tenant",
+            Step::Policy => "policy",
+            Step::Capability => "capability",
+            Step::Breaker => "breaker",
+            Step::Dedupe => "dedupe",
+        }
+    }
+}
+
+/// A no, with who said it and why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("denied by {}: {reason}", step.name())]
+pub struct Denial {
+    /// The step that said no.
+    pub step: Step,
+    /// Lowercase, no full stop.
+    pub reason: String,
+}
+
+impl From<Denial> for Fault {
+    fn from(denial: Denial) -> Fault {
+        Fault::denied(format!("denied-{}", denial.step.name()), denial.to_string())
+    }
+}
+
+/// The gate's answer.
+pub type Verdict = Result<(), Denial>;
+
+/// A verdict now or later: the common answer costs no allocation, a policy engine may take its time.
+pub enum Decision<'a> {
+    /// Decided.
+    Now(Verdict),
+    /// Being decided. Dropping it withdraws the question.
+    Later(Pin<Box<dyn Future<Output = Verdict> + Send + 'a>>),
+}
+
+impl fmt::Debug for Decision<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Decision::Now(verdict) => f.debug_tuple("Now").field(verdict).finish(),
+            Decision::Later(_) => f.write_str("Later"),
+        }
+    }
+}
+
+/// Decides every start.
+pub trait Gate: Send + Sync + fmt::Debug {
+    /// Answers one question.
+    fn admit<'a>(&'a self, admission: &'a Admission<'a>) -> Decision<'a>;
+}
+
+const _: fn(&dyn Gate) = |_| {};
+
+/// One check of the pipeline: a plain function over the question.
+pub trait Check: Send + Sync + fmt::Debug {
+    /// Its place in the order.
+    fn step(&self) -> Step;
+
+    /// `Some(reason)` is a no.
+    fn deny(&self, admission: &Admission<'_>) -> Option<String>;
+}
+
+const _: fn(&dyn Check) = |_| {};
+
+/// The checks in the order of their [`Step`]; the first no decides.
+#[derive(Debug, Default)]
+pub struct Pipeline(Vec<Box<dyn Check>>);
+
+impl Pipeline {
+    /// The checks that need no source of their own.
+    pub fn standard() -> Self {
+        Self::default().with(Deadline).with(Enabled)
+    }
+
+    /// Adds a check at the place its step gives it, behind those of the same step.
+    #[must_use]
+    pub fn with(mut self, check: impl Check + 'static) -> Self {
+        self.0.push(Box::new(check));
+        self.0.sort_by_key(|check| check.step());
+        self
+    }
+
+    /// Asks the checks in order.
+    pub fn decide(&self, admission: &Admission<'_>) -> Verdict {
+        for check in &self.0 {
+            if let Some(reason) = check.deny(admission) {
+                return Err(Denial { step: check.step(), reason });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Gate for Pipeline {
+    fn admit<'a>(&'a self, admission: &'a Admission<'a>) -> Decision<'a> {
+        Decision::Now(self.decide(admission))
+    }
+}
+
+/// Nothing starts after its deadline.
+#[derive(Debug)]
+pub struct Deadline;
+
+impl Check for Deadline {
+    fn step(&self) -> Step {
+        Step::Lifecycle
+    }
+
+    fn deny(&self, admission: &Admission<'_>) -> Option<String> {
+        let deadline = admission.deadline.filter(|deadline| *deadline <= admission.now)?;
+        let late = admission.now.since(deadline);
+        Some(format!("the deadline passed {late:?} ago"))
+    }
+}
+
+/// A component whose `metadata.lifecycle` is `disabled` or `archived` is not started.
+#[derive(Debug)]
+pub struct Enabled;
+
+impl Check for Enabled {
+    fn step(&self) -> Step {
+        Step::Lifecycle
+    }
+
+    fn deny(&self, admission: &Admission<'_>) -> Option<String> {
+        let state = admission.descriptor?.metadata.get("lifecycle")?.as_str()?;
+        matches!(state, "disabled" | "archived")
+            .then(|| format!("{} `{}` is {state}", admission.domain, admission.key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn question<'a>(key: &'a Key, deadline: Option<i64>) -> Admission<'a> {
+        Admission {
+            purpose: Purpose::Node,
+            domain: &Domain::TASK,
+            key,
+            descriptor: None,
+            run: RunId::from_bytes([0; 16]),
+            deadline: deadline.map(Timestamp::from_micros),
+            now: Timestamp::from_micros(1_000_000),
+        }
+    }
+
+    #[derive(Debug)]
+    struct No(Step);
+    impl Check for No {
+        fn step(&self) -> Step {
+            self.0
+        }
+        fn deny(&self, _: &Admission<'_>) -> Option<String> {
+            Some(self.0.name().to_owned())
+        }
+    }
+
+    #[test]
+    fn the_earliest_step_decides_in_whatever_order_checks_were_added() {
+        let gate = Pipeline::default().with(No(Step::Dedupe)).with(No(Step::Activity)).with(No(Step::Policy));
+        let key = Key::new("k").unwrap();
+        assert_eq!(gate.decide(&question(&key, None)).unwrap_err().step, Step::Activity);
+    }
+
+    #[test]
+    fn nothing_starts_after_its_deadline() {
+        let key = Key::new("k").unwrap();
+        let gate = Pipeline::standard();
+        assert!(gate.decide(&question(&key, None)).is_ok());
+        assert!(gate.decide(&question(&key, Some(2_000_000))).is_ok());
+        let denial = gate.decide(&question(&key, Some(500_000))).unwrap_err();
+        assert_eq!(denial.to_string(), "denied by lifecycle: the deadline passed 500ms ago");
+        assert_eq!(Fault::from(denial).code, "denied-lifecycle");
+    }
+}
