@@ -1,0 +1,131 @@
+//! What is applied atomically.
+
+use oneiric_core::{BootId, Digest, RunId};
+
+use crate::record::blob::Blob;
+use crate::record::boot::BootRecord;
+use crate::record::checkpoint::Checkpoint;
+use crate::record::extension::Extension;
+use crate::record::journal::JournalEntry;
+use crate::record::node::NodeRecord;
+use crate::record::run::{RunRecord, RunState};
+
+/// What must be true for a batch to be applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Require {
+    /// No run has this id.
+    RunAbsent(RunId),
+    /// The run's fence still stands where its owner saw it.
+    RunEpoch {
+        /// The run.
+        run: RunId,
+        /// The fence.
+        epoch: u64,
+    },
+    /// The blob is there: a batch that points at one must not be first.
+    BlobPresent(Digest),
+    /// The extension's version; `None` is absent. A record starts at version 1.
+    ExtensionVersion {
+        /// Its family.
+        family: String,
+        /// Its key.
+        key: String,
+        /// The version it must have.
+        version: Option<u64>,
+    },
+}
+
+/// Which precondition did not hold, and what was found.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// A run of that id exists.
+    #[error("run {0} exists already")]
+    RunExists(RunId),
+    /// There is no such run.
+    #[error("run {0} does not exist")]
+    RunMissing(RunId),
+    /// Somebody else owns the run by now.
+    #[error("run {run} has moved on to epoch {found}, this owner held {held}")]
+    StaleEpoch {
+        /// The run.
+        run: RunId,
+        /// The fence that the batch named.
+        held: u64,
+        /// The fence that stands.
+        found: u64,
+    },
+    /// The blob is not there.
+    #[error("blob {0} is not in the store")]
+    BlobMissing(Digest),
+    /// The extension has another version.
+    #[error("{family} `{key}` is at version {found:?}, expected {expected:?}")]
+    Version {
+        /// Its family.
+        family: String,
+        /// Its key.
+        key: String,
+        /// What the batch named.
+        expected: Option<u64>,
+        /// What stands.
+        found: Option<u64>,
+    },
+}
+
+/// One change.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Op {
+    /// Adds a run. Its id must be new: a batch says so with [`Require::RunAbsent`].
+    InsertRun(Box<RunRecord>),
+    /// Sets the part of a run that changes. The fence is not touched by it: only a claim raises it.
+    SetRun {
+        /// The run.
+        run: RunId,
+        /// Its new state; `epoch` in it is ignored.
+        state: Box<RunState>,
+    },
+    /// Sets a node's row, whether or not there is one.
+    SetNode(NodeRecord),
+    /// Adds a checkpoint; one that is there already stays as it is.
+    PutCheckpoint(Checkpoint),
+    /// Appends to a run's journal. The sequence must be the next one.
+    Append(JournalEntry),
+    /// Adds a boot or sets its row.
+    SetBoot(BootRecord),
+    /// Takes the ownership of everything from a boot.
+    Disown(BootId),
+    /// Adds a blob; the same digest again changes nothing.
+    Blob(Blob),
+    /// Sets or removes a foreign record and raises its version.
+    Extension(Extension),
+}
+
+/// Changes that happen together or not at all.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Batch {
+    /// What must be true.
+    pub require: Vec<Require>,
+    /// What is changed, in order.
+    pub ops: Vec<Op>,
+}
+
+impl Batch {
+    /// A batch without preconditions.
+    pub fn of(ops: impl IntoIterator<Item = Op>) -> Self {
+        Self { require: Vec::new(), ops: ops.into_iter().collect() }
+    }
+
+    /// Adds a precondition.
+    #[must_use]
+    pub fn require(mut self, require: Require) -> Self {
+        self.require.push(require);
+        self
+    }
+
+    /// The changes of `other` behind those of `self`, in one transaction.
+    #[must_use]
+    pub fn and(mut self, other: Batch) -> Self {
+        self.require.extend(other.require);
+        self.ops.extend(other.ops);
+        self
+    }
+}

@@ -1,0 +1,260 @@
+//! The store that forgets: the model that other backends are measured against, and the backend of
+//! embedders that need no durability.
+//!
+//! Runs live in one map behind one lock; a commit holds it for a few hundred nanoseconds.
+
+mod check;
+mod run;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use oneiric_core::{BootId, Digest, RunId};
+
+use crate::batch::{Batch, Op, Refusal, Require};
+use crate::claim::Claim;
+use crate::commit::{Commit, CommitError};
+use crate::record::boot::BootRecord;
+use crate::record::checkpoint::Checkpoint;
+use crate::record::journal::JournalEntry;
+use crate::record::node::NodeRecord;
+use crate::record::run::RunRecord;
+use crate::store::{IntegrityReport, RunFilter, Store, StoreError};
+use run::Run;
+
+/// The store that forgets. A clone is the same store.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryStore(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    // By id, and so by age.
+    runs: BTreeMap<RunId, Run>,
+    boots: HashMap<BootId, BootRecord>,
+    dead: Vec<BootId>,
+    blobs: HashMap<Digest, Arc<[u8]>>,
+    extensions: HashMap<(String, String), (u64, Option<Vec<u8>>)>,
+    closed: bool,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Declares a boot dead, as the end of its process would. For tests of recovery.
+    pub fn bury(&self, boot: BootId) {
+        self.lock().dead.push(boot);
+    }
+
+    // A panic under the lock leaves whole batches: nothing is changed before all checks passed.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn open(&self) -> Result<&Self, StoreError> {
+        if self.closed { Err(StoreError::Closed) } else { Ok(self) }
+    }
+
+    fn apply(&mut self, batch: Batch) -> Result<(), CommitError> {
+        self.open()?;
+        for require in &batch.require {
+            self.check(require)?;
+        }
+        for op in &batch.ops {
+            self.allows(op)?;
+        }
+        for op in batch.ops {
+            self.put(op);
+        }
+        Ok(())
+    }
+
+    fn check(&self, require: &Require) -> Result<(), Refusal> {
+        match require {
+            Require::RunAbsent(run) if self.runs.contains_key(run) => Err(Refusal::RunExists(*run)),
+            Require::RunAbsent(_) => Ok(()),
+            Require::RunEpoch { run, epoch } => {
+                let found = self.runs.get(run).ok_or(Refusal::RunMissing(*run))?.record.state.epoch;
+                if found == *epoch {
+                    Ok(())
+                } else {
+                    Err(Refusal::StaleEpoch { run: *run, held: *epoch, found })
+                }
+            }
+            Require::BlobPresent(digest) if self.blobs.contains_key(digest) => Ok(()),
+            Require::BlobPresent(digest) => Err(Refusal::BlobMissing(*digest)),
+            Require::ExtensionVersion { family, key, version } => {
+                let found = self.extensions.get(&(family.clone(), key.clone()));
+                let found = found.filter(|(_, value)| value.is_some()).map(|(version, _)| *version);
+                if found == *version {
+                    Ok(())
+                } else {
+                    Err(Refusal::Version {
+                        family: family.clone(),
+                        key: key.clone(),
+                        expected: *version,
+                        found,
+                    })
+                }
+            }
+        }
+    }
+
+    /// Refuses what would break the store, before anything is changed.
+    fn allows(&self, op: &Op) -> Result<(), Refusal> {
+        match op {
+            Op::InsertRun(record) if self.runs.contains_key(&record.id) => Err(Refusal::RunExists(record.id)),
+            _ => Ok(()),
+        }
+    }
+
+    fn put(&mut self, op: Op) {
+        match op {
+            Op::InsertRun(record) => {
+                self.runs.insert(record.id, Run::new(*record));
+            }
+            Op::SetRun { run, state } => {
+                if let Some(run) = self.runs.get_mut(&run) {
+                    let epoch = run.record.state.epoch;
+                    run.record.state = *state;
+                    run.record.state.epoch = epoch;
+                }
+            }
+            Op::SetNode(node) => self.within(node.run, |run| run.set_node(node)),
+            Op::PutCheckpoint(checkpoint) => {
+                self.within(checkpoint.run, |run| run.put_checkpoint(checkpoint))
+            }
+            Op::Append(entry) => self.within(entry.run, |run| run.journal.push(entry)),
+            Op::SetBoot(boot) => {
+                self.boots.insert(boot.id, boot);
+            }
+            Op::Disown(boot) => {
+                for run in self.runs.values_mut().filter(|run| run.record.state.owner == Some(boot)) {
+                    run.record.state.owner = None;
+                }
+            }
+            Op::Blob(blob) => {
+                self.blobs.entry(blob.digest).or_insert(blob.bytes);
+            }
+            Op::Extension(extension) => {
+                let slot = self.extensions.entry((extension.family, extension.key)).or_default();
+                slot.0 += 1;
+                slot.1 = extension.value;
+            }
+        }
+    }
+
+    /// Rows of a run that is not there have nowhere to be: they are dropped, as a foreign key with
+    /// a cascade would have dropped them.
+    fn within(&mut self, run: RunId, change: impl FnOnce(&mut Run)) {
+        if let Some(run) = self.runs.get_mut(&run) {
+            change(run);
+        }
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    fn commit(&self, batch: Batch) -> Commit {
+        Commit::ready(self.lock().apply(batch))
+    }
+
+    async fn claim(&self, claim: Claim) -> Result<Vec<RunRecord>, CommitError> {
+        let mut state = self.lock();
+        state.open()?;
+        let free = state.runs.values_mut().map(|run| &mut run.record).filter(|run| claim.selects(run));
+        Ok(free
+            .take(claim.limit)
+            .map(|run| {
+                run.state.owner = Some(claim.boot);
+                run.state.epoch += 1;
+                run.clone()
+            })
+            .collect())
+    }
+
+    async fn enter(&self, boot: BootRecord) -> Result<(), StoreError> {
+        let mut state = self.lock();
+        state.open()?;
+        state.boots.insert(boot.id, boot);
+        Ok(())
+    }
+
+    async fn dead(&self) -> Result<Vec<BootId>, StoreError> {
+        Ok(self.lock().open()?.dead.clone())
+    }
+
+    async fn leave(&self, boot: BootId) -> Result<(), StoreError> {
+        let mut state = self.lock();
+        state.open()?;
+        state.put(Op::Disown(boot));
+        state.boots.remove(&boot);
+        Ok(())
+    }
+
+    async fn run(&self, run: RunId) -> Result<Option<RunRecord>, StoreError> {
+        Ok(self.lock().open()?.runs.get(&run).map(|run| run.record.clone()))
+    }
+
+    async fn runs(&self, filter: RunFilter) -> Result<Vec<RunRecord>, StoreError> {
+        let state = self.lock();
+        let runs = state.open()?.runs.values().rev().map(|run| &run.record);
+        Ok(runs.filter(|run| filter.accepts(run)).take(filter.limit).cloned().collect())
+    }
+
+    async fn nodes(&self, run: RunId) -> Result<Vec<NodeRecord>, StoreError> {
+        let state = self.lock();
+        Ok(state.open()?.runs.get(&run).map(|run| run.nodes().cloned().collect()).unwrap_or_default())
+    }
+
+    async fn checkpoints(&self, run: RunId) -> Result<Vec<Checkpoint>, StoreError> {
+        let state = self.lock();
+        Ok(state.open()?.runs.get(&run).map(|run| run.checkpoints().cloned().collect()).unwrap_or_default())
+    }
+
+    async fn journal(&self, run: RunId, after: u64, limit: usize) -> Result<Vec<JournalEntry>, StoreError> {
+        let state = self.lock();
+        let Some(run) = state.open()?.runs.get(&run) else { return Ok(Vec::new()) };
+        Ok(run
+            .journal
+            .iter()
+            .filter(|entry| entry.seq > after)
+            .take(limit)
+            .map(JournalEntry::without_output)
+            .collect())
+    }
+
+    async fn last_seq(&self, run: RunId) -> Result<u64, StoreError> {
+        let state = self.lock();
+        Ok(state.open()?.runs.get(&run).and_then(|run| run.journal.last()).map_or(0, |entry| entry.seq))
+    }
+
+    async fn blob(&self, digest: Digest) -> Result<Option<Arc<[u8]>>, StoreError> {
+        Ok(self.lock().open()?.blobs.get(&digest).cloned())
+    }
+
+    async fn extension(&self, family: &str, key: &str) -> Result<Option<(u64, Vec<u8>)>, StoreError> {
+        let state = self.lock();
+        let found = state.open()?.extensions.get(&(family.to_owned(), key.to_owned()));
+        Ok(found.and_then(|(version, value)| Some((*version, value.clone()?))))
+    }
+
+    async fn check(&self) -> Result<IntegrityReport, StoreError> {
+        Ok(check::check(self.lock().open()?))
+    }
+
+    async fn backup(&self, _to: &Path) -> Result<u64, StoreError> {
+        Err(StoreError::Unsupported("a store in memory has no file to back up".to_owned()))
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.lock().closed = true;
+        Ok(())
+    }
+}

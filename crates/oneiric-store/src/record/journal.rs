@@ -1,0 +1,114 @@
+//! What happened in a run, in order: the events that were put to the state machine.
+//!
+//! Replaying a run's journal through the machine gives its rows. An event holds everything the
+//! machine needs, time, chance and the slots it was granted included.
+
+use oneiric_core::{Fault, Payload, RunId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// One thing that happened in a run.
+///
+/// `slots` is how many of the process's slots the machine may fill on this occasion; what it does
+/// not need it gives back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event {
+    /// The first owner begins.
+    Started {
+        /// Slots to fill.
+        slots: u32,
+    },
+    /// A new owner goes on after an interruption: what was in flight is decided now.
+    Resumed {
+        /// Slots to fill.
+        slots: u32,
+    },
+    /// A try succeeded.
+    Succeeded {
+        /// The node's place in the plan.
+        node: u32,
+        /// Which try.
+        attempt: u32,
+        /// Its output. The journal does not repeat it: it stands in the checkpoint, and reading the
+        /// journal does not bring it back.
+        #[serde(skip)]
+        output: Payload,
+        /// Slots to fill beside the one that this try gives back.
+        slots: u32,
+    },
+    /// A try failed.
+    Failed {
+        /// The node's place in the plan.
+        node: u32,
+        /// Which try.
+        attempt: u32,
+        /// Why.
+        fault: Fault,
+        /// 64 random bits for the jitter of the delay.
+        chance: u64,
+        /// Slots to fill beside the one that this try gives back.
+        slots: u32,
+    },
+    /// The wait before a further try is over.
+    Due {
+        /// The node's place in the plan.
+        node: u32,
+        /// Slots to fill.
+        slots: u32,
+    },
+    /// Slots became free elsewhere in the process.
+    Granted {
+        /// Slots to fill.
+        slots: u32,
+    },
+    /// Somebody wants it to stop: nothing further starts, what runs is asked to stop.
+    CancelRequested {
+        /// Who or why, for the record.
+        reason: String,
+    },
+    /// The run's time is up.
+    TimedOut,
+}
+
+impl Event {
+    /// The word in JSON: `succeeded`.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Event::Started { .. } => "started",
+            Event::Resumed { .. } => "resumed",
+            Event::Succeeded { .. } => "succeeded",
+            Event::Failed { .. } => "failed",
+            Event::Due { .. } => "due",
+            Event::Granted { .. } => "granted",
+            Event::CancelRequested { .. } => "cancel_requested",
+            Event::TimedOut => "timed_out",
+        }
+    }
+}
+
+/// One line of a run's journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JournalEntry {
+    /// The run.
+    pub run: RunId,
+    /// Its place in the run, from 1, without a gap.
+    pub seq: u64,
+    /// When it happened.
+    pub at: Timestamp,
+    /// The fence under which it was written.
+    pub epoch: u64,
+    /// What happened.
+    pub event: Event,
+}
+
+impl JournalEntry {
+    /// The entry as every backend reads it back: outputs stand in checkpoints, not here.
+    #[must_use]
+    pub fn without_output(&self) -> Self {
+        let mut entry = self.clone();
+        if let Event::Succeeded { output, .. } = &mut entry.event {
+            *output = Payload::NULL;
+        }
+        entry
+    }
+}

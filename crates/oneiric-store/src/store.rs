@@ -1,0 +1,216 @@
+//! The port that every backend implements.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use oneiric_core::{BootId, Digest, Key, RunId};
+
+use crate::batch::Batch;
+use crate::claim::Claim;
+use crate::commit::{Commit, CommitError};
+use crate::record::boot::BootRecord;
+use crate::record::checkpoint::Checkpoint;
+use crate::record::journal::JournalEntry;
+use crate::record::node::NodeRecord;
+use crate::record::run::{RunRecord, RunStatus};
+
+/// Why a store could not do what it was asked, whatever was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The place cannot be opened: missing, unwritable, not a folder.
+    #[error("cannot open the store at {place}: {reason}")]
+    Open {
+        /// The file or folder.
+        place: String,
+        /// Why, and the way out.
+        reason: String,
+    },
+    /// The file is damaged or is no database at all.
+    #[error("the store at {place} is damaged: {reason}")]
+    Corrupt {
+        /// The file.
+        place: String,
+        /// What was found.
+        reason: String,
+    },
+    /// A later release wrote it.
+    #[error("the store at {place} has schema {found}, this release knows {known}; use a newer oneiric")]
+    Newer {
+        /// The file.
+        place: String,
+        /// Its schema version.
+        found: u32,
+        /// The newest that this release reads.
+        known: u32,
+    },
+    /// Another host works on it, or it lies where locks cannot be trusted.
+    #[error("the store at {place} cannot be shared: {reason}")]
+    Shared {
+        /// The file.
+        place: String,
+        /// Why, and the way out.
+        reason: String,
+    },
+    /// No space, or a limit of the store.
+    #[error("the store is full: {0}")]
+    Full(String),
+    /// The disk or the system failed; whether trying again helps is not known.
+    #[error("the store failed: {0}")]
+    Io(String),
+    /// The backend cannot do this at all.
+    #[error("{0}")]
+    Unsupported(String),
+    /// The store was closed.
+    #[error("the store is closed")]
+    Closed,
+}
+
+/// Which runs to list. The newest come first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunFilter {
+    /// Only this tenant's.
+    pub tenant: Option<String>,
+    /// Only of this workflow.
+    pub workflow: Option<Key>,
+    /// Only in one of these; empty is any.
+    pub statuses: Vec<RunStatus>,
+    /// Only whose id begins with these hexadecimal digits.
+    pub prefix: Option<String>,
+    /// Only runs older than this one: the last of the page before.
+    pub before: Option<RunId>,
+    /// The most runs to return.
+    pub limit: usize,
+}
+
+impl RunFilter {
+    /// The newest runs, whatever they are.
+    pub const fn newest(limit: usize) -> Self {
+        Self { tenant: None, workflow: None, statuses: Vec::new(), prefix: None, before: None, limit }
+    }
+
+    /// Whether a run passes, paging aside.
+    pub fn accepts(&self, run: &RunRecord) -> bool {
+        self.tenant.as_ref().is_none_or(|tenant| *tenant == run.tenant)
+            && self.workflow.as_ref().is_none_or(|workflow| *workflow == run.workflow)
+            && (self.statuses.is_empty() || self.statuses.contains(&run.state.status))
+            && self.prefix.as_ref().is_none_or(|prefix| run.id.to_string().starts_with(prefix.as_str()))
+            && self.before.is_none_or(|before| run.id < before)
+    }
+}
+
+/// What an integrity check found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct IntegrityReport {
+    /// How many rows were looked at, by family.
+    pub checked: Vec<(String, u64)>,
+    /// What is wrong, a sentence each; empty is sound.
+    pub problems: Vec<String>,
+}
+
+/// Where everything durable goes.
+#[async_trait]
+pub trait Store: Send + Sync + fmt::Debug {
+    /// Puts a batch in line and returns its answer-to-come.
+    ///
+    /// When the answer is `Ok`, the whole batch is durable and visible to every reader. When it is
+    /// an error, nothing of it happened. Batches are applied in the order of the calls, so that what
+    /// one caller orders under its own lock stays ordered. A batch that is refused does not affect
+    /// its neighbours. Dropping the answer does not withdraw the batch.
+    fn commit(&self, batch: Batch) -> Commit;
+
+    /// Takes the runs that `claim` selects: sets their owner, raises their fence, oldest first.
+    ///
+    /// # Errors
+    /// [`CommitError::Store`]; then nothing was taken.
+    async fn claim(&self, claim: Claim) -> Result<Vec<RunRecord>, CommitError>;
+
+    /// Announces a process that works on this store, and marks it as alive until it leaves or dies.
+    ///
+    /// # Errors
+    /// [`StoreError::Shared`] where another host's process may be alive on it.
+    async fn enter(&self, boot: BootRecord) -> Result<(), StoreError>;
+
+    /// The boots that have not left and are certainly dead.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then nothing is known.
+    async fn dead(&self) -> Result<Vec<BootId>, StoreError>;
+
+    /// Takes leave: disowns everything the boot still owns.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the boot's death will do the same.
+    async fn leave(&self, boot: BootId) -> Result<(), StoreError>;
+
+    /// One run.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn run(&self, run: RunId) -> Result<Option<RunRecord>, StoreError>;
+
+    /// A page of runs, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn runs(&self, filter: RunFilter) -> Result<Vec<RunRecord>, StoreError>;
+
+    /// The nodes of a run that have a row, by place.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn nodes(&self, run: RunId) -> Result<Vec<NodeRecord>, StoreError>;
+
+    /// The checkpoints of a run, by place.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn checkpoints(&self, run: RunId) -> Result<Vec<Checkpoint>, StoreError>;
+
+    /// A page of a run's journal: at most `limit` entries after `seq`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn journal(&self, run: RunId, after: u64, limit: usize) -> Result<Vec<JournalEntry>, StoreError>;
+
+    /// The last sequence number of a run's journal; 0 where it is empty.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn last_seq(&self, run: RunId) -> Result<u64, StoreError>;
+
+    /// The bytes of a blob.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn blob(&self, digest: Digest) -> Result<Option<Arc<[u8]>>, StoreError>;
+
+    /// A foreign record and its version.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn extension(&self, family: &str, key: &str) -> Result<Option<(u64, Vec<u8>)>, StoreError>;
+
+    /// Looks at everything: pages, indexes, digests, sequences, references. May take seconds.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the check itself could not be made; findings are in the report.
+    async fn check(&self) -> Result<IntegrityReport, StoreError>;
+
+    /// Writes a consistent copy to `to` while work goes on. `to` must not exist; a copy that was
+    /// not finished leaves nothing behind.
+    ///
+    /// # Errors
+    /// [`StoreError::Unsupported`] for stores without a file.
+    async fn backup(&self, to: &Path) -> Result<u64, StoreError>;
+
+    /// Writes out what is in line and lets go of every file.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the store is closed either way.
+    async fn close(&self) -> Result<(), StoreError>;
+}
+
+const _: fn(&dyn Store) = |_| {};
