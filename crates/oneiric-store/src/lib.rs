@@ -35,7 +35,7 @@ pub use record::blob::Blob;
 pub use record::boot::BootRecord;
 pub use record::checkpoint::Checkpoint;
 pub use record::extension::Extension;
-pub use record::journal::{Event, JournalEntry};
+pub use record::journal::{Event, JournalEntry, UnknownNodes};
 pub use record::node::{NodeRecord, NodeStatus, SkipReason};
 pub use record::run::{RunRecord, RunState, RunStatus};
 pub use store::{IntegrityReport, RunFilter, Store, StoreError};

@@ -35,9 +35,12 @@ struct State {
     boots: HashMap<BootId, BootRecord>,
     dead: Vec<BootId>,
     blobs: HashMap<Digest, Arc<[u8]>>,
-    extensions: HashMap<(String, String), (u64, Option<Vec<u8>>)>,
+    extensions: HashMap<(String, String), Versioned>,
     closed: bool,
 }
+
+/// A foreign record: removing it keeps its version, so that it cannot be mistaken for a new one.
+type Versioned = (u64, Option<Vec<u8>>);
 
 impl MemoryStore {
     /// An empty store.

@@ -6,10 +6,23 @@
 use oneiric_core::{Fault, Payload, RunId, Timestamp};
 use serde::{Deserialize, Serialize};
 
+/// What a resume does with nodes whose outcome is unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnknownNodes {
+    /// They stay unknown, and the run pauses again.
+    #[default]
+    Keep,
+    /// Somebody looked: it did not happen, or happening twice is fine.
+    Retry,
+    /// Somebody looked: count it as failed.
+    Fail,
+}
+
 /// One thing that happened in a run.
 ///
-/// `slots` is how many of the process's slots the machine may fill on this occasion; what it does
-/// not need it gives back.
+/// `slots` is how many nodes the machine may start on this occasion, the slot of the try that just
+/// ended included; what it does not need it gives back.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Event {
@@ -20,6 +33,8 @@ pub enum Event {
     },
     /// A new owner goes on after an interruption: what was in flight is decided now.
     Resumed {
+        /// What becomes of nodes whose outcome is unknown.
+        unknown: UnknownNodes,
         /// Slots to fill.
         slots: u32,
     },
@@ -33,7 +48,7 @@ pub enum Event {
         /// journal does not bring it back.
         #[serde(skip)]
         output: Payload,
-        /// Slots to fill beside the one that this try gives back.
+        /// Slots to fill.
         slots: u32,
     },
     /// A try failed.
@@ -46,7 +61,7 @@ pub enum Event {
         fault: Fault,
         /// 64 random bits for the jitter of the delay.
         chance: u64,
-        /// Slots to fill beside the one that this try gives back.
+        /// Slots to fill.
         slots: u32,
     },
     /// The wait before a further try is over.

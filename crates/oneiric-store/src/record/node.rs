@@ -69,20 +69,17 @@ pub enum SkipReason {
     Condition,
     /// Something that it depends on failed or was skipped for that reason.
     Upstream,
-    /// The run was failing fast, was cancelled or ran out of time before it was reached.
-    Stopped,
 }
 
 impl SkipReason {
     /// Every reason.
-    pub const ALL: [SkipReason; 3] = [SkipReason::Condition, SkipReason::Upstream, SkipReason::Stopped];
+    pub const ALL: [SkipReason; 2] = [SkipReason::Condition, SkipReason::Upstream];
 
     /// The word in JSON and in the store.
     pub const fn name(self) -> &'static str {
         match self {
             SkipReason::Condition => "condition",
             SkipReason::Upstream => "upstream",
-            SkipReason::Stopped => "stopped",
         }
     }
 }
