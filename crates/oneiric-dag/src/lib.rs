@@ -1,1 +1,22 @@
-//! Durable workflow graphs.
+//! Durable workflow graphs: a checked graph, a plan, the state machine, the executor.
+//!
+//! A [`Draft`] becomes a [`Graph`] or an error that names the nodes; a graph with its policies is a
+//! [`Plan`]; a plan with its tasks is a [`Program`]. [`State::step`] decides everything that happens
+//! to a run, and [`Executor`] does what it decides, in the store first.
+//!
+//! What a component is and which one a key means is `oneiric-core`'s business; where manifests come
+//! from, `oneiric-runtime`'s.
+
+mod executor;
+pub mod graph;
+mod plan;
+mod program;
+mod report;
+mod state;
+
+pub use executor::{Ended, Executor, Launch, NoLog, Observer, Parts, RunError, RunHandle};
+pub use graph::{Draft, DraftNode, Graph, GraphError, Input, OnFailure, Policy};
+pub use plan::{Limits, Plan};
+pub use program::{Bound, Program};
+pub use report::{NodeReport, RunReport};
+pub use state::{Effects, Illegal, NodeView, RestoreError, Start, State, Timer};

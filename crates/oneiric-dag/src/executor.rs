@@ -1,0 +1,193 @@
+//! Does what the state machine decides, in the store first.
+//!
+//! A finishing node puts its outcome to [`State::step`] under the run's lock, puts the resulting batch
+//! in line at the store under that same lock (so that the journal's order is the order of commits),
+//! waits without the lock until it is durable, and starts its successors itself: the first one on its
+//! own task, the others on new ones. There is no central loop.
+
+mod invoke;
+mod launch;
+mod observe;
+mod run;
+mod slots;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use oneiric_core::gate::Gate;
+use oneiric_core::roles::LogSink;
+use oneiric_core::{BootId, Clock, Fault, Rng, RunId};
+use oneiric_store::{CommitError, RunStatus, Store, StoreError};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::report::RunReport;
+use crate::state::{Illegal, RestoreError};
+
+pub use launch::Launch;
+pub use observe::{NoLog, Observer};
+use run::Run;
+use slots::Slots;
+
+/// What an executor works with.
+#[derive(Clone)]
+pub struct Parts {
+    /// Where everything durable goes.
+    pub store: Arc<dyn Store>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub rng: Arc<dyn Rng>,
+    /// Decides every start.
+    pub gate: Arc<dyn Gate>,
+    /// Where tasks' lines go.
+    pub log: Arc<dyn LogSink>,
+    /// Who is told of every change that has become durable; `None` costs nothing.
+    pub observer: Option<Arc<dyn Observer>>,
+    /// This start of this process: the owner of the runs.
+    pub boot: BootId,
+    /// The most nodes under way at a time, over all runs.
+    pub max_parallel: u32,
+}
+
+impl fmt::Debug for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts")
+            .field("boot", &self.boot)
+            .field("max_parallel", &self.max_parallel)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What every run of one executor shares.
+#[derive(Debug)]
+struct Shared {
+    parts: Parts,
+    slots: Slots,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+/// Runs programs. A clone is the same executor.
+#[derive(Debug, Clone)]
+pub struct Executor(Arc<Shared>);
+
+/// Why a run could not be started or gone on with.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The store refused or failed.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    /// The rows and the manifest contradict each other.
+    #[error("run {run} cannot go on: {source}")]
+    Restore {
+        /// The run.
+        run: RunId,
+        /// Why.
+        source: RestoreError,
+    },
+    /// The run is not in a state in which that is possible.
+    #[error("run {run}: {source}")]
+    Illegal {
+        /// The run.
+        run: RunId,
+        /// Why.
+        source: Illegal,
+    },
+    /// The gate said no.
+    #[error(transparent)]
+    Denied(#[from] oneiric_core::gate::Denial),
+    /// The executor is shutting down.
+    #[error("the executor is shutting down")]
+    ShuttingDown,
+}
+
+impl From<StoreError> for RunError {
+    fn from(error: StoreError) -> Self {
+        Self::Commit(CommitError::Store(error))
+    }
+}
+
+/// How this process's part of a run ended.
+#[derive(Debug, Clone)]
+pub enum Ended {
+    /// The run reached this status: terminal, or paused for a person.
+    Reached(RunStatus),
+    /// The process is going down; another one resumes the run.
+    Suspended,
+    /// The run is no longer ours: its fence has moved, or the store has failed. Nothing that was not
+    /// durable has been acted upon.
+    Lost(Fault),
+}
+
+impl Executor {
+    /// An executor without runs.
+    pub fn new(parts: Parts) -> Self {
+        let slots = Slots::new(parts.max_parallel);
+        Self(Arc::new(Shared { parts, slots, tasks: TaskTracker::new(), stop: CancellationToken::new() }))
+    }
+
+    /// What it works with.
+    pub fn parts(&self) -> &Parts {
+        &self.0.parts
+    }
+
+    /// Stops in an orderly way: nothing further starts, what runs is asked to stop and is waited for,
+    /// at most `deadline`. Runs that had not ended stay in the store for a resume.
+    ///
+    /// Returns whether everything had stopped by then; what had not is dropped with the runtime.
+    pub async fn shutdown(&self, deadline: Duration) -> bool {
+        self.0.stop.cancel();
+        self.0.tasks.close();
+        tokio::select! {
+            () = self.0.tasks.wait() => true,
+            () = self.0.parts.clock.sleep(deadline) => false,
+        }
+    }
+}
+
+/// A run under way. A clone is the same run; dropping it leaves the run alone.
+#[derive(Debug, Clone)]
+pub struct RunHandle {
+    run: Arc<Run>,
+    ended: watch::Receiver<Option<Ended>>,
+}
+
+impl RunHandle {
+    /// The run's id.
+    pub fn id(&self) -> RunId {
+        self.run.id
+    }
+
+    /// Waits until this process's part of the run has ended.
+    pub async fn ended(&self) -> Ended {
+        let mut ended = self.ended.clone();
+        match ended.wait_for(Option::is_some).await {
+            Ok(ended) => ended.clone().expect("it was waited for"),
+            // The run went away without a word: the runtime is being torn down.
+            Err(_) => Ended::Suspended,
+        }
+    }
+
+    /// Asks the run to stop: nothing further starts, what runs is asked to stop. Asking twice is asking
+    /// once. Returns when the wish is durable.
+    ///
+    /// # Errors
+    /// [`RunError::Illegal`] where the run has ended.
+    pub async fn cancel(&self, reason: &str) -> Result<(), RunError> {
+        self.run.cancel(reason).await
+    }
+
+    /// Lets go of the run: what runs is asked to stop, nothing is recorded of it, the run stays in the
+    /// store for a resume.
+    pub fn suspend(&self) {
+        self.run.suspend();
+    }
+
+    /// What the run has done so far.
+    pub fn report(&self) -> RunReport {
+        self.run.report()
+    }
+}

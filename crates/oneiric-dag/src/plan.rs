@@ -1,0 +1,104 @@
+//! A graph with the policies that its runs obey.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use oneiric_core::Key;
+use oneiric_core::retry::RetryPolicy;
+
+use crate::graph::{Graph, Policy};
+
+/// What bounds a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The most nodes of one run at a time; `u32::MAX` leaves it to the process.
+    pub max_parallel: u32,
+    /// The longest time from the start of a run to its end.
+    pub timeout: Option<Duration>,
+    /// How long a cancelled try may take to stop before it is dropped.
+    pub grace: Duration,
+}
+
+impl Default for Limits {
+    /// No limit of the run's own, and Kubernetes' third of thirty seconds to stop: a drain has to fit
+    /// into Cloud Run's ten.
+    fn default() -> Self {
+        Self { max_parallel: u32::MAX, timeout: None, grace: Duration::from_secs(8) }
+    }
+}
+
+/// A graph with the policies that its runs obey: everything [`crate::State::step`] may look at
+/// beside the state.
+#[derive(Debug)]
+pub struct Plan {
+    workflow: Key,
+    graph: Graph,
+    // By task place: what the component and its manifest entry say.
+    tasks: Vec<Policy>,
+    retry: Option<RetryPolicy>,
+    limits: Limits,
+    places: OnceLock<HashMap<String, u32>>,
+}
+
+impl Plan {
+    /// Puts a plan together. `tasks` says for each of [`Graph::tasks`] what its component says of
+    /// patience; missing ones say nothing. `retry` is the graph's own policy, for nodes that state none.
+    pub fn new(
+        workflow: Key,
+        graph: Graph,
+        tasks: Vec<Policy>,
+        retry: Option<RetryPolicy>,
+        limits: Limits,
+    ) -> Self {
+        Self { workflow, graph, tasks, retry, limits, places: OnceLock::new() }
+    }
+
+    /// The key of the workflow.
+    pub fn workflow(&self) -> &Key {
+        &self.workflow
+    }
+
+    /// Nodes and edges.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// What bounds a run.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The place of a node, without a search.
+    pub fn place(&self, id: &str) -> Option<u32> {
+        let places = self.places.get_or_init(|| {
+            (0u32..)
+                .zip(self.graph.nodes())
+                .map(|(place, node)| (node.id.as_str().to_owned(), place))
+                .collect()
+        });
+        places.get(id).copied()
+    }
+
+    /// When a failed try of a node is repeated: the node's word, the graph's, the component's.
+    pub fn retry(&self, place: u32) -> Option<&RetryPolicy> {
+        let node = self.graph.node(place);
+        node.policy.retry.as_ref().or(self.retry.as_ref()).or_else(|| self.task(node.task)?.retry.as_ref())
+    }
+
+    /// Whether running a node twice is as good as once: the node's word, else the component's.
+    pub fn idempotent(&self, place: u32) -> Option<bool> {
+        let node = self.graph.node(place);
+        node.policy.idempotent.or_else(|| self.task(node.task)?.idempotent)
+    }
+
+    /// The longest time one try may take: the node's word, else the component's.
+    pub fn timeout(&self, place: u32) -> Option<Duration> {
+        let node = self.graph.node(place);
+        node.policy.timeout.or_else(|| self.task(node.task)?.timeout)
+    }
+
+    fn task(&self, task: u32) -> Option<&Policy> {
+        self.tasks.get(task as usize)
+    }
+}
