@@ -1,1 +1,29 @@
-//! The assembled orchestrator.
+//! Assembles the layers of Oneiric into one embeddable orchestrator. It owns no mechanism of its own.
+//!
+//! [`Catalog`] is what manifests say: candidates and checked graphs, without a store or a process.
+//! [`Oneiric`] is the live orchestrator: it binds tasks through the component runtimes it was given,
+//! runs workflows durably, resumes what a dead process left, and stops in an orderly way. It does not
+//! know which adapters exist: `builder().with(oneiric_adapters::enabled(..))`.
+
+mod bind;
+mod builder;
+mod bundle;
+mod catalog;
+mod error;
+mod oneiric;
+mod read;
+mod request;
+mod state_dir;
+mod system;
+
+pub use builder::Builder;
+pub use bundle::{Bundle, ManifestFile};
+pub use catalog::{Catalog, Workflow};
+pub use error::{Error, Kind};
+pub use oneiric::Oneiric;
+pub use read::read_manifest;
+pub use request::{RunOptions, RunRequest};
+#[cfg(feature = "sqlite")]
+pub use state_dir::open_store;
+pub use state_dir::{DATABASE, DEFAULT_STATE_DIR};
+pub use system::{SystemClock, SystemEnvironment, SystemRng};

@@ -201,6 +201,10 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    async fn boot(&self, boot: BootId) -> Result<Option<BootRecord>, StoreError> {
+        Ok(self.lock().open()?.boots.get(&boot).cloned())
+    }
+
     async fn run(&self, run: RunId) -> Result<Option<RunRecord>, StoreError> {
         Ok(self.lock().open()?.runs.get(&run).map(|run| run.record.clone()))
     }

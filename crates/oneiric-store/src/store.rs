@@ -145,6 +145,12 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// [`StoreError`]; the boot's death will do the same.
     async fn leave(&self, boot: BootId) -> Result<(), StoreError>;
 
+    /// One boot, gone or not.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn boot(&self, boot: BootId) -> Result<Option<BootRecord>, StoreError>;
+
     /// One run.
     ///
     /// # Errors

@@ -1,0 +1,231 @@
+//! Puts an orchestrator together.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use oneiric_core::environment::names;
+use oneiric_core::gate::{Gate, Pipeline};
+use oneiric_core::roles::{LogSink, Task};
+use oneiric_core::trust::Allowlist;
+use oneiric_core::{
+    BootId, Clock, ComponentRuntime, Descriptor, Domain, Environment, Factory, Key, Provider, Rng, Source,
+};
+use oneiric_dag::{Executor, NoLog, Observer, Parts};
+use oneiric_store::{BootRecord, MemoryStore, Store};
+
+use crate::bind::{Binder, LINKED, Linked};
+use crate::bundle::{Bundle, ManifestFile};
+use crate::catalog::Catalog;
+use crate::error::Error;
+use crate::oneiric::Oneiric;
+use crate::read::read_manifest;
+use crate::system::{SystemClock, SystemEnvironment, SystemRng};
+
+/// The most nodes under way at a time in a process where nobody says otherwise. Enough for waiting on
+/// hundreds of slow services; a limit at all, because each `exec:` node is a process.
+pub const DEFAULT_MAX_PARALLEL: u32 = 256;
+
+/// Puts an orchestrator together; see [`Oneiric::builder`].
+pub struct Builder {
+    runtimes: Vec<Arc<dyn ComponentRuntime>>,
+    linked: Linked,
+    files: Vec<ManifestFile>,
+    paths: Vec<PathBuf>,
+    store: Where,
+    clock: Arc<dyn Clock>,
+    rng: Arc<dyn Rng>,
+    environment: Arc<dyn Environment>,
+    gate: Arc<dyn Gate>,
+    log: Arc<dyn LogSink>,
+    observer: Option<Arc<dyn Observer>>,
+    max_parallel: u32,
+}
+
+enum Where {
+    Memory,
+    Given(Arc<dyn Store>),
+    #[cfg(feature = "sqlite")]
+    Folder(PathBuf),
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").field("manifests", &self.paths).field("runtimes", &self.runtimes).finish_non_exhaustive()
+    }
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            runtimes: Vec::new(),
+            linked: Linked::default(),
+            files: Vec::new(),
+            paths: Vec::new(),
+            store: Where::Memory,
+            clock: Arc::new(SystemClock::default()),
+            rng: Arc::new(SystemRng),
+            environment: Arc::new(SystemEnvironment),
+            gate: Arc::new(Pipeline::standard()),
+            log: Arc::new(NoLog),
+            observer: None,
+            max_parallel: DEFAULT_MAX_PARALLEL,
+        }
+    }
+}
+
+impl Builder {
+    /// Adds component runtimes: `oneiric_adapters::enabled(..)`. Asked in the order of adding.
+    #[must_use]
+    pub fn with(mut self, runtimes: impl IntoIterator<Item = Arc<dyn ComponentRuntime>>) -> Self {
+        self.runtimes.extend(runtimes);
+        self
+    }
+
+    /// Links a task in under a key, as if a manifest had named it.
+    #[must_use]
+    pub fn task(mut self, key: Key, task: Arc<dyn Task>) -> Self {
+        self.linked.0.insert(key, task);
+        self
+    }
+
+    /// Adds a manifest file; read by [`Builder::start`].
+    #[must_use]
+    pub fn manifest(mut self, path: impl Into<PathBuf>) -> Self {
+        self.paths.push(path.into());
+        self
+    }
+
+    /// Adds a manifest from memory, behind those from files.
+    #[must_use]
+    pub fn manifest_text(mut self, name: impl Into<String>, text: impl Into<Arc<[u8]>>) -> Self {
+        self.files.push(ManifestFile::new(name, text));
+        self
+    }
+
+    /// Keeps state in a folder; without it, state is in memory and ends with the process.
+    #[cfg(feature = "sqlite")]
+    #[must_use]
+    pub fn state_dir(mut self, path: impl Into<PathBuf>) -> Self {
+        self.store = Where::Folder(path.into());
+        self
+    }
+
+    /// Keeps state in a store that the caller opened.
+    #[must_use]
+    pub fn store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Where::Given(store);
+        self
+    }
+
+    /// Time; the system's clocks unless said.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Chance; the system's generator unless said.
+    #[must_use]
+    pub fn rng(mut self, rng: Arc<dyn Rng>) -> Self {
+        self.rng = rng;
+        self
+    }
+
+    /// Where variables are read from; the process environment unless said.
+    #[must_use]
+    pub fn environment(mut self, environment: Arc<dyn Environment>) -> Self {
+        self.environment = environment;
+        self
+    }
+
+    /// Decides every start; the standard pipeline unless said.
+    #[must_use]
+    pub fn gate(mut self, gate: Arc<dyn Gate>) -> Self {
+        self.gate = gate;
+        self
+    }
+
+    /// Where tasks' lines go; nowhere unless said.
+    #[must_use]
+    pub fn log(mut self, log: Arc<dyn LogSink>) -> Self {
+        self.log = log;
+        self
+    }
+
+    /// Who is told of every durable change.
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
+    /// The most nodes under way at a time over all runs, at least 1; [`DEFAULT_MAX_PARALLEL`] unless
+    /// said.
+    #[must_use]
+    pub fn max_parallel(mut self, count: u32) -> Self {
+        self.max_parallel = count.max(1);
+        self
+    }
+
+    /// Reads manifests, opens the store and announces this process on it.
+    ///
+    /// # Errors
+    /// [`Error`] of the manifests, the environment or the store.
+    pub async fn start(self) -> Result<Oneiric, Error> {
+        let mut files = self.paths.iter().map(|path| read_manifest(path)).collect::<Result<Vec<_>, _>>()?;
+        files.extend(self.files);
+        let mut catalog = Catalog::load(Bundle { files })?;
+        register_linked(&mut catalog, &self.linked);
+        let allowlist = self.environment.get(names::FACTORY_ALLOWLIST);
+        let allowlist = Allowlist::parse(allowlist.as_deref());
+        let store: Arc<dyn Store> = match self.store {
+            Where::Memory => Arc::new(MemoryStore::new()),
+            Where::Given(store) => store,
+            #[cfg(feature = "sqlite")]
+            Where::Folder(path) => {
+                let store = crate::open_store(&path, oneiric_store::sqlite::Options::default())?;
+                Arc::new(store.expect("a writer creates what is missing"))
+            }
+        };
+        let boot = BootId::from_uuid(uuid::Uuid::from_u64_pair(self.rng.next_u64(), self.rng.next_u64()));
+        let now = self.clock.now();
+        store
+            .enter(BootRecord {
+                id: boot,
+                host: crate::system::host(),
+                pid: std::process::id(),
+                started_at: now,
+                beat_at: now,
+                ended_at: None,
+            })
+            .await?;
+        let executor = Executor::new(Parts {
+            store: Arc::clone(&store),
+            clock: self.clock,
+            rng: self.rng,
+            gate: self.gate,
+            log: self.log,
+            observer: self.observer,
+            boot,
+            max_parallel: self.max_parallel,
+        });
+        let linked: Vec<_> = self.linked.0.keys().cloned().collect();
+        let mut runtimes: Vec<Arc<dyn ComponentRuntime>> = vec![Arc::new(self.linked)];
+        runtimes.extend(self.runtimes);
+        Ok(Oneiric::new(catalog, Binder::new(runtimes, allowlist), executor, linked))
+    }
+}
+
+/// Tasks of the program itself, as candidates.
+pub(crate) fn register_linked(catalog: &mut Catalog, linked: &Linked) {
+    register_keys(catalog, linked.0.keys());
+}
+
+pub(crate) fn register_keys<'a>(catalog: &mut Catalog, keys: impl Iterator<Item = &'a Key>) {
+    let provider = Provider::new(LINKED).expect("a literal name is well formed");
+    for key in keys {
+        let factory = Factory::new(format!("{LINKED}:{key}"));
+        catalog.register(Descriptor::new(Domain::TASK, key.clone(), provider.clone(), factory, Source::Manual));
+    }
+}

@@ -1,0 +1,160 @@
+//! What manifests say: candidates and checked graphs, without a store or a process.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use oneiric_core::manifest::{self, Dag, Manifest, ParseError, Place, Position, Problem};
+use oneiric_core::resolver::{Query, Registry};
+use oneiric_core::{Descriptor, Domain, Key, Provider, Source};
+use oneiric_dag::graph::{Draft, DraftNode, Policy};
+use oneiric_dag::{Graph, GraphError, Limits};
+
+use crate::bundle::{Bundle, ManifestFile};
+use crate::error::Error;
+
+/// Candidates and graphs of a bundle of manifests.
+#[derive(Debug, Default)]
+pub struct Catalog {
+    bundle: Bundle,
+    registry: Registry,
+    // By what identifies a candidate of domain workflow.
+    workflows: HashMap<(Key, Provider, Source), Workflow>,
+}
+
+/// The graph of a workflow, checked, and what its manifest entry says around it.
+#[derive(Debug, Clone)]
+pub struct Workflow {
+    /// The manifest it stands in.
+    manifest: Arc<Manifest>,
+    entry: usize,
+    /// The checked graph.
+    pub graph: Arc<Graph>,
+}
+
+impl Workflow {
+    /// The graph as it was written.
+    pub fn dag(&self) -> &Dag {
+        self.manifest.entries[self.entry].dag.as_ref().expect("only entries with a graph become workflows")
+    }
+
+    /// What bounds its runs.
+    pub fn limits(&self) -> Limits {
+        let dag = self.dag();
+        Limits {
+            max_parallel: dag.max_parallel.unwrap_or(u32::MAX),
+            timeout: dag.timeout_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+            ..Limits::default()
+        }
+    }
+}
+
+impl Catalog {
+    /// Parses manifests, registers their entries and checks every graph.
+    ///
+    /// # Errors
+    /// [`Error::Manifest`] for the first manifest that is wrong, with everything that is wrong in it.
+    pub fn load(bundle: Bundle) -> Result<Self, Error> {
+        let mut catalog = Self::default();
+        for file in &bundle.files {
+            catalog.add(file)?;
+        }
+        catalog.bundle = bundle;
+        Ok(catalog)
+    }
+
+    fn add(&mut self, file: &ManifestFile) -> Result<(), Error> {
+        let wrong = |problems| Error::Manifest { problems, text: Arc::clone(&file.bytes) };
+        let manifest = Arc::new(manifest::parse(&file.name, &file.bytes).map_err(wrong)?);
+        let source = Source::LocalManifest(file.name.clone());
+        let mut problems = Vec::new();
+        for (entry, written) in manifest.entries.iter().enumerate() {
+            let Some(dag) = written.dag.as_ref().filter(|_| written.domain == Domain::WORKFLOW) else { continue };
+            match draft(dag).build() {
+                Ok(graph) => {
+                    let id = (written.key.clone(), written.provider.clone(), source.clone());
+                    let workflow =
+                        Workflow { manifest: Arc::clone(&manifest), entry, graph: Arc::new(graph) };
+                    self.workflows.insert(id, workflow);
+                }
+                Err(error) => problems.push(located(file, dag, written.position, &error)),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(wrong(ParseError { problems, more: 0 }));
+        }
+        let descriptors = manifest.entries.iter().map(|entry| entry.descriptor(source.clone())).collect();
+        self.registry.replace_source(&source, descriptors);
+        Ok(())
+    }
+
+    /// Adds a candidate that no manifest names: a task linked into the program.
+    pub fn register(&mut self, descriptor: Descriptor) {
+        self.registry.register(descriptor);
+    }
+
+    /// The manifests.
+    pub fn bundle(&self) -> &Bundle {
+        &self.bundle
+    }
+
+    /// The candidates.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The best candidate of a workflow key, with its graph.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`], or [`Error::NoGraph`] where the entry has no `dag`.
+    pub fn workflow(
+        &self,
+        key: &Key,
+        provider: Option<&Provider>,
+    ) -> Result<(&Arc<Descriptor>, &Workflow), Error> {
+        let query = Query { provider, ..Query::default() };
+        let descriptor = self.registry.resolve(&Domain::WORKFLOW, key, &query)?.descriptor();
+        let id = (descriptor.key.clone(), descriptor.provider.clone(), descriptor.source.clone());
+        let workflow = self.workflows.get(&id).ok_or_else(|| Error::NoGraph(key.clone()))?;
+        Ok((descriptor, workflow))
+    }
+}
+
+/// What a component says of patience.
+pub(crate) fn policy_of(descriptor: &Descriptor) -> Policy {
+    Policy {
+        retry: descriptor.retry,
+        timeout: descriptor.timeout_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+        idempotent: descriptor.idempotent,
+    }
+}
+
+fn draft(dag: &Dag) -> Draft {
+    let nodes = dag.nodes.iter().map(|node| DraftNode {
+        id: node.id.clone(),
+        task: node.task.clone(),
+        depends_on: node.depends_on.iter().map(|dependency| dependency.id.clone()).collect(),
+        payload: node.payload.clone(),
+        when: node.when.clone(),
+        policy: Policy {
+            retry: node.retry_policy,
+            timeout: node.timeout_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+            idempotent: node.idempotent,
+        },
+    });
+    Draft { nodes: nodes.collect(), on_failure: dag.on_failure }
+}
+
+/// Points at the node or the dependency that is meant; else at the entry.
+fn located(file: &ManifestFile, dag: &Dag, entry: Position, error: &GraphError) -> Problem {
+    let position = match error.place() {
+        Some((node, Some(dependency))) => {
+            dag.nodes.get(node).and_then(|node| node.depends_on.get(dependency)).map(|found| found.position)
+        }
+        Some((node, None)) => dag.nodes.get(node).map(|node| node.position),
+        None => None,
+    };
+    let text = String::from_utf8_lossy(&file.bytes);
+    let place = Place::of_name(&file.name, &text, position.unwrap_or(entry));
+    Problem { place, message: error.to_string(), help: error.help() }
+}

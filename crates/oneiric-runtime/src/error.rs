@@ -1,0 +1,214 @@
+//! What can go wrong between a manifest and a run, and what kind of trouble it is.
+
+use std::sync::Arc;
+
+use oneiric_core::gate::Denial;
+use oneiric_core::manifest::ParseError;
+use oneiric_core::resolver::ResolveError;
+use oneiric_core::{Fault, Key, RunId};
+use oneiric_dag::RunError;
+use oneiric_store::{CommitError, RunStatus, StoreError};
+
+/// The kind of trouble, from which exit codes and HTTP statuses follow. The most specific wins where
+/// several apply; they are sorted from the least to the most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// Work failed, or the gate refused it.
+    Execution,
+    /// A file, a flag or a database is not as it must be.
+    Configuration,
+    /// Something named is not known.
+    Resolution,
+    /// Something is not allowed.
+    Security,
+}
+
+/// What can go wrong between a manifest and a run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A manifest cannot be read at all.
+    #[error("cannot read the manifest {path}: {reason}")]
+    Read {
+        /// As it was named.
+        path: String,
+        /// Why.
+        reason: String,
+        /// The way out.
+        help: String,
+    },
+    /// A manifest was read and is wrong.
+    #[error("{problems}")]
+    Manifest {
+        /// What is wrong, with places.
+        problems: ParseError,
+        /// The text, for showing the places.
+        text: Arc<[u8]>,
+    },
+    /// A component is not known.
+    #[error(transparent)]
+    Unknown(#[from] ResolveError),
+    /// A workflow has no graph in its manifest entry.
+    #[error("workflow `{0}` has no `dag`")]
+    NoGraph(Key),
+    /// A task that nodes name is not known.
+    #[error("workflow `{workflow}`: {source}")]
+    UnknownTask {
+        /// The workflow.
+        workflow: Key,
+        /// Why.
+        source: ResolveError,
+    },
+    /// No runtime builds a component's factory.
+    #[error("{domain} `{key}`: nothing here builds the factory `{factory}`")]
+    NoRuntime {
+        /// The component's domain.
+        domain: String,
+        /// Its key.
+        key: Key,
+        /// Its factory.
+        factory: String,
+        /// What is built here.
+        help: String,
+    },
+    /// A component's factory is not allowed.
+    #[error("{domain} `{key}`: {reason}")]
+    NotAllowed {
+        /// The component's domain.
+        domain: String,
+        /// Its key.
+        key: Key,
+        /// Why, and the way out.
+        reason: String,
+    },
+    /// A component cannot be built as its entry says.
+    #[error("{domain} `{key}`: {fault}")]
+    Component {
+        /// The component's domain.
+        domain: String,
+        /// Its key.
+        key: Key,
+        /// Why.
+        fault: Fault,
+    },
+    /// A component does not play the role that it is needed for.
+    #[error("{domain} `{key}` does not play the role `{role}`; it plays {plays}")]
+    MissingRole {
+        /// The component's domain.
+        domain: String,
+        /// Its key.
+        key: Key,
+        /// The role.
+        role: &'static str,
+        /// Those it does play.
+        plays: String,
+    },
+    /// The value of a setting or an argument is not possible.
+    #[error("{what}: {reason}")]
+    Setting {
+        /// Which.
+        what: String,
+        /// Why.
+        reason: String,
+    },
+    /// There is no such run.
+    #[error("run {0} is unknown")]
+    UnknownRun(String),
+    /// A live process works on the run.
+    #[error("run {run} is being worked on by process {pid}")]
+    Busy {
+        /// The run.
+        run: RunId,
+        /// That process.
+        pid: String,
+    },
+    /// The run has ended.
+    #[error("run {run} is {status}")]
+    Over {
+        /// The run.
+        run: RunId,
+        /// How.
+        status: RunStatus,
+    },
+    /// The manifests of a run are not in the store as they were.
+    #[error("run {run}: {reason}")]
+    Bundle {
+        /// The run.
+        run: RunId,
+        /// Why.
+        reason: String,
+    },
+    /// The store could not.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The gate said no.
+    #[error(transparent)]
+    Denied(#[from] Denial),
+    /// The engine could not.
+    #[error(transparent)]
+    Engine(RunError),
+}
+
+impl From<RunError> for Error {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Denied(denial) => Error::Denied(denial),
+            RunError::Commit(CommitError::Store(error)) => Error::Store(error),
+            other => Error::Engine(other),
+        }
+    }
+}
+
+impl From<CommitError> for Error {
+    fn from(error: CommitError) -> Self {
+        RunError::Commit(error).into()
+    }
+}
+
+impl Error {
+    /// What kind of trouble this is.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Error::Read { .. }
+            | Error::Manifest { .. }
+            | Error::NoGraph(_)
+            | Error::Component { .. }
+            | Error::Setting { .. }
+            | Error::Bundle { .. } => Kind::Configuration,
+            Error::Unknown(_)
+            | Error::UnknownTask { .. }
+            | Error::NoRuntime { .. }
+            | Error::MissingRole { .. }
+            | Error::UnknownRun(_) => Kind::Resolution,
+            Error::NotAllowed { .. } => Kind::Security,
+            Error::Busy { .. } | Error::Over { .. } | Error::Denied(_) => Kind::Execution,
+            Error::Store(error) => match error {
+                StoreError::Open { .. }
+                | StoreError::Corrupt { .. }
+                | StoreError::Newer { .. }
+                | StoreError::Shared { .. }
+                | StoreError::Unsupported(_) => Kind::Configuration,
+                _ => Kind::Execution,
+            },
+            Error::Engine(RunError::Restore { .. }) => Kind::Configuration,
+            Error::Engine(_) => Kind::Execution,
+        }
+    }
+
+    /// The way out, where there is one to name beside the message.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Error::Read { help, .. } | Error::NoRuntime { help, .. } => Some(help.clone()),
+            Error::NoGraph(_) => Some("give its manifest entry a `dag` with `nodes`".to_owned()),
+            Error::UnknownTask { .. } => {
+                Some("add an entry of domain `task` with that key to a manifest, or correct the node".to_owned())
+            }
+            Error::UnknownRun(_) => Some("`oneiric run list` shows the runs of this state folder".to_owned()),
+            Error::Busy { pid, .. } => Some(format!("wait for it, or stop it with `kill -INT {pid}`")),
+            Error::Bundle { .. } | Error::Engine(RunError::Restore { .. }) => {
+                Some("`oneiric store check` examines the whole store".to_owned())
+            }
+            _ => None,
+        }
+    }
+}

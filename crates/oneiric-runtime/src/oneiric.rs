@@ -1,0 +1,223 @@
+//! The live orchestrator.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use oneiric_core::{Key, RunId};
+use oneiric_dag::{Executor, Launch, Program, RunHandle};
+use oneiric_store::{Batch, Claim, Op, RunRecord, Store, UnknownNodes};
+
+use crate::bind::Binder;
+use crate::builder::{Builder, register_keys};
+use crate::bundle::Bundle;
+use crate::catalog::Catalog;
+use crate::error::Error;
+use crate::request::{RunOptions, RunRequest};
+
+/// The most runs that one recovery takes at a time.
+const RECOVERY_PAGE: usize = 256;
+
+/// The live orchestrator. A clone is the same one.
+#[derive(Debug, Clone)]
+pub struct Oneiric(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    catalog: Catalog,
+    binder: Binder,
+    executor: Executor,
+    // Tasks of the program itself, for catalogs that are read back from the store.
+    linked: Vec<Key>,
+}
+
+impl Oneiric {
+    /// Begins to put one together.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    pub(crate) fn new(catalog: Catalog, binder: Binder, executor: Executor, linked: Vec<Key>) -> Self {
+        Self(Arc::new(Inner { catalog, binder, executor, linked }))
+    }
+
+    /// What the manifests say.
+    pub fn catalog(&self) -> &Catalog {
+        &self.0.catalog
+    }
+
+    /// Where everything durable goes.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.0.executor.parts().store
+    }
+
+    /// Whether a workflow could run: its graph, its tasks, their factories.
+    ///
+    /// # Errors
+    /// The first [`Error`] that running it would meet before anything runs.
+    pub fn check(&self, workflow: &Key) -> Result<(), Error> {
+        self.0.binder.check(&self.0.catalog, workflow, None)
+    }
+
+    /// Runs a workflow. When this returns, the run is durable; [`RunHandle::ended`] waits for its end.
+    ///
+    /// # Errors
+    /// [`Error`]; then there is no run.
+    pub async fn run(&self, request: RunRequest) -> Result<RunHandle, Error> {
+        check_options(&request.options)?;
+        let program = self.0.binder.program(&self.0.catalog, &request.workflow, &request.options).await?;
+        let (bundle, blobs) = self.0.catalog.bundle().blobs();
+        let parts = self.0.executor.parts();
+        let now = parts.clock.now();
+        let id = request.id.unwrap_or_else(|| self.new_id());
+        let mut record = RunRecord::new(id, request.workflow, bundle, request.input, now);
+        record.actor = request.actor;
+        record.trigger = request.trigger;
+        record.options = serde_json::to_value(&request.options).expect("options are plain data");
+        let with = Batch::of(blobs.into_iter().map(Op::Blob));
+        Ok(self.0.executor.launch(Launch { program, record, with }).await?)
+    }
+
+    /// Goes on with a run that a dead process left or that is paused, from its own manifests.
+    ///
+    /// # Errors
+    /// [`Error::UnknownRun`], [`Error::Over`], [`Error::Busy`] where a live process has it, and what
+    /// running meets.
+    pub async fn resume(&self, run: RunId, unknown: UnknownNodes) -> Result<RunHandle, Error> {
+        let record = self.claim(run).await?;
+        let resumed = self.resume_claimed(&record, unknown).await;
+        if resumed.is_err() {
+            self.release(&record).await;
+        }
+        resumed
+    }
+
+    /// Goes on with every run that a dead process left. One that cannot go on is reported and does not
+    /// hold up the others.
+    ///
+    /// # Errors
+    /// [`Error::Store`] where runs cannot be claimed.
+    pub async fn resume_all(&self) -> Result<Vec<(RunId, Result<RunHandle, Error>)>, Error> {
+        let mut resumed = Vec::new();
+        loop {
+            let dead = self.store().dead().await?;
+            // A run that could not go on stays claimed until shutdown: it is not met twice.
+            let claim = Claim { boot: self.0.executor.parts().boot, dead, run: None, limit: RECOVERY_PAGE };
+            let claimed = self.store().claim(claim).await?;
+            let known = |run: &RunId| resumed.iter().any(|(seen, _)| seen == run);
+            let fresh: Vec<RunRecord> = claimed.into_iter().filter(|record| !known(&record.id)).collect();
+            if fresh.is_empty() {
+                return Ok(resumed);
+            }
+            for record in fresh {
+                let outcome = self.resume_claimed(&record, UnknownNodes::Keep).await;
+                resumed.push((record.id, outcome));
+            }
+        }
+    }
+
+    /// Cancels a run that nobody is working on. One under way in this process is cancelled through its
+    /// [`RunHandle`].
+    ///
+    /// # Errors
+    /// As [`Oneiric::resume`].
+    pub async fn cancel(&self, run: RunId, reason: &str) -> Result<(), Error> {
+        let record = self.claim(run).await?;
+        let cancelled = async {
+            let program = self.program_of(&record).await?;
+            Ok(self.0.executor.cancel(program, &record, reason).await?)
+        };
+        let cancelled = cancelled.await;
+        if cancelled.is_err() {
+            self.release(&record).await;
+        }
+        cancelled
+    }
+
+    /// Stops in an orderly way: nothing further starts, what runs is asked to stop and is waited for,
+    /// components are stopped in reverse order, the store is closed. Runs that had not ended stay in
+    /// the store for a resume. Returns whether everything had stopped by `deadline`.
+    ///
+    /// # Errors
+    /// [`Error::Store`] where the store could not be closed cleanly.
+    pub async fn shutdown(&self, deadline: Duration) -> Result<bool, Error> {
+        let stopped = self.0.executor.shutdown(deadline).await;
+        self.0.binder.stop().await;
+        let store = self.store();
+        let left = store.leave(self.0.executor.parts().boot).await;
+        store.close().await?;
+        left?;
+        Ok(stopped)
+    }
+
+    async fn resume_claimed(&self, record: &RunRecord, unknown: UnknownNodes) -> Result<RunHandle, Error> {
+        let program = self.program_of(record).await?;
+        Ok(self.0.executor.resume(program, record, unknown).await?)
+    }
+
+    /// The program of a stored run, from the manifests it was planned from.
+    async fn program_of(&self, record: &RunRecord) -> Result<Program, Error> {
+        let options: RunOptions = match &record.options {
+            serde_json::Value::Null => RunOptions::default(),
+            options => serde_json::from_value(options.clone()).map_err(|error| Error::Bundle {
+                run: record.id,
+                reason: format!("its options cannot be read: {error}"),
+            })?,
+        };
+        if self.0.catalog.bundle().blobs().0 == record.bundle {
+            return self.0.binder.program(&self.0.catalog, &record.workflow, &options).await;
+        }
+        let bundle = Bundle::load(self.store().as_ref(), record.id, record.bundle).await?;
+        let mut catalog = Catalog::load(bundle)?;
+        register_keys(&mut catalog, self.0.linked.iter());
+        self.0.binder.program(&catalog, &record.workflow, &options).await
+    }
+
+    async fn claim(&self, run: RunId) -> Result<RunRecord, Error> {
+        let store = self.store();
+        let boot = self.0.executor.parts().boot;
+        let claim = Claim { boot, dead: store.dead().await?, run: Some(run), limit: 1 };
+        if let Some(record) = store.claim(claim).await?.pop() {
+            return Ok(record);
+        }
+        let record = store.run(run).await?.ok_or_else(|| Error::UnknownRun(run.to_string()))?;
+        if record.state.status.is_terminal() {
+            return Err(Error::Over { run, status: record.state.status });
+        }
+        let pid = match record.state.owner {
+            Some(owner) => store.boot(owner).await?.map_or_else(|| "unknown".to_owned(), |boot| boot.pid.to_string()),
+            None => "unknown".to_owned(),
+        };
+        Err(Error::Busy { run, pid })
+    }
+
+    /// Gives a claimed run back, so that another process may take it before this one ends.
+    async fn release(&self, record: &RunRecord) {
+        let state = oneiric_store::RunState { owner: None, ..record.state.clone() };
+        let batch = Batch::of([Op::SetRun { run: record.id, state: Box::new(state) }])
+            .require(oneiric_store::Require::RunEpoch { run: record.id, epoch: record.state.epoch });
+        if let Err(error) = self.store().commit(batch).await {
+            tracing::warn!(run = %record.id, %error, "a claimed run was not given back");
+        }
+    }
+
+    fn new_id(&self) -> RunId {
+        let parts = self.0.executor.parts();
+        let millis = u64::try_from(parts.clock.now().as_micros() / 1000).unwrap_or(0);
+        let mut chance = [0; 10];
+        let (a, b) = (parts.rng.next_u64().to_le_bytes(), parts.rng.next_u64().to_le_bytes());
+        chance[..8].copy_from_slice(&a);
+        chance[8..].copy_from_slice(&b[..2]);
+        RunId::from_uuid(uuid::Builder::from_unix_timestamp_millis(millis, &chance).into_uuid())
+    }
+}
+
+fn check_options(options: &RunOptions) -> Result<(), Error> {
+    let zero = |what: &str| Error::Setting { what: what.to_owned(), reason: "must be at least 1".to_owned() };
+    if options.max_parallel == Some(0) {
+        return Err(zero("max parallel nodes"));
+    }
+    if options.timeout_ms == Some(0) {
+        return Err(zero("timeout in milliseconds"));
+    }
+    Ok(())
+}

@@ -1,0 +1,58 @@
+//! What is asked for when a workflow is run.
+
+use std::time::Duration;
+
+use oneiric_core::{Key, Payload, Provider, RunId};
+use serde::{Deserialize, Serialize};
+
+/// A wish to run a workflow. Only the workflow is necessary.
+#[derive(Debug, Clone)]
+pub struct RunRequest {
+    /// Which workflow.
+    pub workflow: Key,
+    /// The run's context: what nodes see as `inputs`, and what a node without a payload is given.
+    pub input: Payload,
+    /// The id of the run; made where there is none. A second run of one id is refused.
+    pub id: Option<RunId>,
+    /// Who asks, for the record.
+    pub actor: Option<String>,
+    /// What causes it, for the record: `cli` unless said.
+    pub trigger: String,
+    /// What the manifest is overridden with.
+    pub options: RunOptions,
+}
+
+impl RunRequest {
+    /// A request with nothing but the necessary; fill in the public fields as needed.
+    pub fn new(workflow: Key) -> Self {
+        Self {
+            workflow,
+            input: Payload::NULL,
+            id: None,
+            actor: None,
+            trigger: "cli".to_owned(),
+            options: RunOptions::default(),
+        }
+    }
+}
+
+/// What a run overrides in its manifest; stored with the run, so that a resume does the same.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunOptions {
+    /// The provider of the workflow; the best-ranked where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<Provider>,
+    /// The most nodes at a time, at least 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_parallel: Option<u32>,
+    /// The longest time of the whole run, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
+}
+
+impl RunOptions {
+    /// The longest time of the whole run.
+    pub fn timeout(&self) -> Option<Duration> {
+        self.timeout_ms.map(Duration::from_millis)
+    }
+}

@@ -1,0 +1,64 @@
+//! Time, chance and environment of the real process: the only place that touches them.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use oneiric_core::clock::Sleep;
+use oneiric_core::{Clock, Environment, Rng, Timestamp};
+
+/// The system's clocks; sleeps on tokio's timer, which rounds up to the next millisecond.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemClock {
+    origin: Instant,
+}
+
+impl Default for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the clock that others are told to use")]
+    fn default() -> Self {
+        Self { origin: Instant::now() }
+    }
+}
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the clock that others are told to use")]
+    fn now(&self) -> Timestamp {
+        // A clock before 1970 is a machine without a battery: the epoch is as good as any time.
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.origin.elapsed()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the clock that others are told to use")]
+    fn sleep(&self, delay: Duration) -> Sleep {
+        Box::pin(tokio::time::sleep(delay))
+    }
+}
+
+/// The process's generator, seeded by the system.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemRng;
+
+impl Rng for SystemRng {
+    fn next_u64(&self) -> u64 {
+        rand::random()
+    }
+}
+
+/// The process environment.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemEnvironment;
+
+impl Environment for SystemEnvironment {
+    #[expect(clippy::disallowed_methods, reason = "this is the environment that others are told to use")]
+    fn get(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+}
+
+/// The name of this host, for noticing a second one on the same store. Never identifies an owner.
+pub(crate) fn host() -> String {
+    // Linux keeps it here; where it does not, one name for all is what a single host needs.
+    std::fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(|_| "localhost".to_owned(), |name| name.trim().to_owned())
+}
