@@ -3,6 +3,7 @@
 //! | feature   | runtime             | factories                                                |
 //! |-----------|---------------------|----------------------------------------------------------|
 //! | `builtin` | [`builtin::Builtin`] | `builtin:NAME`, and upstream's `oneiric.remote.samples:*` |
+//! | `exec`    | [`exec::Exec`]      | `exec:PROGRAM`, a process per call                       |
 //!
 //! What a component is, and which one a key means, is `oneiric-core`'s; when one is called, for how
 //! long and how often again is the executor's. A runtime here turns a descriptor into an instance and
@@ -23,12 +24,14 @@
 //!
 //! let environment = MapEnvironment::from_iter([("PATH", "/usr/bin:/bin")]);
 //! let runtimes = oneiric_adapters::enabled(&Parts::new(Arc::new(Frozen), Arc::new(environment)));
-//! # #[cfg(feature = "builtin")]
-//! assert_eq!(runtimes.iter().map(|r| r.name()).collect::<Vec<_>>(), ["builtin"]);
+//! # #[cfg(all(feature = "builtin", feature = "exec"))]
+//! assert_eq!(runtimes.iter().map(|r| r.name()).collect::<Vec<_>>(), ["builtin", "exec"]);
 //! ```
 
 #[cfg(feature = "builtin")]
 pub mod builtin;
+#[cfg(feature = "exec")]
+pub mod exec;
 mod limits;
 mod parts;
 

@@ -10,7 +10,7 @@ use crate::Limits;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Parts {
-    /// Time: `builtin:sleep`, later how long a process may take to stop.
+    /// Time: `builtin:sleep`, and how long a cancelled process may take to stop.
     pub clock: Arc<dyn Clock>,
     /// The environment from which processes get the few variables that are passed on.
     pub environment: Arc<dyn Environment>,
@@ -25,11 +25,16 @@ impl Parts {
     }
 }
 
-/// Every runtime that is compiled in, in the order in which they are to be asked.
-#[cfg_attr(not(feature = "builtin"), expect(unused_variables, reason = "no runtime is compiled in"))]
+/// Every runtime that is compiled in, in the order in which they are to be asked: `builtin`, `exec`.
+#[cfg_attr(
+    not(any(feature = "builtin", feature = "exec")),
+    expect(unused_variables, reason = "no runtime is compiled in")
+)]
 pub fn enabled(parts: &Parts) -> Vec<Arc<dyn ComponentRuntime>> {
     vec![
         #[cfg(feature = "builtin")]
         Arc::new(crate::builtin::Builtin::new(parts)),
+        #[cfg(feature = "exec")]
+        Arc::new(crate::exec::Exec::new(parts)),
     ]
 }

@@ -6,4 +6,10 @@
 #![expect(clippy::unwrap_used, reason = "also outside of test functions, a test that cannot go on panics")]
 
 mod builtin;
+mod exec_bounds;
+mod exec_calls;
+mod exec_groups;
+mod exec_loading;
+mod exec_stops;
+mod process;
 mod support;
