@@ -1,1 +1,39 @@
-//! Backends.
+//! Backends of Oneiric, one feature each. So far: the component runtimes.
+//!
+//! | feature   | runtime             | factories                                                |
+//! |-----------|---------------------|----------------------------------------------------------|
+//! | `builtin` | [`builtin::Builtin`] | `builtin:NAME`, and upstream's `oneiric.remote.samples:*` |
+//! | `exec`    | [`exec::Exec`]      | `exec:PROGRAM`, a process per call                       |
+//!
+//! What a component is, and which one a key means, is `oneiric-core`'s; when one is called, for how
+//! long and how often again is the executor's. A runtime here turns a descriptor into an instance and
+//! one call into one answer.
+//!
+//! ```
+//! # use std::sync::Arc;
+//! # use std::time::Duration;
+//! # use oneiric_core::{Clock, Timestamp, clock::Sleep, environment::MapEnvironment};
+//! # #[derive(Debug)]
+//! # struct Frozen;
+//! # impl Clock for Frozen {
+//! #     fn now(&self) -> Timestamp { Timestamp::from_micros(0) }
+//! #     fn monotonic(&self) -> Duration { Duration::ZERO }
+//! #     fn sleep(&self, _: Duration) -> Sleep { Box::pin(std::future::ready(())) }
+//! # }
+//! use oneiric_adapters::Parts;
+//!
+//! let environment = MapEnvironment::from_iter([("PATH", "/usr/bin:/bin")]);
+//! let runtimes = oneiric_adapters::enabled(&Parts::new(Arc::new(Frozen), Arc::new(environment)));
+//! # #[cfg(all(feature = "builtin", feature = "exec"))]
+//! assert_eq!(runtimes.iter().map(|r| r.name()).collect::<Vec<_>>(), ["builtin", "exec"]);
+//! ```
+
+#[cfg(feature = "builtin")]
+pub mod builtin;
+#[cfg(feature = "exec")]
+pub mod exec;
+mod limits;
+mod parts;
+
+pub use limits::Limits;
+pub use parts::{Parts, enabled};

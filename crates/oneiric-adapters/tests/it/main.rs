@@ -1,1 +1,15 @@
 //! The public API of the crate, as its users see it.
+//!
+//! Programs are real: `sh`, `cat`, `sleep`. Tests that count children, files or memory need a process of
+//! their own, which is what nextest gives them.
+
+#![expect(clippy::unwrap_used, reason = "also outside of test functions, a test that cannot go on panics")]
+
+mod builtin;
+mod exec_bounds;
+mod exec_calls;
+mod exec_groups;
+mod exec_loading;
+mod exec_stops;
+mod process;
+mod support;
