@@ -42,4 +42,5 @@ pub use environment::Environment;
 pub use fault::{Class, Fault};
 pub use id::{BootId, Domain, Key, NodeId, Provider, RunId};
 pub use payload::Payload;
+pub use resolver::{Candidate, Query, Registry};
 pub use rng::Rng;
