@@ -1,0 +1,116 @@
+//! The one shape that all three formats are read into: JSON with places, borrowing from the text.
+
+use std::borrow::Cow;
+
+use serde::ser::{Serialize, SerializeMap as _, SerializeSeq as _, Serializer};
+use serde_json::Number;
+
+use super::problem::Span;
+
+/// A value and where it stands. Boxed slices rather than vectors: a manifest is read once and a spare
+/// capacity of four per small mapping would triple it.
+#[derive(Debug, Clone)]
+pub(super) struct Tree<'t> {
+    pub(super) span: Span,
+    pub(super) value: Value<'t>,
+}
+
+/// A JSON value; mappings keep the order in which they were written.
+#[derive(Debug, Clone)]
+pub(super) enum Value<'t> {
+    Null,
+    Bool(bool),
+    Number(Number),
+    Text(Cow<'t, str>),
+    List(Box<[Tree<'t>]>),
+    Map(Box<[(Name<'t>, Tree<'t>)]>),
+}
+
+/// The key of a mapping.
+#[derive(Debug, Clone)]
+pub(super) struct Name<'t> {
+    pub(super) span: Span,
+    pub(super) text: Cow<'t, str>,
+}
+
+impl<'t> Value<'t> {
+    /// A whole number or a finite float; `None` for what JSON cannot say.
+    pub(super) fn number(text: &str) -> Option<Self> {
+        if text.contains(['.', 'e', 'E']) {
+            return Number::from_f64(text.parse().ok()?).map(Value::Number);
+        }
+        let whole = text.parse::<i64>().map(Number::from);
+        whole.or_else(|_| text.parse::<u64>().map(Number::from)).ok().map(Value::Number)
+    }
+
+    /// What it is, for messages.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Value::Null => "nothing",
+            Value::Bool(_) => "a truth value",
+            Value::Number(_) => "a number",
+            Value::Text(_) => "text",
+            Value::List(_) => "a list",
+            Value::Map(_) => "a mapping",
+        }
+    }
+}
+
+impl<'t> Tree<'t> {
+    /// The value without places.
+    pub(super) fn into_json(self) -> serde_json::Value {
+        match self.value {
+            Value::Null => serde_json::Value::Null,
+            Value::Bool(value) => serde_json::Value::Bool(value),
+            Value::Number(value) => serde_json::Value::Number(value),
+            Value::Text(value) => serde_json::Value::String(value.into_owned()),
+            Value::List(items) => items.into_iter().map(Tree::into_json).collect(),
+            Value::Map(pairs) => {
+                pairs.into_iter().map(|(key, tree)| (key.text.into_owned(), tree.into_json())).collect()
+            }
+        }
+    }
+
+    /// Calls `visit` on this value and on all below it.
+    pub(super) fn each(&self, visit: &mut impl FnMut(&Tree<'t>)) {
+        visit(self);
+        match &self.value {
+            Value::List(items) => items.iter().for_each(|item| item.each(visit)),
+            Value::Map(pairs) => pairs.iter().for_each(|(_, tree)| tree.each(visit)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) => {}
+        }
+    }
+
+    /// Sorts all mappings by key, by code point as Python does.
+    pub(super) fn sort(&mut self) {
+        match &mut self.value {
+            Value::List(items) => items.iter_mut().for_each(Tree::sort),
+            Value::Map(pairs) => {
+                pairs.sort_unstable_by(|(a, _), (b, _)| a.text.cmp(&b.text));
+                pairs.iter_mut().for_each(|(_, tree)| tree.sort());
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) => {}
+        }
+    }
+}
+
+impl Serialize for Tree<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.value {
+            Value::Null => serializer.serialize_unit(),
+            Value::Bool(value) => serializer.serialize_bool(*value),
+            Value::Number(value) => value.serialize(serializer),
+            Value::Text(value) => serializer.serialize_str(value),
+            Value::List(items) => {
+                let mut list = serializer.serialize_seq(Some(items.len()))?;
+                items.iter().try_for_each(|item| list.serialize_element(item))?;
+                list.end()
+            }
+            Value::Map(pairs) => {
+                let mut map = serializer.serialize_map(Some(pairs.len()))?;
+                pairs.iter().try_for_each(|(key, tree)| map.serialize_entry(&key.text, tree))?;
+                map.end()
+            }
+        }
+    }
+}
