@@ -109,7 +109,13 @@ fn program(shape: &Shape) -> Program {
     });
     let graph = Draft { nodes: nodes.collect(), ..Draft::default() }.build().expect("a valid shape");
     let policy = Policy { timeout: Some(Duration::from_secs(60)), ..Policy::default() };
-    let plan = Plan::new(Key::new("bench").expect("a literal"), graph, vec![policy], None, Limits::default());
+    let plan = Plan::new(
+        Key::new("bench").expect("a literal"),
+        Arc::new(graph),
+        vec![policy],
+        None,
+        Limits::default(),
+    );
     let noop = FnTask::new(|_| Ok(Payload::NULL));
     Program::bind::<()>(Arc::new(plan), |key| Ok(Bound::linked(key, Arc::clone(&noop)))).expect("one task")
 }

@@ -16,19 +16,7 @@ use oneiric_core::{Digest, Key, NodeId, Payload};
 
 pub use build::{Draft, DraftNode};
 pub use error::GraphError;
-
-/// What a run does with the rest of the graph when a node has failed for good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OnFailure {
-    /// What does not depend on it runs on; what does is skipped. The run fails in the end.
-    #[default]
-    FinishIndependent,
-    /// What runs is cancelled, nothing further starts. The run fails.
-    FailFast,
-    /// What depends on it runs as if its output were `null`. The run fails in the end.
-    Continue,
-}
+pub use oneiric_core::manifest::OnFailure;
 
 /// What a node is given.
 #[derive(Debug, Clone)]

@@ -1,7 +1,7 @@
 //! A graph with the policies that its runs obey.
 
 use std::collections::HashMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use oneiric_core::Key;
@@ -33,7 +33,7 @@ impl Default for Limits {
 #[derive(Debug)]
 pub struct Plan {
     workflow: Key,
-    graph: Graph,
+    graph: Arc<Graph>,
     // By task place: what the component and its manifest entry say.
     tasks: Vec<Policy>,
     retry: Option<RetryPolicy>,
@@ -46,7 +46,7 @@ impl Plan {
     /// patience; missing ones say nothing. `retry` is the graph's own policy, for nodes that state none.
     pub fn new(
         workflow: Key,
-        graph: Graph,
+        graph: Arc<Graph>,
         tasks: Vec<Policy>,
         retry: Option<RetryPolicy>,
         limits: Limits,

@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use oneiric_core::resolver::Query;
 use oneiric_core::roles::Task;
 use oneiric_core::trust::Allowlist;
-use oneiric_core::{Component, ComponentRuntime, Descriptor, Domain, Fault, Instance, Key, Provider, Role, Source};
+use oneiric_core::{
+    Component, ComponentRuntime, Descriptor, Domain, Fault, Instance, Key, Provider, Role, Source,
+};
 use oneiric_dag::{Bound, Limits, Plan, Program};
 use tokio::sync::Mutex;
 
@@ -64,7 +66,12 @@ impl Binder {
     }
 
     /// Checks a workflow's tasks without building them.
-    pub(crate) fn check(&self, catalog: &Catalog, key: &Key, provider: Option<&Provider>) -> Result<(), Error> {
+    pub(crate) fn check(
+        &self,
+        catalog: &Catalog,
+        key: &Key,
+        provider: Option<&Provider>,
+    ) -> Result<(), Error> {
         let (_, workflow) = catalog.workflow(key, provider)?;
         for task in workflow.graph.tasks() {
             let descriptor = self.task(catalog, key, task)?;
@@ -86,7 +93,8 @@ impl Binder {
             reason,
         })?;
         self.runtimes.iter().find(|runtime| runtime.recognises(descriptor)).ok_or_else(|| {
-            let names: Vec<_> = self.runtimes.iter().map(|runtime| format!("`{}:`", runtime.name())).collect();
+            let names: Vec<_> =
+                self.runtimes.iter().map(|runtime| format!("`{}:`", runtime.name())).collect();
             Error::NoRuntime {
                 domain: descriptor.domain.to_string(),
                 key: descriptor.key.clone(),
@@ -104,7 +112,9 @@ impl Binder {
             descriptor.source.clone(),
         );
         let mut instances = self.instances.lock().await;
-        if let Some((.., instance)) = instances.iter().find(|(known, built, _)| *known == id && built == descriptor) {
+        if let Some((.., instance)) =
+            instances.iter().find(|(known, built, _)| *known == id && built == descriptor)
+        {
             return Ok(instance.clone());
         }
         let runtime = self.runtime(descriptor)?;

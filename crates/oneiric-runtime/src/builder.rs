@@ -51,7 +51,10 @@ enum Where {
 
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder").field("manifests", &self.paths).field("runtimes", &self.runtimes).finish_non_exhaustive()
+        f.debug_struct("Builder")
+            .field("manifests", &self.paths)
+            .field("runtimes", &self.runtimes)
+            .finish_non_exhaustive()
     }
 }
 
@@ -226,6 +229,12 @@ pub(crate) fn register_keys<'a>(catalog: &mut Catalog, keys: impl Iterator<Item 
     let provider = Provider::new(LINKED).expect("a literal name is well formed");
     for key in keys {
         let factory = Factory::new(format!("{LINKED}:{key}"));
-        catalog.register(Descriptor::new(Domain::TASK, key.clone(), provider.clone(), factory, Source::Manual));
+        catalog.register(Descriptor::new(
+            Domain::TASK,
+            key.clone(),
+            provider.clone(),
+            factory,
+            Source::Manual,
+        ));
     }
 }

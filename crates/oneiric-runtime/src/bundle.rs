@@ -73,7 +73,10 @@ impl Bundle {
         let index: Index = serde_json::from_slice(&index)
             .map_err(|error| wrong(format!("its list of manifests cannot be read: {error}")))?;
         if index.schema > SCHEMA {
-            return Err(wrong(format!("its list of manifests is of version {}, known is {SCHEMA}", index.schema)));
+            return Err(wrong(format!(
+                "its list of manifests is of version {}, known is {SCHEMA}",
+                index.schema
+            )));
         }
         let mut files = Vec::with_capacity(index.manifests.len());
         for line in index.manifests {

@@ -69,7 +69,9 @@ impl Catalog {
         let source = Source::LocalManifest(file.name.clone());
         let mut problems = Vec::new();
         for (entry, written) in manifest.entries.iter().enumerate() {
-            let Some(dag) = written.dag.as_ref().filter(|_| written.domain == Domain::WORKFLOW) else { continue };
+            let Some(dag) = written.dag.as_ref().filter(|_| written.domain == Domain::WORKFLOW) else {
+                continue;
+            };
             match draft(dag).build() {
                 Ok(graph) => {
                     let id = (written.key.clone(), written.provider.clone(), source.clone());

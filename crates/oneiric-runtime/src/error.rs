@@ -200,9 +200,9 @@ impl Error {
         match self {
             Error::Read { help, .. } | Error::NoRuntime { help, .. } => Some(help.clone()),
             Error::NoGraph(_) => Some("give its manifest entry a `dag` with `nodes`".to_owned()),
-            Error::UnknownTask { .. } => {
-                Some("add an entry of domain `task` with that key to a manifest, or correct the node".to_owned())
-            }
+            Error::UnknownTask { .. } => Some(
+                "add an entry of domain `task` with that key to a manifest, or correct the node".to_owned(),
+            ),
             Error::UnknownRun(_) => Some("`oneiric run list` shows the runs of this state folder".to_owned()),
             Error::Busy { pid, .. } => Some(format!("wait for it, or stop it with `kill -INT {pid}`")),
             Error::Bundle { .. } | Error::Engine(RunError::Restore { .. }) => {

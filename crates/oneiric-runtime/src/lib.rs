@@ -16,7 +16,7 @@ mod request;
 mod state_dir;
 mod system;
 
-pub use builder::Builder;
+pub use builder::{Builder, DEFAULT_MAX_PARALLEL};
 pub use bundle::{Bundle, ManifestFile};
 pub use catalog::{Catalog, Workflow};
 pub use error::{Error, Kind};

@@ -184,7 +184,9 @@ impl Oneiric {
             return Err(Error::Over { run, status: record.state.status });
         }
         let pid = match record.state.owner {
-            Some(owner) => store.boot(owner).await?.map_or_else(|| "unknown".to_owned(), |boot| boot.pid.to_string()),
+            Some(owner) => {
+                store.boot(owner).await?.map_or_else(|| "unknown".to_owned(), |boot| boot.pid.to_string())
+            }
             None => "unknown".to_owned(),
         };
         Err(Error::Busy { run, pid })

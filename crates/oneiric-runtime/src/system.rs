@@ -60,5 +60,6 @@ impl Environment for SystemEnvironment {
 /// The name of this host, for noticing a second one on the same store. Never identifies an owner.
 pub(crate) fn host() -> String {
     // Linux keeps it here; where it does not, one name for all is what a single host needs.
-    std::fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(|_| "localhost".to_owned(), |name| name.trim().to_owned())
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map_or_else(|_| "localhost".to_owned(), |name| name.trim().to_owned())
 }

@@ -3,8 +3,12 @@
 //! Everything here is for tests and benches, ours and those of crates that implement a port.
 
 pub mod bench;
+mod crash;
+pub mod data;
+pub mod graphs;
 pub mod tasks;
 pub mod time;
 
+pub use crash::{CrashingStore, Side};
 pub use tasks::FnTask;
 pub use time::{ManualClock, virtual_time};

@@ -8,7 +8,6 @@ use oneiric_core::nearest::nearest;
 use oneiric_core::{Key, NodeId, Payload};
 use petgraph::algo::{kosaraju_scc, toposort};
 use petgraph::graph::{DiGraph, NodeIndex};
-use serde_json::Value;
 
 use super::{Graph, GraphError, Input, Node, OnFailure, Policy};
 
@@ -34,7 +33,8 @@ pub struct DraftNode {
     /// Whom it waits for.
     pub depends_on: Vec<NodeId>,
     /// What it is given instead of the run's context; strings in it may hold `${{ expressions }}`.
-    pub payload: Option<Value>,
+    /// `null` is none.
+    pub payload: Payload,
     /// A CEL condition; the node is skipped where it is false.
     pub when: Option<String>,
     /// How patiently it is run.
@@ -44,7 +44,14 @@ pub struct DraftNode {
 impl DraftNode {
     /// A node with nothing but an id and a task; fill in the public fields as needed.
     pub fn new(id: NodeId, task: Key) -> Self {
-        Self { id, task, depends_on: Vec::new(), payload: None, when: None, policy: Policy::default() }
+        Self {
+            id,
+            task,
+            depends_on: Vec::new(),
+            payload: Payload::NULL,
+            when: None,
+            policy: Policy::default(),
+        }
     }
 
     /// Waits for these as well.
@@ -289,19 +296,16 @@ fn compile(
             Some(Arc::new(expr))
         }
     };
-    let input = match &node.payload {
-        None => Input::Context,
-        Some(value) => match Template::compile(value).map_err(wrong("payload"))? {
-            None => {
-                let payload = Payload::from(value.clone());
-                let digest = payload.digest();
-                Input::Literal(payload, digest)
-            }
+    let input = if node.payload.is_null() {
+        Input::Context
+    } else {
+        match Template::compile(node.payload.value()).map_err(wrong("payload"))? {
+            None => Input::Literal(node.payload.clone(), node.payload.digest()),
             Some(template) => {
                 reads("payload", template.references())?;
                 Input::Template(Arc::new(template))
             }
-        },
+        }
     };
     Ok((when, input))
 }

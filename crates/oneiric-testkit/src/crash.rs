@@ -1,0 +1,124 @@
+//! A store that dies at its n-th commit: the process as its durable state sees it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use oneiric_core::{BootId, Digest, RunId};
+use oneiric_store::{
+    Batch, BootRecord, Checkpoint, Claim, Commit, CommitError, IntegrityReport, JournalEntry, NodeRecord,
+    RunFilter, RunRecord, Store, StoreError,
+};
+
+/// On which side of the commit the death falls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// Nothing of the batch happened.
+    Before,
+    /// The batch is durable, its caller never hears of it.
+    After,
+}
+
+/// Passes everything on to another store until it dies; from then on it answers nothing but
+/// [`StoreError::Closed`], as a killed process would not answer at all.
+#[derive(Debug)]
+pub struct CrashingStore {
+    inner: Arc<dyn Store>,
+    commits: AtomicU64,
+    dies_at: u64,
+    side: Side,
+    dead: AtomicBool,
+}
+
+impl CrashingStore {
+    /// Dies at the commit number `dies_at`, counted from 1; 0 never dies.
+    pub fn new(inner: Arc<dyn Store>, dies_at: u64, side: Side) -> Self {
+        Self { inner, commits: AtomicU64::new(0), dies_at, side, dead: AtomicBool::new(false) }
+    }
+
+    /// How many commits were asked for so far.
+    pub fn commits(&self) -> u64 {
+        self.commits.load(Ordering::SeqCst)
+    }
+
+    /// Whether it has died.
+    pub fn is_dead(&self) -> bool {
+        self.dead.load(Ordering::SeqCst)
+    }
+
+    fn alive(&self) -> Result<&dyn Store, StoreError> {
+        if self.is_dead() { Err(StoreError::Closed) } else { Ok(self.inner.as_ref()) }
+    }
+}
+
+#[async_trait]
+impl Store for CrashingStore {
+    fn commit(&self, batch: Batch) -> Commit {
+        let Ok(store) = self.alive() else { return Commit::ready(Err(StoreError::Closed.into())) };
+        let number = self.commits.fetch_add(1, Ordering::SeqCst) + 1;
+        if number != self.dies_at {
+            return store.commit(batch);
+        }
+        self.dead.store(true, Ordering::SeqCst);
+        match self.side {
+            Side::Before => Commit::ready(Err(StoreError::Closed.into())),
+            Side::After => {
+                let commit = store.commit(batch);
+                Commit::pending(async move {
+                    commit.await?;
+                    Err(StoreError::Closed.into())
+                })
+            }
+        }
+    }
+
+    async fn claim(&self, claim: Claim) -> Result<Vec<RunRecord>, CommitError> {
+        self.alive()?.claim(claim).await
+    }
+    async fn enter(&self, boot: BootRecord) -> Result<(), StoreError> {
+        self.alive()?.enter(boot).await
+    }
+    async fn dead(&self) -> Result<Vec<BootId>, StoreError> {
+        self.alive()?.dead().await
+    }
+    async fn leave(&self, boot: BootId) -> Result<(), StoreError> {
+        self.alive()?.leave(boot).await
+    }
+    async fn boot(&self, boot: BootId) -> Result<Option<BootRecord>, StoreError> {
+        self.alive()?.boot(boot).await
+    }
+    async fn run(&self, run: RunId) -> Result<Option<RunRecord>, StoreError> {
+        self.alive()?.run(run).await
+    }
+    async fn runs(&self, filter: RunFilter) -> Result<Vec<RunRecord>, StoreError> {
+        self.alive()?.runs(filter).await
+    }
+    async fn nodes(&self, run: RunId) -> Result<Vec<NodeRecord>, StoreError> {
+        self.alive()?.nodes(run).await
+    }
+    async fn checkpoints(&self, run: RunId) -> Result<Vec<Checkpoint>, StoreError> {
+        self.alive()?.checkpoints(run).await
+    }
+    async fn journal(&self, run: RunId, after: u64, limit: usize) -> Result<Vec<JournalEntry>, StoreError> {
+        self.alive()?.journal(run, after, limit).await
+    }
+    async fn last_seq(&self, run: RunId) -> Result<u64, StoreError> {
+        self.alive()?.last_seq(run).await
+    }
+    async fn blob(&self, digest: Digest) -> Result<Option<Arc<[u8]>>, StoreError> {
+        self.alive()?.blob(digest).await
+    }
+    async fn extension(&self, family: &str, key: &str) -> Result<Option<(u64, Vec<u8>)>, StoreError> {
+        self.alive()?.extension(family, key).await
+    }
+    async fn check(&self) -> Result<IntegrityReport, StoreError> {
+        self.alive()?.check().await
+    }
+    async fn backup(&self, to: &Path) -> Result<u64, StoreError> {
+        self.alive()?.backup(to).await
+    }
+    async fn close(&self) -> Result<(), StoreError> {
+        self.alive()?.close().await
+    }
+}
