@@ -1,1 +1,3 @@
 //! Durable workflow graphs.
+
+pub mod render;
