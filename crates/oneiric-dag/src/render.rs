@@ -1,4 +1,4 @@
-//! Drawings of workflow graphs: for a terminal and for documents.
+//! Drawings of workflow graphs: for a terminal, for documents, for a browser.
 //!
 //! A [`Picture`] is plain data, checked once; every renderer is a pure function of it and cannot fail.
 //! Where the nodes and states come from (a plan, a run, a manifest) is the caller's business, and so
@@ -20,9 +20,11 @@
 mod ascii;
 mod dominators;
 mod dot;
+mod layout;
 mod look;
 mod mermaid;
 mod picture;
+mod svg;
 mod text;
 
 #[cfg(test)]
@@ -30,6 +32,8 @@ mod tests;
 
 pub use ascii::{Charset, Terminal, ascii};
 pub use dot::dot;
+pub use layout::{Cells, Direction, Layout, Placed, Point, Route, layout};
 pub use look::NodeLook;
 pub use mermaid::mermaid;
 pub use picture::{Picture, PictureError, PictureNode};
+pub use svg::svg;

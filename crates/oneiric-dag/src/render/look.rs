@@ -41,7 +41,7 @@ impl NodeLook {
         Self::Unknown,
     ];
 
-    /// The lowercase word for it, which is also its class in Mermaid: `"completed"`.
+    /// The lowercase word for it, which is also its class in SVG and Mermaid: `"completed"`.
     pub fn word(self) -> &'static str {
         self.style().word
     }
@@ -86,8 +86,11 @@ pub(super) struct Style {
     /// Parameters of the ANSI "select graphic rendition" sequence; the sixteen colours a theme defines.
     pub(super) sgr: &'static str,
     pub(super) light: Tones,
+    pub(super) dark: Tones,
     /// Nothing happened here: drawn with a broken outline.
     pub(super) dashed: bool,
+    /// The symbol as strokes around the origin, within ±4: no font is needed to show it.
+    pub(super) strokes: &'static str,
 }
 
 const PENDING: Style = Style {
@@ -96,7 +99,9 @@ const PENDING: Style = Style {
     ascii: '.',
     sgr: "2",
     light: Tones { stroke: "#8592a6", fill: "#f8fafc" },
+    dark: Tones { stroke: "#7c8aa0", fill: "#171e29" },
     dashed: false,
+    strokes: "M-4 0h.01M0 0h.01M4 0h.01",
 };
 
 const READY: Style = Style {
@@ -105,7 +110,9 @@ const READY: Style = Style {
     ascii: 'o',
     sgr: "36",
     light: Tones { stroke: "#0891b2", fill: "#ecfeff" },
+    dark: Tones { stroke: "#22d3ee", fill: "#0d262e" },
     dashed: false,
+    strokes: "M0-3.2a3.2 3.2 0 1 0 0 6.4a3.2 3.2 0 1 0 0-6.4",
 };
 
 const RUNNING: Style = Style {
@@ -114,7 +121,9 @@ const RUNNING: Style = Style {
     ascii: '>',
     sgr: "1;34",
     light: Tones { stroke: "#2563eb", fill: "#eff6ff" },
+    dark: Tones { stroke: "#60a5fa", fill: "#14233f" },
     dashed: false,
+    strokes: "M-2-3.4L3.6 0L-2 3.4z",
 };
 
 const WAITING: Style = Style {
@@ -123,7 +132,9 @@ const WAITING: Style = Style {
     ascii: '~',
     sgr: "33",
     light: Tones { stroke: "#c26a06", fill: "#fffbeb" },
+    dark: Tones { stroke: "#fbbf24", fill: "#2b2210" },
     dashed: false,
+    strokes: "M0-4V.4L3 2.4",
 };
 
 const COMPLETED: Style = Style {
@@ -132,7 +143,9 @@ const COMPLETED: Style = Style {
     ascii: '+',
     sgr: "32",
     light: Tones { stroke: "#16994a", fill: "#f0fdf4" },
+    dark: Tones { stroke: "#34d06f", fill: "#10261a" },
     dashed: false,
+    strokes: "M-3.8.4L-1 3.2L4-2.8",
 };
 
 const FAILED: Style = Style {
@@ -141,7 +154,9 @@ const FAILED: Style = Style {
     ascii: 'x',
     sgr: "1;31",
     light: Tones { stroke: "#dc2626", fill: "#fef2f2" },
+    dark: Tones { stroke: "#f87171", fill: "#331618" },
     dashed: false,
+    strokes: "M-3-3L3 3M3-3L-3 3",
 };
 
 const SKIPPED: Style = Style {
@@ -150,7 +165,9 @@ const SKIPPED: Style = Style {
     ascii: '^',
     sgr: "2",
     light: Tones { stroke: "#8592a6", fill: "#ffffff" },
+    dark: Tones { stroke: "#7c8aa0", fill: "#11161e" },
     dashed: true,
+    strokes: "M-3.6-3L-.6 0L-3.6 3M.8-3L3.8 0L.8 3",
 };
 
 const CANCELLED: Style = Style {
@@ -159,7 +176,9 @@ const CANCELLED: Style = Style {
     ascii: '#',
     sgr: "35",
     light: Tones { stroke: "#78716c", fill: "#f5f5f4" },
+    dark: Tones { stroke: "#a8a29e", fill: "#211f1d" },
     dashed: true,
+    strokes: "M-3.4 3.4L3.4-3.4",
 };
 
 const UNKNOWN: Style = Style {
@@ -168,7 +187,9 @@ const UNKNOWN: Style = Style {
     ascii: '?',
     sgr: "1;35",
     light: Tones { stroke: "#9333ea", fill: "#faf5ff" },
+    dark: Tones { stroke: "#c084fc", fill: "#25183a" },
     dashed: false,
+    strokes: "M-2.4-2.4A2.4 2.4 0 1 1 0 .4V1.2M0 4h.01",
 };
 
 #[cfg(test)]
@@ -183,7 +204,8 @@ mod tests {
         let words: HashSet<_> = NodeLook::ALL.iter().map(|look| look.word()).collect();
         let symbols: HashSet<_> = NodeLook::ALL.iter().map(|look| look.symbol()).collect();
         let plain: HashSet<_> = NodeLook::ALL.iter().map(|look| look.ascii_symbol()).collect();
-        assert_eq!([words.len(), symbols.len(), plain.len()], [NodeLook::ALL.len(); 3]);
+        let strokes: HashSet<_> = NodeLook::ALL.iter().map(|look| look.style().strokes).collect();
+        assert_eq!([words.len(), symbols.len(), plain.len(), strokes.len()], [NodeLook::ALL.len(); 4]);
         assert!(plain.iter().all(char::is_ascii));
         assert!(symbols.iter().all(|symbol| columns(&symbol.to_string()) == 1));
     }

@@ -1,6 +1,7 @@
 //! What people see, as snapshots; what always holds, as properties.
 
 mod properties;
+mod svg;
 
 use super::*;
 
