@@ -11,6 +11,7 @@ mod executor;
 pub mod graph;
 mod plan;
 mod program;
+pub mod render;
 mod report;
 mod state;
 
