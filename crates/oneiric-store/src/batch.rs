@@ -57,6 +57,16 @@ pub enum Refusal {
     /// The blob is not there.
     #[error("blob {0} is not in the store")]
     BlobMissing(Digest),
+    /// The entry is not the next one of the run's journal.
+    #[error("run {run}: journal entry {seq} was put where {next} belongs")]
+    OutOfSequence {
+        /// The run.
+        run: RunId,
+        /// What the entry said.
+        seq: u64,
+        /// What the journal expects.
+        next: u64,
+    },
     /// The extension has another version.
     #[error("{family} `{key}` is at version {found:?}, expected {expected:?}")]
     Version {
@@ -87,7 +97,7 @@ pub enum Op {
     SetNode(NodeRecord),
     /// Adds a checkpoint; one that is there already stays as it is.
     PutCheckpoint(Checkpoint),
-    /// Appends to a run's journal. The sequence must be the next one.
+    /// Appends to a run's journal. The sequence must be the next one, or the batch is refused.
     Append(JournalEntry),
     /// Adds a boot or sets its row.
     SetBoot(BootRecord),

@@ -25,6 +25,8 @@ mod claim;
 mod commit;
 mod memory;
 pub mod record;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 mod store;
 
 pub use batch::{Batch, Op, Refusal, Require};
@@ -38,4 +40,6 @@ pub use record::extension::Extension;
 pub use record::journal::{Event, JournalEntry, UnknownNodes};
 pub use record::node::{NodeRecord, NodeStatus, SkipReason};
 pub use record::run::{RunRecord, RunState, RunStatus};
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteStore;
 pub use store::{IntegrityReport, RunFilter, Store, StoreError};

@@ -69,8 +69,8 @@ impl State {
         for require in &batch.require {
             self.check(require)?;
         }
-        for op in &batch.ops {
-            self.allows(op)?;
+        for place in 0..batch.ops.len() {
+            self.allows(&batch.ops, place)?;
         }
         for op in batch.ops {
             self.put(op);
@@ -109,10 +109,30 @@ impl State {
         }
     }
 
-    /// Refuses what would break the store, before anything is changed.
-    fn allows(&self, op: &Op) -> Result<(), Refusal> {
+    /// Refuses what would break the store, before anything is changed: the op at `place`, after those
+    /// before it.
+    fn allows(&self, ops: &[Op], place: usize) -> Result<(), Refusal> {
+        let (before, op) = (&ops[..place], &ops[place]);
+        let inserted = |id| before.iter().any(|op| matches!(op, Op::InsertRun(record) if record.id == id));
         match op {
-            Op::InsertRun(record) if self.runs.contains_key(&record.id) => Err(Refusal::RunExists(record.id)),
+            Op::InsertRun(record) if self.runs.contains_key(&record.id) || inserted(record.id) => {
+                Err(Refusal::RunExists(record.id))
+            }
+            Op::Append(entry) => {
+                let run = entry.run;
+                let last = match self.runs.get(&run) {
+                    Some(run) => run.journal.last().map_or(0, |entry| entry.seq),
+                    None if inserted(run) => 0,
+                    None => return Ok(()),
+                };
+                let ours = |op: &&Op| matches!(op, Op::Append(entry) if entry.run == run);
+                let next = last + 1 + before.iter().filter(ours).count() as u64;
+                if entry.seq == next {
+                    Ok(())
+                } else {
+                    Err(Refusal::OutOfSequence { run, seq: entry.seq, next })
+                }
+            }
             _ => Ok(()),
         }
     }

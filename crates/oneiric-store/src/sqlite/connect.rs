@@ -1,0 +1,213 @@
+//! Connections: recognising the file, bringing it to this release's schema, settings.
+
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use super::error::{WAY_OUT, is_busy, store_error};
+use super::options::Synchronous;
+use super::place;
+use crate::store::StoreError;
+
+/// "Onei" in ASCII: by it the file, and file(1), know whose it is.
+pub(super) const APPLICATION_ID: i64 = 0x4F6E_6569;
+
+/// Every step from an empty file to this release, in order. A released step never changes.
+const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001.sql")];
+
+/// How long a lock of another process is waited for. Transactions are bounded and take milliseconds;
+/// a minute without one chance is a stopped process.
+const LOCK_WAIT: Duration = Duration::from_secs(60);
+const FIRST_NAP: Duration = Duration::from_micros(100);
+const LONGEST_NAP: Duration = Duration::from_millis(5);
+
+/// The WAL is cut to this after a burst, in bytes.
+const WAL_LIMIT: i64 = 4 * 1024 * 1024;
+
+/// What the file said about itself before anything was changed.
+struct Sighting {
+    fresh: bool,
+    schema: u32,
+}
+
+/// Opens the file for the one writer, creating and migrating it where that is due.
+pub(super) fn writer(path: &Path, synchronous: Synchronous) -> Result<Connection, StoreError> {
+    place::check(path)?;
+    let name = path.display().to_string();
+    let fail = |error: rusqlite::Error| store_error(&name, &error);
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut conn = Connection::open_with_flags(path, flags).map_err(fail)?;
+    patient(&mut conn).map_err(fail)?;
+    let seen = recognise(&conn, &name)?;
+    if seen.fresh {
+        conn.execute_batch("PRAGMA auto_vacuum = INCREMENTAL").map_err(fail)?;
+    }
+    let mode = retry(|| conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0)));
+    let mode = mode.map_err(fail)?;
+    if mode != "wal" {
+        let reason =
+            format!("its file system offers no shared memory (journal mode {mode}); put it on a local disk");
+        return Err(StoreError::Shared { place: name, reason });
+    }
+    settings(&conn, WRITER_CACHE_KIB).map_err(fail)?;
+    conn.execute_batch(&format!(
+        "PRAGMA synchronous = {}; PRAGMA journal_size_limit = {WAL_LIMIT}; PRAGMA wal_autocheckpoint = 1000;",
+        synchronous.pragma()
+    ))
+    .map_err(fail)?;
+    if seen.schema < MIGRATIONS.len() as u32 {
+        migrate(&mut conn).map_err(fail)?;
+    }
+    Ok(conn)
+}
+
+const WRITER_CACHE_KIB: u32 = 4096;
+const READER_CACHE_KIB: u32 = 1024;
+
+/// Opens the file for reading only.
+///
+/// `beside_writer` says that this process has it open for writing, so that WAL and shared memory are
+/// there. Otherwise, where no WAL lies beside the file, nobody has it open: it is read as a file that
+/// does not change, and nothing is created beside it.
+pub(super) fn reader(path: &Path, beside_writer: bool) -> Result<Reader, StoreError> {
+    let name = path.display().to_string();
+    let fail = |error: rusqlite::Error| store_error(&name, &error);
+    let resting = !beside_writer && !wal(path).exists();
+    let mut flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut conn = if resting {
+        flags |= OpenFlags::SQLITE_OPEN_URI;
+        Connection::open_with_flags(format!("file:{}?immutable=1", escape(path)), flags)
+    } else {
+        Connection::open_with_flags(path, flags)
+    }
+    .map_err(fail)?;
+    patient(&mut conn).map_err(fail)?;
+    settings(&conn, READER_CACHE_KIB).map_err(fail)?;
+    Ok(Reader { conn, resting })
+}
+
+/// A connection that only reads.
+#[derive(Debug)]
+pub(super) struct Reader {
+    pub(super) conn: Connection,
+    /// It takes the file for one that nobody has open.
+    resting: bool,
+}
+
+impl Reader {
+    /// Whether what the connection assumed about the file no longer holds.
+    pub(super) fn is_stale(&self, path: &Path) -> bool {
+        self.resting && wal(path).exists()
+    }
+}
+
+/// Looks at a file that is only to be read.
+pub(super) fn inspect(path: &Path) -> Result<(), StoreError> {
+    let name = path.display().to_string();
+    if !path.exists() {
+        return Err(StoreError::Open { place: name, reason: "does not exist".to_owned() });
+    }
+    place::check(path)?;
+    let seen = recognise(&reader(path, false)?.conn, &name)?;
+    if seen.fresh {
+        return Err(StoreError::Open {
+            place: name,
+            reason: "it is empty; nothing was ever stored in it".to_owned(),
+        });
+    }
+    Ok(())
+}
+
+fn recognise(conn: &Connection, name: &str) -> Result<Sighting, StoreError> {
+    let fail = |error: rusqlite::Error| store_error(name, &error);
+    let number =
+        |pragma: &str| retry(|| conn.query_row(pragma, [], |row| row.get::<_, i64>(0))).map_err(fail);
+    let application = number("PRAGMA application_id")?;
+    let schema = number("PRAGMA user_version")?;
+    let objects = number("SELECT count(*) FROM sqlite_schema")?;
+    let known = MIGRATIONS.len() as u32;
+    if application == 0 && schema == 0 && objects == 0 {
+        return Ok(Sighting { fresh: true, schema: 0 });
+    }
+    if application != APPLICATION_ID {
+        let reason = "it is a database of another program; name another place".to_owned();
+        return Err(StoreError::Open { place: name.to_owned(), reason });
+    }
+    match u32::try_from(schema) {
+        Ok(found) if found > known => Err(StoreError::Newer { place: name.to_owned(), found, known }),
+        Ok(schema) => Ok(Sighting { fresh: false, schema }),
+        Err(_) => Err(StoreError::Corrupt {
+            place: name.to_owned(),
+            reason: format!("its schema version is {schema}; {WAY_OUT}"),
+        }),
+    }
+}
+
+/// Applies what is missing, in one transaction: of several processes one does it, the others find it
+/// done.
+fn migrate(conn: &mut Connection) -> rusqlite::Result<()> {
+    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let done: i64 = tx.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    for (place, step) in MIGRATIONS.iter().enumerate().skip(usize::try_from(done).unwrap_or(usize::MAX)) {
+        tx.execute_batch(step)?;
+        tx.pragma_update(None, "user_version", place as i64 + 1)?;
+    }
+    tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+    tx.commit()
+}
+
+fn settings(conn: &Connection, cache_kib: u32) -> rusqlite::Result<()> {
+    // References are declared for `check`; enforcing them would look up the parent of every row that
+    // was just selected from it.
+    conn.execute_batch(&format!(
+        "PRAGMA foreign_keys = OFF; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0;
+         PRAGMA cache_size = -{cache_kib};"
+    ))?;
+    conn.set_prepared_statement_cache_capacity(64);
+    Ok(())
+}
+
+fn patient(conn: &mut Connection) -> rusqlite::Result<()> {
+    let mut waited = Duration::ZERO;
+    conn.busy_handler(Some(move |tries: i32| {
+        if tries == 0 {
+            waited = Duration::ZERO;
+        }
+        nap(&mut waited, u32::try_from(tries).unwrap_or(u32::MAX))
+    }))
+}
+
+/// Sleeps a little longer each time; false once it took too long altogether.
+fn nap(waited: &mut Duration, tries: u32) -> bool {
+    let nap = FIRST_NAP.saturating_mul(1 << tries.min(10)).min(LONGEST_NAP);
+    thread::sleep(nap);
+    *waited += nap;
+    *waited < LOCK_WAIT
+}
+
+/// For the few statements for which SQLite does not ask the busy handler (changing the journal mode,
+/// recovering a WAL).
+pub(super) fn retry<T>(mut work: impl FnMut() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+    let mut waited = Duration::ZERO;
+    let mut tries = 0;
+    loop {
+        match work() {
+            Err(error) if is_busy(&error) && nap(&mut waited, tries) => tries += 1,
+            answer => return answer,
+        }
+    }
+}
+
+fn wal(path: &Path) -> PathBuf {
+    let mut wal = path.as_os_str().to_owned();
+    wal.push("-wal");
+    PathBuf::from(wal)
+}
+
+/// A path inside of a URI: the three characters that mean something there.
+fn escape(path: &Path) -> String {
+    path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23")
+}

@@ -1,0 +1,205 @@
+//! The one connection that writes, and the transaction that gathers what is in line.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use oneiric_core::BootId;
+use rusqlite::{Connection, ErrorCode, params};
+
+use super::boots::Boots;
+use super::connect::retry;
+use super::encode::Encoded;
+use super::error::{Failure, store_error};
+use super::{apply, claim};
+use crate::claim::Claim;
+use crate::commit::CommitError;
+use crate::record::boot::BootRecord;
+use crate::record::run::RunRecord;
+use crate::store::StoreError;
+
+/// How long the boot of another host counts as alive after its last beat.
+const FOREIGN_LIFE: Duration = Duration::from_secs(60);
+
+/// One piece of work for a transaction.
+#[derive(Debug)]
+pub(super) enum Work {
+    Batch(Encoded),
+    Claim(Claim),
+    Enter(BootRecord),
+    Leave(BootId),
+}
+
+impl Work {
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Work::Batch(batch) => batch.bytes,
+            Work::Claim(_) | Work::Enter(_) | Work::Leave(_) => 0,
+        }
+    }
+}
+
+/// What a piece of work came to.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Done,
+    Claimed(Vec<RunRecord>),
+}
+
+/// What a transaction came to.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    /// One for each piece of work, in order.
+    pub(super) answers: Vec<Result<Answer, CommitError>>,
+    /// Set where nobody knows whether the transaction is on the disk: the store must be reopened.
+    pub(super) broken: Option<StoreError>,
+}
+
+/// The connection that writes. Whoever has it is the writer.
+#[derive(Debug)]
+pub(super) struct Writer {
+    conn: Connection,
+    place: Arc<str>,
+    boots: Arc<Boots>,
+}
+
+impl Writer {
+    pub(super) fn new(conn: Connection, place: Arc<str>, boots: Arc<Boots>) -> Self {
+        Self { conn, place, boots }
+    }
+
+    /// Does all of the work in one transaction. A piece that is refused leaves nothing behind and
+    /// does not disturb the others; a failure of the file undoes them all.
+    pub(super) fn transact<'a>(&mut self, work: impl ExactSizeIterator<Item = &'a Work>) -> Outcome {
+        let count = work.len();
+        if let Err(error) = self.execute("BEGIN IMMEDIATE") {
+            return self.failed(count, &error);
+        }
+        let mut answers = Vec::with_capacity(count);
+        for work in work {
+            // One piece alone needs no savepoint: the transaction is as good.
+            let answer = if count == 1 { self.attempt(work) } else { self.fenced(work) };
+            match answer {
+                Err(Failure::Sql(error)) => return self.failed(count, &error),
+                answer => answers.push(answer.map_err(|failure| failure.into_commit(&self.place))),
+            }
+        }
+        // A single piece that was refused is undone here; several were undone one by one.
+        let alone_refused = count == 1 && answers.iter().all(Result::is_err);
+        match self.execute(if alone_refused { "ROLLBACK" } else { "COMMIT" }) {
+            Ok(()) => Outcome { answers, broken: None },
+            Err(error) => {
+                let mut outcome = self.failed(count, &error);
+                // A full disk stopped it before the end of the transaction was written. After anything
+                // else the pages may or may not be on the disk, and asking again proves nothing: Linux
+                // reports a failed fsync once (https://wiki.postgresql.org/wiki/Fsync_Errors).
+                if error.sqlite_error_code() != Some(ErrorCode::DiskFull) {
+                    outcome.broken = Some(StoreError::Io(format!(
+                        "{}: the disk failed during a commit ({error}), so that it is not known whether it holds; \
+                         nothing more is written until the store is reopened",
+                        self.place
+                    )));
+                }
+                outcome
+            }
+        }
+    }
+
+    fn fenced(&self, work: &Work) -> Result<Answer, Failure> {
+        self.execute("SAVEPOINT piece")?;
+        let answer = self.attempt(work);
+        if matches!(answer, Err(Failure::Refused(_) | Failure::Store(_))) {
+            self.execute("ROLLBACK TO piece")?;
+        }
+        if !matches!(answer, Err(Failure::Sql(_))) {
+            self.execute("RELEASE piece")?;
+        }
+        answer
+    }
+
+    fn attempt(&self, work: &Work) -> Result<Answer, Failure> {
+        let answer = match work {
+            Work::Batch(batch) => apply::batch(&self.conn, batch).map(|()| Answer::Done),
+            Work::Claim(claim) => claim::claim(&self.conn, claim).map(Answer::Claimed),
+            Work::Enter(boot) => self.enter(boot).map(|()| Answer::Done),
+            Work::Leave(boot) => Ok(claim::bury(&self.conn, *boot).map(|()| Answer::Done)?),
+        };
+        // What is wrong with one piece (a value too large, a row that cannot be read) is its own
+        // affair; what is wrong with the file is everybody's.
+        match answer {
+            Err(Failure::Sql(error)) if is_own_fault(&error) => {
+                Err(Failure::Store(store_error(&self.place, &error)))
+            }
+            answer => answer,
+        }
+    }
+
+    fn enter(&self, boot: &BootRecord) -> Result<(), Failure> {
+        let mut foreign = self.conn.prepare_cached(
+            "SELECT id, host, pid, beat_at FROM boots WHERE ended_at IS NULL AND host <> ?1",
+        )?;
+        let rows = foreign.query_map([&boot.host], |row| {
+            Ok((
+                BootId::from_bytes(row.get(0)?),
+                row.get::<_, String>(1)?,
+                row.get::<_, u32>(2)?,
+                row.get(3)?,
+            ))
+        })?;
+        for row in rows.collect::<rusqlite::Result<Vec<_>>>()? {
+            let (id, host, pid, beat_at) = row;
+            let beat_at = oneiric_core::Timestamp::from_micros(beat_at);
+            if boot.beat_at.since(beat_at) < FOREIGN_LIFE {
+                return Err(Failure::Store(StoreError::Shared {
+                    place: self.place.to_string(),
+                    reason: format!(
+                        "process {pid} of host `{host}` works on it; end that one, or wait a minute if it is gone; \
+                         to share work between hosts use Postgres"
+                    ),
+                }));
+            }
+            // A container that comes back under another name: same disk, so its lock tells.
+            if self.boots.is_dead(id) {
+                claim::bury(&self.conn, id)?;
+            }
+        }
+        // Rows of the past are for people; a week of them is enough and keeps the table small.
+        let week_ago = boot.started_at.as_micros().saturating_sub(7 * 24 * 3600 * 1_000_000);
+        self.conn
+            .prepare_cached("DELETE FROM boots WHERE ended_at IS NOT NULL AND started_at < ?1")?
+            .execute(params![week_ago])?;
+        Ok(apply::set_boot(&self.conn, boot)?)
+    }
+
+    /// Undoes the transaction; everybody in it gets the error.
+    fn failed(&self, count: usize, error: &rusqlite::Error) -> Outcome {
+        if !self.conn.is_autocommit() {
+            // SQLite has already done it after most errors, and says so by failing here.
+            let _ = self.conn.execute_batch("ROLLBACK");
+        }
+        let error = store_error(&self.place, error);
+        Outcome { answers: (0..count).map(|_| Err(error.clone().into())).collect(), broken: None }
+    }
+
+    fn execute(&self, sql: &str) -> rusqlite::Result<()> {
+        retry(|| self.conn.prepare_cached(sql)?.execute([]).map(|_| ()))
+    }
+
+    /// Moves the WAL into the file and lets go of it.
+    pub(super) fn close(self) {
+        // Another process may hold the WAL; it, or the next opener, does the same.
+        let _ = self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    }
+}
+
+fn is_own_fault(error: &rusqlite::Error) -> bool {
+    match error.sqlite_error_code() {
+        Some(code) => matches!(
+            code,
+            ErrorCode::TooBig
+                | ErrorCode::ConstraintViolation
+                | ErrorCode::TypeMismatch
+                | ErrorCode::ParameterOutOfRange
+        ),
+        None => true,
+    }
+}
