@@ -39,6 +39,8 @@ pub use component::{Component, ComponentRuntime, Instance, Role};
 pub use descriptor::{Descriptor, Factory, Source};
 pub use digest::Digest;
 pub use environment::Environment;
+#[cfg(feature = "expr")]
+pub use expr::{Expr, Template};
 pub use fault::{Class, Fault};
 pub use id::{BootId, Domain, Key, NodeId, Provider, RunId};
 pub use payload::Payload;
