@@ -255,8 +255,8 @@ impl Run {
         }
         let successors = self.program.plan().graph().successors(ended).len();
         let wanted = inner.state.appetite(successors);
-        if self.shared.slots.contended() && !inner.queued && wanted > 0 && inner.in_flight > 0 {
-            // Others wait and this run has more under way: pass the slot on, queue for another.
+        if self.shared.slots.waiting() > u32::from(inner.queued) {
+            // Others wait: the slot goes round, and this run queues up behind them.
             self.shared.slots.give(1);
             return 0;
         }

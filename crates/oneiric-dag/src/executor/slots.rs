@@ -1,7 +1,7 @@
 //! The process's slots: how many nodes may be under way, over all runs.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::run::Run;
@@ -11,13 +11,14 @@ use super::run::Run;
 #[derive(Debug)]
 pub(super) struct Slots {
     free: AtomicU32,
-    hungry: AtomicBool,
+    // The length of the queue, readable without its lock.
+    waiting: AtomicU32,
     queue: Mutex<VecDeque<Weak<Run>>>,
 }
 
 impl Slots {
     pub(super) fn new(count: u32) -> Self {
-        Self { free: AtomicU32::new(count.max(1)), hungry: AtomicBool::new(false), queue: Mutex::default() }
+        Self { free: AtomicU32::new(count.max(1)), waiting: AtomicU32::new(0), queue: Mutex::default() }
     }
 
     /// Takes up to `wanted`.
@@ -34,16 +35,16 @@ impl Slots {
         taken
     }
 
-    /// Whether somebody waits: a run that could go on with its slot shares it instead.
-    pub(super) fn contended(&self) -> bool {
-        self.hungry.load(Ordering::Acquire)
+    /// How many runs wait for a slot.
+    pub(super) fn waiting(&self) -> u32 {
+        self.waiting.load(Ordering::Acquire)
     }
 
     /// Leaves a run's name; it is granted slots as they come back, one at a time.
     pub(super) fn wait(&self, run: &Arc<Run>) {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         queue.push_back(Arc::downgrade(run));
-        self.hungry.store(true, Ordering::Release);
+        self.waiting.store(queue.len() as u32, Ordering::Release);
         drop(queue);
         // Slots may have come back between the failed take and now.
         self.hand_out();
@@ -55,7 +56,7 @@ impl Slots {
             return;
         }
         self.free.fetch_add(count, Ordering::AcqRel);
-        if self.contended() {
+        if self.waiting() > 0 {
             self.hand_out();
         }
     }
@@ -67,7 +68,7 @@ impl Slots {
                 return;
             }
             let next = queue.pop_front();
-            self.hungry.store(!queue.is_empty(), Ordering::Release);
+            self.waiting.store(queue.len() as u32, Ordering::Release);
             drop(queue);
             match next.and_then(|run| run.upgrade()) {
                 Some(run) => run.granted(1),

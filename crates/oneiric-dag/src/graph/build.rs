@@ -269,7 +269,9 @@ fn compile(
     shape: &Shape,
     ids: &[NodeId],
 ) -> Result<(Option<Arc<Expr>>, Input), GraphError> {
-    let wrong = |what| move |error| GraphError::Expression { node: node.id.clone(), place, what, error };
+    let wrong = |what| {
+        move |error| GraphError::Expression { node: node.id.clone(), place, what, error: Box::new(error) }
+    };
     let reads = |what, references: &References| {
         let Nodes::Named(names) = &references.nodes else { return Ok(()) };
         if names.is_empty() {

@@ -71,7 +71,7 @@ pub enum GraphError {
         /// `when` or `payload`.
         what: &'static str,
         /// What is wrong with it.
-        error: ExprError,
+        error: Box<ExprError>,
     },
     /// An expression reads a node that need not have ended by then.
     #[error("node `{node}`: {what} reads `nodes.{other}`, which it does not depend on")]

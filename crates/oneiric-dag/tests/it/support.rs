@@ -21,7 +21,7 @@ pub fn key(text: &str) -> Key {
 pub struct World {
     pub store: MemoryStore,
     pub clock: ManualClock,
-    boots: AtomicU64,
+    pub boots: AtomicU64,
 }
 
 impl World {
