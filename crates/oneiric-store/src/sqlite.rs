@@ -203,6 +203,10 @@ impl Store for SqliteStore {
         Ok(())
     }
 
+    async fn boot(&self, boot: BootId) -> Result<Option<BootRecord>, StoreError> {
+        self.read(move |conn| row::boot(conn, boot)).await
+    }
+
     async fn run(&self, run: RunId) -> Result<Option<RunRecord>, StoreError> {
         self.read(move |conn| row::run_by_id(conn, run)).await
     }

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::code;
 use super::error::unreadable;
+use crate::record::boot::BootRecord;
 use crate::record::checkpoint::Checkpoint;
 use crate::record::journal::JournalEntry;
 use crate::record::node::NodeRecord;
@@ -63,6 +64,21 @@ fn run(row: &Row<'_>) -> Result<RunRecord> {
         },
         schema: row.get(23)?,
     })
+}
+
+pub(super) fn boot(conn: &Connection, id: BootId) -> Result<Option<BootRecord>> {
+    conn.prepare_cached("SELECT host, pid, started_at, beat_at, ended_at FROM boots WHERE id = ?1")?
+        .query_row([id.as_bytes()], |row| {
+            Ok(BootRecord {
+                id,
+                host: row.get(0)?,
+                pid: row.get(1)?,
+                started_at: Timestamp::from_micros(row.get(2)?),
+                beat_at: Timestamp::from_micros(row.get(3)?),
+                ended_at: time(row, 4)?,
+            })
+        })
+        .optional()
 }
 
 pub(super) fn nodes(conn: &Connection, id: RunId) -> Result<Vec<NodeRecord>> {
