@@ -22,6 +22,7 @@ pub mod digest;
 pub mod environment;
 #[cfg(feature = "expr")]
 pub mod expr;
+pub mod factory;
 pub mod fault;
 pub mod gate;
 pub mod id;
@@ -33,6 +34,7 @@ pub mod resolver;
 pub mod retry;
 pub mod rng;
 pub mod roles;
+pub mod trust;
 
 pub use clock::{Clock, Timestamp};
 pub use component::{Component, ComponentRuntime, Instance, Role};
@@ -41,8 +43,10 @@ pub use digest::Digest;
 pub use environment::Environment;
 #[cfg(feature = "expr")]
 pub use expr::{Expr, Template};
+pub use factory::FactoryKind;
 pub use fault::{Class, Fault};
 pub use id::{BootId, Domain, Key, NodeId, Provider, RunId};
 pub use payload::Payload;
 pub use resolver::{Candidate, Query, Registry};
 pub use rng::Rng;
+pub use trust::Allowlist;
