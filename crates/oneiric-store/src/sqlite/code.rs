@@ -32,7 +32,6 @@ pub(super) const fn skip(reason: SkipReason) -> i64 {
     match reason {
         SkipReason::Condition => 0,
         SkipReason::Upstream => 1,
-        SkipReason::Stopped => 2,
     }
 }
 
