@@ -55,6 +55,10 @@ use values::{list, text};
 /// tree of such a text still fits in a small container.
 pub const MAX_TEXT_BYTES: usize = 16 << 20;
 
+/// The longest text in TOML, in bytes. Its parser keeps every token and every table, which costs up to
+/// a hundred bytes of memory for one of text; the other two formats need five.
+pub const MAX_TOML_BYTES: usize = 2 << 20;
+
 /// The deepest nesting of lists and mappings. A payload of sixty levels is a mistake or an attack on
 /// the stack.
 pub const MAX_DEPTH: usize = 64;

@@ -104,14 +104,20 @@ impl Formatter for Python {
 
 /// A float as Python's `repr`: the shortest digits that read back, an exponent below 1e-4 and from 1e16.
 fn float(value: f64) -> String {
-    let scientific = format!("{value:e}");
-    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    // Rust's shortest digits settle how many are needed. Where two candidates are equally near it takes
+    // the upper one and Python the even one, as rounding to a given number of digits does.
+    let shortest = format!("{value:e}");
+    let (digits, exponent) = shortest.split_once('e').unwrap_or((&shortest, "0"));
+    let fraction = digits.split_once('.').map_or(0, |(_, fraction)| fraction.len());
     let exponent: i32 = exponent.parse().unwrap_or(0);
     if (-4..16).contains(&exponent) || value == 0.0 {
-        return format!("{value:?}");
+        let places = i32::try_from(fraction).unwrap_or(0).saturating_sub(exponent).max(1);
+        return format!("{value:.places$}", places = places.unsigned_abs() as usize);
     }
-    let sign = if exponent < 0 { '-' } else { '+' };
-    format!("{digits}e{sign}{:02}", exponent.abs())
+    let rounded = format!("{value:.fraction$e}");
+    let (digits, exponent) = rounded.split_once('e').unwrap_or((&rounded, "0"));
+    let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |exponent| ('-', exponent));
+    format!("{digits}e{sign}{exponent:0>2}")
 }
 
 #[cfg(test)]
@@ -125,6 +131,7 @@ mod tests {
         check(0.1, "0.1");
         check(-0.0, "-0.0");
         check(1e15, "1000000000000000.0");
+        check(-1_113_178_120_592_002.2, "-1113178120592002.2");
         check(123_456_789_012_345_680.0, "1.2345678901234568e+17");
         check(1e16, "1e+16");
         check(0.0001, "0.0001");

@@ -152,7 +152,7 @@ fn node<'t>(reader: &mut Reader<'t>, _: &'static str, tree: Tree<'t>) -> Option<
     let id = fields.required(reader, "id", placed(str::parse::<NodeId>));
     let task = fields.required(reader, "task", placed(str::parse::<Key>));
     let depends_on = fields.optional(reader, "depends_on", list(dependency)).unwrap_or_default();
-    let payload_ = fields.optional(reader, "payload", payload).unwrap_or_default();
+    let input = fields.optional(reader, "payload", payload).unwrap_or_default();
     let retry_policy = fields.optional(reader, "retry_policy", retry);
     let checkpoint = fields.optional(reader, "checkpoint", payload).unwrap_or_default();
     let when = fields.optional(reader, "when", text);
@@ -163,7 +163,7 @@ fn node<'t>(reader: &mut Reader<'t>, _: &'static str, tree: Tree<'t>) -> Option<
         id,
         task,
         depends_on,
-        payload: payload_,
+        payload: input,
         retry_policy,
         checkpoint,
         when,

@@ -9,7 +9,6 @@ use super::problem::Position;
 use super::read::{Fields, Reader, Shape, short};
 use super::tree::Tree;
 use super::values::{choice, digest, flag, list, map, parsed, retry, text, timeout, whole};
-use crate::nearest::nearest;
 use crate::retry::RetryPolicy;
 use crate::{Digest, Domain, Factory, Key, Provider};
 
@@ -180,9 +179,11 @@ fn domain<'t>(reader: &mut Reader<'t>, name: &'static str, tree: Tree<'t>) -> Op
     if domain.is_well_known() {
         return Some(domain);
     }
-    let near = nearest(domain.name(), Domain::WELL_KNOWN.iter().map(Domain::name));
-    let Some(near) = near else { return Some(domain) };
-    reader.problem(span, format!("`domain` cannot be `{domain}`"), Some(format!("did you mean `{near}`?")));
+    let help = reader.suggest(domain.name(), Domain::WELL_KNOWN.iter().map(Domain::name));
+    if help.is_none() {
+        return Some(domain);
+    }
+    reader.problem(span, format!("`domain` cannot be `{domain}`"), help);
     None
 }
 

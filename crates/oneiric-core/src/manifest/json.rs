@@ -1,13 +1,12 @@
 //! JSON into a [`Tree`]. `serde_json` decides what JSON is; the walk after it only finds the places.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 
 use serde::de::IgnoredAny;
 
 use super::problem::Span;
 use super::read::{Reader, duplicate, too_deep, too_large, too_many_values};
-use super::tree::{Name, Tree, Value};
+use super::tree::{Name, Pairs, Tree, Value};
 use super::{MAX_DEPTH, MAX_VALUES};
 
 /// Reads a text; `None` where the reader was told what is wrong.
@@ -72,8 +71,7 @@ impl<'t> Walk<'_, 't> {
     }
 
     fn map(&mut self, depth: usize) -> Option<Value<'t>> {
-        let mut pairs = Vec::new();
-        let mut seen = HashSet::new();
+        let mut pairs = Pairs::default();
         self.at += 1;
         while self.peek()? != b'}' {
             let start = self.at;
@@ -82,9 +80,7 @@ impl<'t> Walk<'_, 't> {
             self.peek()?;
             self.at += 1;
             let tree = self.value(depth + 1)?;
-            if seen.insert(name.text.clone()) {
-                pairs.push((name, tree));
-            } else {
+            if let Err(name) = pairs.insert(name, tree) {
                 self.reader.problem(name.span, duplicate(&name.text), None);
             }
             if self.peek()? == b',' {

@@ -45,8 +45,20 @@ impl<'t> Reader<'t> {
         self.problems.push(Problem { place, message: message.into(), help });
     }
 
+    /// `did you mean ...?`, where a known word is near. Silent once no further problem is kept, because
+    /// a hostile file may hold a million unknown words.
+    pub(super) fn suggest<'a>(&self, given: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
+        if self.problems.len() == MAX_PROBLEMS {
+            return None;
+        }
+        nearest(given, known).map(|name| format!("did you mean `{name}`?"))
+    }
+
     /// The result, unless something was wrong. `value` is `None` only where a problem said why.
     pub(super) fn finish<T>(mut self, value: Option<T>) -> Result<T, ParseError> {
+        if value.is_none() && self.problems.is_empty() {
+            self.problem(Span::default(), "the text cannot be read", None);
+        }
         match value {
             Some(value) if self.problems.is_empty() => Ok(value),
             _ => {
@@ -78,11 +90,8 @@ impl Shape {
         // Past a dozen a list of names stops being help.
         const LISTED: usize = 12;
         let known = self.names.iter().copied().chain(self.aliases.iter().map(|(alias, _)| *alias));
-        let help = match nearest(key, known) {
-            Some(name) => Some(format!("did you mean `{name}`?")),
-            None if self.names.len() <= LISTED => Some(format!("known are {}", self.names.join(", "))),
-            None => None,
-        };
+        let listed = || (self.names.len() <= LISTED).then(|| format!("known are {}", self.names.join(", ")));
+        let help = reader.suggest(key, known).or_else(listed);
         reader.problem(span, format!("unknown key `{}` in {}", short(key), self.what), help);
     }
 }

@@ -1,4 +1,6 @@
-//! What the formats have in common, seen from outside of the module.
+//! The module seen from outside: the formats together, hostile texts, and files of the field.
 
+mod canonical;
 mod errors;
+mod hostile;
 mod samples;

@@ -1,6 +1,7 @@
 //! The one shape that all three formats are read into: JSON with places, borrowing from the text.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use serde::ser::{Serialize, SerializeMap as _, SerializeSeq as _, Serializer};
 use serde_json::Number;
@@ -71,12 +72,27 @@ impl<'t> Tree<'t> {
         }
     }
 
-    /// Calls `visit` on this value and on all below it.
-    pub(super) fn each(&self, visit: &mut impl FnMut(&Tree<'t>)) {
-        visit(self);
+    /// How many values this is, itself included, and how many levels it is tall, itself not counted.
+    pub(super) fn size(&self) -> (usize, usize) {
+        let below = |sizes: &mut dyn Iterator<Item = (usize, usize)>| {
+            sizes.fold((1, 0), |(values, height), (more, taller)| (values + more, height.max(taller + 1)))
+        };
         match &self.value {
-            Value::List(items) => items.iter().for_each(|item| item.each(visit)),
-            Value::Map(pairs) => pairs.iter().for_each(|(_, tree)| tree.each(visit)),
+            Value::List(items) => below(&mut items.iter().map(Tree::size)),
+            Value::Map(pairs) => below(&mut pairs.iter().map(|(_, tree)| tree.size())),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) => (1, 0),
+        }
+    }
+
+    /// Moves this value and all below it to one place: a copy stands where it was asked for.
+    pub(super) fn stand_at(&mut self, span: Span) {
+        self.span = span;
+        match &mut self.value {
+            Value::List(items) => items.iter_mut().for_each(|item| item.stand_at(span)),
+            Value::Map(pairs) => pairs.iter_mut().for_each(|(name, tree)| {
+                name.span = span;
+                tree.stand_at(span);
+            }),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) => {}
         }
     }
@@ -91,6 +107,40 @@ impl<'t> Tree<'t> {
             }
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) => {}
         }
+    }
+}
+
+/// A mapping that is being built and refuses a key that is there already.
+#[derive(Debug, Default)]
+pub(super) struct Pairs<'t> {
+    list: Vec<(Name<'t>, Tree<'t>)>,
+    /// The keys of a large mapping; a small one is faster searched than hashed.
+    index: HashSet<Cow<'t, str>>,
+}
+
+impl<'t> Pairs<'t> {
+    const SMALL: usize = 16;
+
+    /// Adds a pair, or gives the name back where it is taken.
+    pub(super) fn insert(&mut self, name: Name<'t>, tree: Tree<'t>) -> Result<(), Name<'t>> {
+        if self.list.len() < Self::SMALL {
+            if self.list.iter().any(|(taken, _)| taken.text == name.text) {
+                return Err(name);
+            }
+        } else {
+            if self.index.is_empty() {
+                self.index.extend(self.list.iter().map(|(taken, _)| taken.text.clone()));
+            }
+            if !self.index.insert(name.text.clone()) {
+                return Err(name);
+            }
+        }
+        self.list.push((name, tree));
+        Ok(())
+    }
+
+    pub(super) fn into_boxed_slice(self) -> Box<[(Name<'t>, Tree<'t>)]> {
+        self.list.into_boxed_slice()
     }
 }
 

@@ -6,7 +6,6 @@ use serde_json::Map;
 
 use super::read::{Fields, Reader, Shape, short, wrong};
 use super::tree::{Tree, Value};
-use crate::nearest::nearest;
 use crate::retry::RetryPolicy;
 use crate::{Digest, Payload};
 
@@ -109,10 +108,8 @@ pub(super) fn choice<'t, T: Copy + 't>(
         let found = known.iter().find(|(word, _)| word == text).map(|(_, value)| *value);
         if found.is_none() {
             let words = || known.iter().map(|(word, _)| *word);
-            let help = match nearest(text, words()) {
-                Some(word) => format!("did you mean `{word}`?"),
-                None => format!("known are {}", words().collect::<Vec<_>>().join(", ")),
-            };
+            let listed = || format!("known are {}", words().collect::<Vec<_>>().join(", "));
+            let help = reader.suggest(text, words()).unwrap_or_else(listed);
             reader.problem(tree.span, format!("`{name}` cannot be `{}`", short(text)), Some(help));
         }
         found

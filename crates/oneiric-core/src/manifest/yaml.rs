@@ -1,232 +1,241 @@
-//! YAML into a [`Tree`]. Anchors and merge keys are expanded within bounds; 1.1 booleans are text.
+//! YAML into a [`Tree`], from the parser's events and on a stack of its own: a text that is nested to
+//! the bound costs heap and not the caller's stack, and every duplicate key is found, not the first.
 
-use std::borrow::Cow;
-use std::cell::Cell;
-use std::fmt;
+mod scalar;
 
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::{Location, MessageFormatter as _, Spanned};
+use std::collections::HashMap;
 
-use super::problem::{Span, offset_of};
-use super::read::Reader;
-use super::tree::{Name, Tree, Value};
-use super::{MAX_DEPTH, MAX_NODES, MAX_VALUES};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Tag};
+
+use super::problem::Span;
+use super::read::{Reader, duplicate, too_deep, too_many_values};
+use super::tree::{Name, Pairs, Tree, Value};
+use super::{MAX_DEPTH, MAX_VALUES};
 
 /// Reads a text; `None` where the reader was told what is wrong.
 pub(super) fn read<'t>(reader: &mut Reader<'t>) -> Option<Tree<'t>> {
-    let text = reader.text();
-    match serde_saphyr::from_str_with_options::<Tree<'t>>(text, options()) {
-        Ok(tree) => {
-            tree.each(&mut |tree| check_number(reader, tree));
-            Some(tree)
-        }
-        Err(error) => {
-            let error = error.without_snippet();
-            let span = error.location().map_or(Span::new(text.len(), text.len()), |at| span(text, &at));
-            let (message, help) = explain(error, reader.slice(span));
-            reader.problem(span, message, help);
-            None
-        }
-    }
-}
-
-fn options() -> serde_saphyr::Options {
-    serde_saphyr::options! {
-        strict_booleans: true,
-        reject_unsupported_tags: true,
-        duplicate_keys: serde_saphyr::options::DuplicateKeyPolicy::Error,
-        budget: serde_saphyr::budget! {
-            max_nodes: MAX_VALUES,
-            // Every value is at most two events, and mappings have keys.
-            max_events: 4 * MAX_VALUES,
-            max_depth: MAX_DEPTH,
-            flow_nesting_limit: MAX_DEPTH,
-            // More than one is refused at the second, whatever the budget.
-            max_documents: 2,
-            // One policy anchored once and named by every node is what aliases and merge keys are for.
-            max_aliases: MAX_NODES,
-            max_merge_keys: MAX_NODES,
-            enforce_alias_anchor_ratio: false,
-        },
-        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: MAX_VALUES },
-    }
-}
-
-fn explain(error: &serde_saphyr::Error, found: &str) -> (String, Option<String>) {
-    match error {
-        serde_saphyr::Error::DuplicateMappingKey { key, .. } => {
-            (super::read::duplicate(key.as_deref().unwrap_or(found)), None)
-        }
-        serde_saphyr::Error::MultipleDocuments { .. } => {
-            ("a second document starts here".to_owned(), Some("a manifest is one document".to_owned()))
-        }
-        other => (serde_saphyr::UserMessageFormatter.format_message(other).into_owned(), None),
-    }
-}
-
-/// The crate's own reader takes `010` for ten, YAML 1.1 (and so Python) for eight, and whole numbers
-/// past 64 bits lose digits on their way through a float.
-fn check_number(reader: &mut Reader<'_>, tree: &Tree<'_>) {
-    let Value::Number(number) = &tree.value else { return };
-    let digits = reader.slice(tree.span).trim_start_matches(['-', '+']);
-    let all_digits = digits.bytes().all(|b| b.is_ascii_digit());
-    if digits.len() > 1 && digits.starts_with('0') && digits.as_bytes()[1].is_ascii_digit() {
-        let help = format!("write \"{digits}\" for text, or the number without leading zeros");
-        reader.problem(tree.span, format!("`{digits}` is not the same number to every reader"), Some(help));
-    } else if number.is_f64() && !digits.is_empty() && all_digits {
-        reader.problem(tree.span, super::read::too_large(digits), None);
-    }
-}
-
-fn span(text: &str, at: &Location) -> Span {
-    match (at.span().byte_offset(), at.span().byte_len()) {
-        (Some(offset), Some(length)) => {
-            let small = |n: u64| usize::try_from(n).unwrap_or(usize::MAX).min(text.len());
-            Span::new(small(offset), small(offset.saturating_add(length)))
-        }
-        _ => {
-            let small = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
-            let offset = offset_of(text, small(at.line()), small(at.column()));
-            Span::new(offset, offset)
+    let options = granit_parser::options! {
+        flow_nesting_limit: MAX_DEPTH,
+        block_nesting_limit: MAX_DEPTH,
+        emit_comments: false,
+    };
+    let mut parser = Parser::new_from_str_with_options(reader.text(), options);
+    let mut build =
+        Build { reader, open: Vec::new(), anchors: HashMap::new(), values: 0, documents: 0, root: None };
+    while let Some(event) = parser.next_event() {
+        match event {
+            Ok((event, span)) => build.event(event, span_of(&span))?,
+            Err(error) => {
+                build.syntax(&error);
+                return None;
+            }
         }
     }
+    let end = Span::default();
+    Some(build.root.unwrap_or(Tree { span: end, value: Value::Null }))
 }
 
-thread_local! {
-    /// How deep the value being read stands. `Spanned` takes a type and no seed, so the depth cannot be
-    /// handed down; the budget counts it in the text only, where an alias to an alias is flat.
-    static DEPTH: Cell<usize> = const { Cell::new(0) };
+fn span_of(span: &granit_parser::Span) -> Span {
+    let range = span.byte_range().unwrap_or_default();
+    Span::new(range.start, range.end)
 }
 
-/// One level deeper while it lives.
-struct Level;
-
-impl Level {
-    fn enter() -> Option<Self> {
-        let depth = DEPTH.get();
-        (depth <= MAX_DEPTH).then(|| {
-            DEPTH.set(depth + 1);
-            Level
-        })
-    }
+struct Build<'r, 't> {
+    reader: &'r mut Reader<'t>,
+    open: Vec<Open<'t>>,
+    anchors: HashMap<usize, Tree<'t>>,
+    values: usize,
+    documents: usize,
+    root: Option<Tree<'t>>,
 }
 
-impl Drop for Level {
-    fn drop(&mut self) {
-        DEPTH.set(DEPTH.get() - 1);
-    }
+/// A list or mapping whose end has not come yet.
+struct Open<'t> {
+    span: Span,
+    anchor: usize,
+    content: Content<'t>,
 }
 
-impl<'t> Deserialize<'t> for Tree<'t> {
-    fn deserialize<D: Deserializer<'t>>(deserializer: D) -> Result<Self, D::Error> {
-        let Some(_level) = Level::enter() else { return Err(D::Error::custom(super::read::too_deep())) };
-        let spanned = Spanned::<Value<'t>>::deserialize(deserializer)?;
-        Ok(Tree { span: span_of(&spanned.referenced), value: spanned.value })
-    }
+enum Content<'t> {
+    List(Vec<Tree<'t>>),
+    Map { pairs: Pairs<'t>, key: Option<Key<'t>>, merged: Vec<Tree<'t>> },
 }
 
-impl<'t> Deserialize<'t> for Name<'t> {
-    fn deserialize<D: Deserializer<'t>>(deserializer: D) -> Result<Self, D::Error> {
-        let spanned = Spanned::<Key<'t>>::deserialize(deserializer)?;
-        Ok(Name { span: span_of(&spanned.referenced), text: spanned.value.0 })
-    }
+enum Key<'t> {
+    Name(Name<'t>),
+    Merge,
 }
 
-/// Text in memory has byte offsets throughout; see [`span`] for errors, which may lack them.
-fn span_of(at: &Location) -> Span {
-    let small = |n: Option<u64>| usize::try_from(n.unwrap_or(0)).unwrap_or(usize::MAX);
-    let offset = small(at.span().byte_offset());
-    Span::new(offset, offset.saturating_add(small(at.span().byte_len())))
-}
-
-impl<'t> Deserialize<'t> for Value<'t> {
-    fn deserialize<D: Deserializer<'t>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Values)
-    }
-}
-
-struct Values;
-
-impl<'t> Visitor<'t> for Values {
-    type Value = Value<'t>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Value<'t>, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value<'t>, E> {
-        Ok(Value::Bool(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value<'t>, E> {
-        Ok(Value::Number(value.into()))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value<'t>, E> {
-        Ok(Value::Number(value.into()))
-    }
-
-    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value<'t>, E> {
-        let number = serde_json::Number::from_f64(value);
-        number.map(Value::Number).ok_or_else(|| E::custom("the number is not finite"))
-    }
-
-    fn visit_borrowed_str<E>(self, value: &'t str) -> Result<Value<'t>, E> {
-        Ok(Value::Text(Cow::Borrowed(value)))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value<'t>, E> {
-        Ok(Value::Text(Cow::Owned(value.to_owned())))
-    }
-
-    fn visit_string<E>(self, value: String) -> Result<Value<'t>, E> {
-        Ok(Value::Text(Cow::Owned(value)))
-    }
-
-    fn visit_seq<A: SeqAccess<'t>>(self, mut access: A) -> Result<Value<'t>, A::Error> {
-        let mut items = Vec::new();
-        while let Some(item) = access.next_element()? {
-            items.push(item);
+impl<'t> Build<'_, 't> {
+    /// Takes one event; `None` where going on makes no sense.
+    fn event(&mut self, event: Event<'t>, span: Span) -> Option<()> {
+        match event {
+            Event::DocumentStart(..) => {
+                self.documents += 1;
+                if self.documents > 1 {
+                    let help = Some("a manifest is one document".to_owned());
+                    self.reader.problem(span, "a second document starts here", help);
+                    return None;
+                }
+                Some(())
+            }
+            Event::Scalar(text, style, anchor, tag) => {
+                if style == ScalarStyle::Plain && text == "<<" && tag.is_none() && self.expect_merge() {
+                    return Some(());
+                }
+                let (value, problem) = scalar::resolve(text, style, tag.as_deref());
+                if let Some((message, help)) = problem {
+                    self.reader.problem(span, message, help);
+                }
+                self.count(1, 0, span)?;
+                self.place(Tree { span, value }, anchor)
+            }
+            Event::SequenceStart(_, anchor, tag) => {
+                self.start(span, anchor, tag.as_deref(), "seq", Content::List(Vec::new()))
+            }
+            Event::MappingStart(_, anchor, tag) => {
+                let content = Content::Map { pairs: Pairs::default(), key: None, merged: Vec::new() };
+                self.start(span, anchor, tag.as_deref(), "map", content)
+            }
+            Event::SequenceEnd | Event::MappingEnd => {
+                let Open { span, anchor, content } = self.open.pop()?;
+                let value = match content {
+                    Content::List(items) => Value::List(items.into_boxed_slice()),
+                    Content::Map { mut pairs, merged, .. } => {
+                        for tree in merged {
+                            self.merge(&mut pairs, tree)?;
+                        }
+                        Value::Map(pairs.into_boxed_slice())
+                    }
+                };
+                self.place(Tree { span, value }, anchor)
+            }
+            Event::Alias(anchor) => self.alias(anchor, span),
+            // Everything else is presentation; an unresolved alias is an error of the parser's own.
+            _ => Some(()),
         }
-        Ok(Value::List(items.into_boxed_slice()))
     }
 
-    fn visit_map<A: MapAccess<'t>>(self, mut access: A) -> Result<Value<'t>, A::Error> {
-        let mut pairs = Vec::new();
-        while let Some(pair) = access.next_entry()? {
-            pairs.push(pair);
+    fn start(
+        &mut self,
+        span: Span,
+        anchor: usize,
+        tag: Option<&Tag>,
+        natural: &str,
+        content: Content<'t>,
+    ) -> Option<()> {
+        if let Some(tag) = tag.filter(|tag| tag.core_suffix() != Some(natural) && !scalar::is_plain(tag)) {
+            self.reader.problem(span, scalar::unsupported(tag), None);
         }
-        Ok(Value::Map(pairs.into_boxed_slice()))
+        self.count(1, 0, span)?;
+        self.open.push(Open { span, anchor, content });
+        Some(())
+    }
+
+    /// Counts values and looks at the depth of what is about to be placed, `height` levels tall.
+    fn count(&mut self, values: usize, height: usize, span: Span) -> Option<()> {
+        self.values += values;
+        let message = if self.open.len() + height > MAX_DEPTH {
+            too_deep()
+        } else if self.values > MAX_VALUES {
+            too_many_values()
+        } else {
+            return Some(());
+        };
+        self.reader.problem(span, message, None);
+        None
+    }
+
+    /// Puts a finished value where it belongs: into the open list or mapping, or at the root.
+    fn place(&mut self, tree: Tree<'t>, anchor: usize) -> Option<()> {
+        if anchor > 0 {
+            let (values, _) = tree.size();
+            self.count(values, 0, tree.span)?;
+            self.anchors.insert(anchor, tree.clone());
+        }
+        match self.open.last_mut().map(|open| &mut open.content) {
+            None => self.root = Some(tree),
+            Some(Content::List(items)) => items.push(tree),
+            Some(Content::Map { pairs, key, merged }) => match key.take() {
+                None => *key = Some(Key::Name(name(self.reader, tree)?)),
+                Some(Key::Merge) => merged.push(tree),
+                Some(Key::Name(name)) => {
+                    if let Err(name) = pairs.insert(name, tree) {
+                        self.reader.problem(name.span, duplicate(&name.text), None);
+                    }
+                }
+            },
+        }
+        Some(())
+    }
+
+    /// Whether a mapping is open whose next key this is; then it is a merge key.
+    fn expect_merge(&mut self) -> bool {
+        match self.open.last_mut().map(|open| &mut open.content) {
+            Some(Content::Map { key: key @ None, .. }) => {
+                *key = Some(Key::Merge);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// A copy of what was anchored, standing where it is named.
+    fn alias(&mut self, anchor: usize, span: Span) -> Option<()> {
+        let Some((values, height)) = self.anchors.get(&anchor).map(Tree::size) else {
+            self.reader.problem(span, "an alias names a value that it is part of", None);
+            return None;
+        };
+        self.count(values, height, span)?;
+        let mut tree = self.anchors.get(&anchor)?.clone();
+        tree.stand_at(span);
+        self.place(tree, 0)
+    }
+
+    /// Adds the keys of a merged mapping that are not there yet: what is written in place goes first,
+    /// then the mappings in their order.
+    fn merge(&mut self, pairs: &mut Pairs<'t>, tree: Tree<'t>) -> Option<()> {
+        match tree.value {
+            Value::Map(merged) => {
+                for (name, tree) in merged {
+                    // A key that is there already goes before the merged one.
+                    let _ = pairs.insert(name, tree);
+                }
+                Some(())
+            }
+            Value::List(trees) if trees.iter().all(|tree| matches!(tree.value, Value::Map(_))) => {
+                trees.into_iter().try_for_each(|tree| self.merge(pairs, tree))
+            }
+            other => {
+                let message = format!("`<<` must be a mapping or a list of mappings, found {}", other.kind());
+                self.reader.problem(tree.span, message, None);
+                Some(())
+            }
+        }
+    }
+
+    fn syntax(&mut self, error: &ScanError) {
+        let offset = error.marker().byte_offset().unwrap_or(self.reader.text().len());
+        let message = match error.kind() {
+            ErrorKind::RecursionLimitExceeded => too_deep(),
+            _ => error.info(),
+        };
+        self.reader.problem(Span::new(offset, offset), message, None);
     }
 }
 
-/// The text of a key: `404:` is the key "404", as Python's JSON has it.
-struct Key<'t>(Cow<'t, str>);
-
-impl<'t> Deserialize<'t> for Key<'t> {
-    fn deserialize<D: Deserializer<'t>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(Keys)
-    }
-}
-
-struct Keys;
-
-impl<'t> Visitor<'t> for Keys {
-    type Value = Key<'t>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("text as a key")
-    }
-
-    fn visit_borrowed_str<E>(self, value: &'t str) -> Result<Key<'t>, E> {
-        Ok(Key(Cow::Borrowed(value)))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Key<'t>, E> {
-        Ok(Key(Cow::Owned(value.to_owned())))
-    }
+/// A key is text; numbers, truth values and null become the text that Python's JSON gives them.
+fn name<'t>(reader: &mut Reader<'t>, tree: Tree<'t>) -> Option<Name<'t>> {
+    let text = match tree.value {
+        Value::Text(text) => text,
+        Value::Number(number) => number.to_string().into(),
+        Value::Bool(value) => value.to_string().into(),
+        Value::Null => "null".into(),
+        Value::List(_) | Value::Map(_) => {
+            let found = tree.value.kind();
+            reader.problem(tree.span, format!("a key must be text, found {found}"), None);
+            return None;
+        }
+    };
+    Some(Name { span: tree.span, text })
 }

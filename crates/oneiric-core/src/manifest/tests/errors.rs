@@ -48,7 +48,20 @@ entries:
 #[test]
 fn yaml_that_cannot_be_read_says_where() {
     check("m.yaml", "a: [1, 2", "m.yaml:1:4: unclosed bracket '['");
-    check("m.yaml", "é: 1\né: 2\n", "m.yaml:2:1: key `é` is given twice");
+    check(
+        "m.yaml",
+        "source: é\nsource: b\nsource: c\n",
+        "m.yaml:2:1: key `source` is given twice\nm.yaml:3:1: key `source` is given twice",
+    );
+    check("m.yaml", "entries: [*nobody]", "m.yaml:1:11: while parsing node, found unknown anchor");
+    check("m.yaml", "entries: &a [*a]", "m.yaml:1:14: an alias names a value that it is part of");
+    check("m.yaml", "? [a]\n: b", "m.yaml:1:3: a key must be text, found a list");
+    check(
+        "m.yaml",
+        "<<: 1\nsource: x",
+        "m.yaml:1:5: `<<` must be a mapping or a list of mappings, found a number",
+    );
+    check("m.yaml", "source: !!int x", "m.yaml:1:15: `x` is not what its tag `!!int` says");
     check(
         "m.yaml",
         "source: x\nentries: {a: b: c}",
@@ -57,10 +70,10 @@ fn yaml_that_cannot_be_read_says_where() {
     check(
         "m.yaml",
         "source: x\n---\nsource: y",
-        "m.yaml:3:1: a second document starts here (a manifest is one document)",
+        "m.yaml:2:1: a second document starts here (a manifest is one document)",
     );
     check("m.yaml", "- a", "m.yaml:1:1: manifest must be a mapping, found a list");
-    check("m.yaml", "source: !py x", "m.yaml:1:13: unsupported tag `!py`");
+    check("m.yaml", "source: !py x", "m.yaml:1:13: tag `!py` is not supported");
 }
 
 #[test]
@@ -94,8 +107,49 @@ fn toml_that_cannot_be_read_says_where() {
 #[test]
 fn what_is_no_text_is_said_to_be_none() {
     check("m.yaml", "", "m.yaml:1:1: the file is empty");
-    check("m.yaml", " \n# only a comment\n", "m.yaml:3:1: manifest must be a mapping, found nothing");
+    check("m.yaml", " \n# only a comment\n", "m.yaml:1:1: manifest must be a mapping, found nothing");
     check("m.yaml", "a: \u{0}", "m.yaml:1:4: the file holds a zero byte, it is not text");
     let error = parse("m.yaml", b"source: \xff\xfe").unwrap_err();
     assert_eq!(error.to_string(), "m.yaml:1:9: byte 8 is not UTF-8 text");
+}
+
+/// The same mistakes, written three times; only the places differ.
+#[test]
+fn the_formats_agree_on_what_is_wrong() {
+    let messages = |name: &str, text: &str| -> Vec<(u32, u32, String, Option<String>)> {
+        let problems = parse(name, text.as_bytes()).unwrap_err().problems;
+        problems.into_iter().map(|p| (p.place.line, p.place.column, p.message, p.help)).collect()
+    };
+    let yaml = "entries:\n- domain: task\n  key: 5\n  providr: p\n  factory: ''\n  requires: é\n";
+    let json = r#"{"entries": [{
+  "domain": "task", "key": 5, "providr": "p",
+  "factory": "", "requires": "é"}]}"#;
+    let toml = "[[entries]]\ndomain = 'task'\nkey = 5\nprovidr = 'p'\nfactory = ''\nrequires = 'é'\n";
+    let found = [messages("m.yaml", yaml), messages("m.json", json), messages("m.toml", toml)];
+    let places = |list: &[(u32, u32, String, Option<String>)]| {
+        list.iter().map(|(line, column, ..)| (*line, *column)).collect::<Vec<_>>()
+    };
+    assert_eq!(places(&found[0]), [(2, 3), (3, 8), (4, 3), (5, 12), (6, 13)]);
+    assert_eq!(places(&found[1]), [(1, 14), (2, 28), (2, 31), (3, 14), (3, 30)]);
+    assert_eq!(places(&found[2]), [(1, 1), (3, 7), (4, 1), (5, 11), (6, 12)]);
+    let [yaml, json, toml] = found.map(|list| list.into_iter().map(|(.., m, h)| (m, h)).collect::<Vec<_>>());
+    assert_eq!(yaml, json);
+    assert_eq!(yaml, toml);
+    assert_eq!(yaml[4].1.as_deref(), Some("write a list: [é]"));
+}
+
+#[test]
+fn a_problem_names_the_bytes_that_it_is_about() {
+    let text = "source: é\nentries:\n- {domain: tsk, key: k, provider: p, factory: f:x}\n";
+    let error = parse("m.yaml", format!("\u{feff}{text}").as_bytes()).unwrap_err();
+    let place = &error.problems[0].place;
+    assert_eq!(&text[place.offset as usize..][..place.length as usize], "tsk");
+    assert_eq!((place.line, place.column), (3, 12));
+}
+
+#[test]
+fn a_file_full_of_mistakes_is_cut_short() {
+    let error = parse("m.json", format!("{{\"entries\": [{}0]}}", "0,".repeat(99)).as_bytes()).unwrap_err();
+    assert_eq!((error.problems.len(), error.more), (MAX_PROBLEMS, 50));
+    assert!(error.to_string().ends_with("\nand 50 more"), "{error}");
 }
