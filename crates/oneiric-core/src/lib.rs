@@ -1,10 +1,11 @@
 //! The vocabulary and the decisions of Oneiric.
 //!
 //! Everything here is a value or a plain function over values: what a component is and which one a
-//! key means ([`resolver`]), what a manifest says ([`manifest`]), when to try again ([`retry`]), what
-//! an expression yields ([`expr`]), whether work may start ([`gate`]). There is no I/O, no spawn and no
-//! wall clock: time, chance and the environment come in through [`Clock`], [`Rng`] and
-//! [`Environment`]. Durability is `oneiric-store`'s, execution `oneiric-dag`'s.
+//! key means ([`resolver`]), whether it may be built ([`trust`]), what a manifest says
+//! ([`manifest`]), when to try again ([`retry`]), what an expression yields ([`expr`]), whether work
+//! may start ([`gate`]). There is no I/O, no spawn and no wall clock: time, chance and the
+//! environment come in through [`Clock`], [`Rng`] and [`Environment`]. Durability is
+//! `oneiric-store`'s, execution `oneiric-dag`'s.
 //!
 //! ```
 //! use oneiric_core::{Domain, Key};
