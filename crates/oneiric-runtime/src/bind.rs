@@ -168,7 +168,7 @@ fn missing_role(descriptor: &Descriptor, instance: &Instance) -> Error {
 #[derive(Default)]
 pub(crate) struct Linked(pub(crate) HashMap<Key, Arc<dyn Task>>);
 
-/// The scheme of their factories; no manifest may name it.
+/// The provider of such tasks.
 pub(crate) const LINKED: &str = "linked";
 
 impl fmt::Debug for Linked {
@@ -188,7 +188,7 @@ impl ComponentRuntime for Linked {
     }
 
     fn recognises(&self, descriptor: &Descriptor) -> bool {
-        matches!(descriptor.source, Source::Manual) && descriptor.factory.of_scheme(LINKED).is_some()
+        matches!(descriptor.source, Source::Manual) && self.0.contains_key(&descriptor.key)
     }
 
     fn check(&self, descriptor: &Descriptor) -> Result<(), Fault> {

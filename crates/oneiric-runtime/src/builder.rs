@@ -228,7 +228,8 @@ pub(crate) fn register_linked(catalog: &mut Catalog, linked: &Linked) {
 pub(crate) fn register_keys<'a>(catalog: &mut Catalog, keys: impl Iterator<Item = &'a Key>) {
     let provider = Provider::new(LINKED).expect("a literal name is well formed");
     for key in keys {
-        let factory = Factory::new(format!("{LINKED}:{key}"));
+        // A bare name is what a linked factory is called by (decision 9).
+        let factory = Factory::new(key.as_str());
         catalog.register(Descriptor::new(
             Domain::TASK,
             key.clone(),

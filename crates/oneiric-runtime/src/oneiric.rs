@@ -100,15 +100,13 @@ impl Oneiric {
         let mut resumed = Vec::new();
         loop {
             let dead = self.store().dead().await?;
-            // A run that could not go on stays claimed until shutdown: it is not met twice.
             let claim = Claim { boot: self.0.executor.parts().boot, dead, run: None, limit: RECOVERY_PAGE };
             let claimed = self.store().claim(claim).await?;
-            let known = |run: &RunId| resumed.iter().any(|(seen, _)| seen == run);
-            let fresh: Vec<RunRecord> = claimed.into_iter().filter(|record| !known(&record.id)).collect();
-            if fresh.is_empty() {
+            if claimed.is_empty() {
                 return Ok(resumed);
             }
-            for record in fresh {
+            for record in claimed {
+                // One that cannot go on stays claimed until shutdown, so that it is not met twice.
                 let outcome = self.resume_claimed(&record, UnknownNodes::Keep).await;
                 resumed.push((record.id, outcome));
             }

@@ -18,14 +18,15 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// Whether the claimant may take this run.
+    /// Whether the claimant may take this run. What it owns already is under way and not taken again:
+    /// that would raise the fence against itself.
     pub fn selects(&self, run: &RunRecord) -> bool {
         let wanted = match (self.run, run.state.status) {
             (Some(id), status) => id == run.id && !status.is_terminal(),
             (None, RunStatus::Pending | RunStatus::Running) => true,
             (None, _) => false,
         };
-        let free = run.state.owner.is_none_or(|owner| owner == self.boot || self.dead.contains(&owner));
+        let free = run.state.owner.is_none_or(|owner| self.dead.contains(&owner));
         wanted && free
     }
 }
@@ -54,7 +55,7 @@ mod tests {
             assert_eq!(claim.selects(&run), expected, "{owner:?} {status:?} {dead:?} {only:?}");
         };
         check(None, RunStatus::Pending, &[], None, true);
-        check(Some(me), RunStatus::Running, &[], None, true);
+        check(Some(me), RunStatus::Running, &[], None, false);
         check(Some(other), RunStatus::Running, &[], None, false);
         check(Some(other), RunStatus::Running, &[other], None, true);
         check(Some(other), RunStatus::Running, &[], Some(id), false);

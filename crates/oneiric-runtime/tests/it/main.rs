@@ -1,1 +1,8 @@
-//! The public API of the crate, as its users see it.
+//! The assembled orchestrator, through its public API.
+#![expect(clippy::unwrap_used, unreachable_pub, reason = "a test may panic, and modules share helpers")]
+
+mod crash;
+mod embed;
+mod errors;
+mod exec;
+mod support;

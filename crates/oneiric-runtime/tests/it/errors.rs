@@ -1,0 +1,56 @@
+//! What is wrong is found before anything runs, and has a kind.
+
+use oneiric_runtime::{Error, Kind, RunRequest};
+
+use crate::support::{builder, key, process};
+
+/// Loads a manifest and runs workflow `wf` of it.
+fn error_of(entries: &str) -> Error {
+    process(async {
+        let text = format!("entries:\n{entries}");
+        match builder().manifest_text("m.yaml", text.into_bytes()).start().await {
+            Err(error) => error,
+            Ok(oneiric) => oneiric.run(RunRequest::new(key("wf"))).await.unwrap_err(),
+        }
+    })
+}
+
+fn workflow(nodes: &str) -> String {
+    format!(
+        "- {{domain: workflow, key: wf, provider: p, factory: 'builtin:noop', dag: {{nodes: {nodes}}}}}\n"
+    )
+}
+
+fn check(entries: &str, kind: Kind, message: &str) {
+    let error = error_of(entries);
+    assert!(error.to_string().contains(message), "`{error}` does not say `{message}`");
+    assert_eq!(error.kind(), kind, "{error}");
+}
+
+#[test]
+fn every_trouble_has_its_kind() {
+    let node = workflow("[{id: a, task: t}]");
+    let task =
+        |factory: &str| format!("- {{domain: task, key: t, provider: p, factory: '{factory}'}}\n{node}");
+    check(&node, Kind::Resolution, "workflow `wf`: task `t` is unknown");
+    check(
+        "- {domain: workflow, key: wf, provider: p, factory: 'builtin:noop'}",
+        Kind::Configuration,
+        "has no `dag`",
+    );
+    check(
+        "- {domain: task, key: t, provider: p, factory: 'builtin:noop'}",
+        Kind::Resolution,
+        "workflow `wf` is unknown",
+    );
+    check(&task("evil.module:Thing"), Kind::Security, "ONEIRIC_FACTORY_ALLOWLIST");
+    check(&task("oneiric.something:Real"), Kind::Resolution, "nothing here builds");
+    check(&task("builtin:nope"), Kind::Configuration, "nope");
+    check(&task("exec:/no/such/program"), Kind::Configuration, "/no/such/program");
+    check(
+        &task("oneiric.remote.samples:demo_remote_adapter"),
+        Kind::Resolution,
+        "does not play the role `task`",
+    );
+    check(&workflow("[{id: a, task: t, depends_on: [b]}]"), Kind::Configuration, "m.yaml:2:");
+}

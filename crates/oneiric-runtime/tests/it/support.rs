@@ -1,0 +1,39 @@
+//! What the tests of this crate share.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use oneiric_adapters::Parts;
+use oneiric_core::environment::MapEnvironment;
+use oneiric_core::{Environment, Key};
+use oneiric_dag::{Ended, RunHandle};
+use oneiric_runtime::{Builder, Oneiric, SystemClock, SystemEnvironment};
+use oneiric_store::RunStatus;
+
+pub fn key(text: &str) -> Key {
+    Key::new(text).unwrap()
+}
+
+/// A builder with every runtime that is compiled in, and an environment that only has a PATH.
+pub fn builder() -> Builder {
+    let path = SystemEnvironment.get("PATH").unwrap();
+    let environment = Arc::new(MapEnvironment::from_iter([("PATH", path)]));
+    let parts = Parts::new(Arc::new(SystemClock::default()), environment.clone());
+    Oneiric::builder().with(oneiric_adapters::enabled(&parts)).environment(environment)
+}
+
+/// A process of its own: when this returns, every task of it is gone.
+pub fn process<T>(body: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let value = runtime.block_on(body);
+    runtime.shutdown_timeout(Duration::from_secs(5));
+    value
+}
+
+pub async fn status(run: &RunHandle) -> RunStatus {
+    match run.ended().await {
+        Ended::Reached(status) => status,
+        other => panic!("{other:?}"),
+    }
+}
