@@ -28,6 +28,9 @@ use run::Run;
 #[derive(Debug, Clone, Default)]
 pub struct MemoryStore(Arc<Mutex<State>>);
 
+/// A version and its value; a removed one keeps its version.
+type Versioned = (u64, Option<Vec<u8>>);
+
 #[derive(Debug, Default)]
 struct State {
     // By id, and so by age.
@@ -35,7 +38,7 @@ struct State {
     boots: HashMap<BootId, BootRecord>,
     dead: Vec<BootId>,
     blobs: HashMap<Digest, Arc<[u8]>>,
-    extensions: HashMap<(String, String), (u64, Option<Vec<u8>>)>,
+    extensions: HashMap<(String, String), Versioned>,
     closed: bool,
 }
 

@@ -1,5 +1,6 @@
 //! What is true of the store in a file alone.
 
+mod contract;
 mod open;
 
 use oneiric_core::{Digest, Key, Payload, RunId, Timestamp};
