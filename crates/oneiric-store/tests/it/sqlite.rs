@@ -1,6 +1,8 @@
 //! What is true of the store in a file alone.
 
 mod contract;
+mod crash;
+mod group;
 mod open;
 
 use oneiric_core::{Digest, Key, Payload, RunId, Timestamp};
