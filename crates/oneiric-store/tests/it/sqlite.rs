@@ -1,7 +1,9 @@
 //! What is true of the store in a file alone.
 
+mod boots;
 mod contract;
 mod crash;
+mod file;
 mod group;
 mod open;
 
