@@ -1,8 +1,11 @@
 //! Executable contracts for Oneiric's ports, virtual time, fault injection and fair measuring.
 //!
-//! Everything here is for tests and benches, ours and those of crates that implement a port.
+//! Everything here is for tests and benches, ours and those of crates that implement a port. A port
+//! has one executable contract, and every implementation of it, ours or not, runs the whole of it:
+//! [`contract::store`] for [`oneiric_store::Store`].
 
 pub mod bench;
+pub mod contract;
 mod crash;
 pub mod data;
 pub mod graphs;

@@ -58,7 +58,7 @@ fn candidates(conn: &Connection, claim: &Claim) -> rusqlite::Result<Vec<RunId>> 
         .collect::<rusqlite::Result<Vec<_>>>()?;
     let mut owned = conn
         .prepare_cached("SELECT id FROM runs WHERE owner = ?1 AND status IN (0, 1) ORDER BY id LIMIT ?2")?;
-    for owner in claim.dead.iter().chain([&claim.boot]) {
+    for owner in &claim.dead {
         let rows = owned.query_map(params![owner.as_bytes(), limit], id)?;
         for run in rows {
             found.push(run?);

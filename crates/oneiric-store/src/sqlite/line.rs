@@ -289,3 +289,39 @@ fn take_group(queue: &mut VecDeque<Job>) -> Vec<Job> {
 fn may_block() -> bool {
     Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::Batch;
+    use crate::commit::CommitError;
+    use crate::sqlite::boots::Boots;
+    use crate::sqlite::connect;
+    use crate::sqlite::encode::Encoded;
+    use crate::sqlite::options::Synchronous;
+
+    #[tokio::test]
+    async fn a_broken_line_answers_everybody_and_takes_no_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("oneiric.db");
+        let mut conn = connect::writer(&path, Synchronous::Full).unwrap();
+        conn.commit_hook(Some(|| true)).unwrap();
+        let line = Arc::new(Line::new(Writer::new(conn, "here".into(), Arc::new(Boots::beside(&path)))));
+        let work = || {
+            let blob = crate::Blob::new(vec![1]);
+            Work::Batch(Encoded::new(Batch::of([crate::Op::Blob(blob)])))
+        };
+        let tickets: Vec<Ticket> = (0..GROUP_MAX + 10).map(|_| line.submit(work()).unwrap()).collect();
+        let thread = std::thread::spawn({
+            let line = Arc::clone(&line);
+            move || line.serve()
+        });
+        for ticket in tickets {
+            let answer = ticket.await;
+            assert!(matches!(answer, Err(CommitError::Store(StoreError::Io(_)))), "{answer:?}");
+        }
+        assert!(matches!(line.submit(work()), Err(StoreError::Io(_))));
+        line.close();
+        thread.join().unwrap();
+    }
+}

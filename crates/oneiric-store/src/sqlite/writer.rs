@@ -203,3 +203,53 @@ fn is_own_fault(error: &rusqlite::Error) -> bool {
         None => true,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::{Batch, Op};
+    use crate::record::blob::Blob;
+    use crate::sqlite::connect;
+    use crate::sqlite::options::Synchronous;
+
+    fn writer(folder: &tempfile::TempDir) -> Writer {
+        let path = folder.path().join("oneiric.db");
+        let conn = connect::writer(&path, Synchronous::Full).unwrap();
+        Writer::new(conn, "here".into(), Arc::new(Boots::beside(&path)))
+    }
+
+    fn blob(byte: u8, length: usize) -> Work {
+        Work::Batch(Encoded::new(Batch::of([Op::Blob(Blob::new(vec![byte; length]))])))
+    }
+
+    fn blobs(writer: &Writer) -> i64 {
+        writer.conn.query_row("SELECT count(*) FROM blobs", [], |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn a_full_disk_fails_who_meets_it_and_nobody_after() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = writer(&folder);
+        let pages: i64 = writer.conn.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+        writer.conn.execute_batch(&format!("PRAGMA max_page_count = {}", pages + 4)).unwrap();
+        let outcome = writer.transact([blob(1, 10), blob(2, 100_000)].iter());
+        assert!(outcome.broken.is_none());
+        for answer in &outcome.answers {
+            assert!(matches!(answer, Err(CommitError::Store(StoreError::Full(_)))), "{answer:?}");
+        }
+        assert_eq!(blobs(&writer), 0);
+        writer.conn.execute_batch("PRAGMA max_page_count = 1000000").unwrap();
+        assert!(writer.transact([blob(1, 10), blob(2, 100_000)].iter()).answers.iter().all(Result::is_ok));
+        assert_eq!(blobs(&writer), 2);
+    }
+
+    #[test]
+    fn a_commit_that_fails_for_any_other_reason_breaks_the_store() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = writer(&folder);
+        writer.conn.commit_hook(Some(|| true)).unwrap();
+        let outcome = writer.transact([blob(1, 10), blob(2, 10)].iter());
+        assert!(matches!(outcome.broken, Some(StoreError::Io(_))), "{outcome:?}");
+        assert!(outcome.answers.iter().all(Result::is_err));
+    }
+}

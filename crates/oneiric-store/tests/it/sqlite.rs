@@ -1,5 +1,10 @@
 //! What is true of the store in a file alone.
 
+mod boots;
+mod contract;
+mod crash;
+mod file;
+mod group;
 mod open;
 
 use oneiric_core::{Digest, Key, Payload, RunId, Timestamp};

@@ -167,13 +167,13 @@ SELECT
   lower(hex(r.id)) AS id, r.tenant, r.workflow,
   CASE r.status WHEN 0 THEN 'pending' WHEN 1 THEN 'running' WHEN 2 THEN 'paused'
     WHEN 3 THEN 'completed' WHEN 4 THEN 'failed' WHEN 5 THEN 'cancelled' END AS status,
-  lower(hex(r.owner)) AS owner, r.epoch, r.priority,
+  nullif(lower(hex(r.owner)), '') AS owner, r.epoch, r.priority,
   strftime('%Y-%m-%dT%H:%M:%fZ', r.created_at / 1e6, 'unixepoch') AS created_at,
   strftime('%Y-%m-%dT%H:%M:%fZ', r.started_at / 1e6, 'unixepoch') AS started_at,
   strftime('%Y-%m-%dT%H:%M:%fZ', r.ended_at / 1e6, 'unixepoch') AS ended_at,
   strftime('%Y-%m-%dT%H:%M:%fZ', r.wake_at / 1e6, 'unixepoch') AS wake_at,
   strftime('%Y-%m-%dT%H:%M:%fZ', r.deadline / 1e6, 'unixepoch') AS deadline,
-  lower(hex(r.parent)) AS parent, r.actor, r."trigger", r.correlation, r.traceparent,
+  nullif(lower(hex(r.parent)), '') AS parent, r.actor, r."trigger", r.correlation, r.traceparent,
   r.fault ->> 'code' AS fault, r.fault ->> 'message' AS reason, lower(hex(r.bundle)) AS bundle
 FROM runs r;
 

@@ -1,0 +1,4 @@
+//! Executable contracts, one for each port.
+#![expect(clippy::unwrap_used, reason = "a contract fails by panicking, as an assertion does")]
+
+pub mod store;

@@ -1,0 +1,110 @@
+//! Ownership: who may take a run, what the fence does, and what happens to the dead.
+
+use std::sync::Arc;
+
+use oneiric_store::{Batch, Claim, CommitError, NodeStatus, Op, Refusal, Require, RunStatus};
+
+use super::Site;
+use super::sample::{boot, boot_id, insert, node, run, run_id, with_status};
+
+fn claim(by: u8, limit: usize) -> Claim {
+    Claim { boot: boot_id(by), dead: Vec::new(), run: None, limit }
+}
+
+/// Ids sort by age, and so do claims; each claim of a run raises its fence by one.
+pub async fn claims_take_the_oldest_first_and_raise_the_fence(site: Arc<dyn Site>) {
+    let store = site.open();
+    for n in [5, 2, 9, 7] {
+        store.commit(insert(run(n))).await.unwrap();
+    }
+    let taken = store.claim(claim(1, 2)).await.unwrap();
+    assert_eq!(taken.iter().map(|run| run.id).collect::<Vec<_>>(), [run_id(2), run_id(5)]);
+    for run in &taken {
+        assert_eq!((run.state.owner, run.state.epoch), (Some(boot_id(1)), 1));
+        assert_eq!(store.run(run.id).await.unwrap().as_ref(), Some(run));
+    }
+    let taken = store.claim(claim(2, 10)).await.unwrap();
+    assert_eq!(taken.iter().map(|run| run.id).collect::<Vec<_>>(), [run_id(7), run_id(9)]);
+    assert_eq!(store.claim(claim(3, 10)).await.unwrap(), []);
+    let again = store.claim(Claim { run: Some(run_id(7)), ..claim(2, 1) }).await.unwrap();
+    assert_eq!(again.iter().map(|run| run.state.epoch).collect::<Vec<_>>(), [2]);
+}
+
+/// Every status, owner and way to ask, against the pure selection.
+pub async fn a_claim_takes_what_the_selection_takes_and_nothing_else(site: Arc<dyn Site>) {
+    let owners = [None, Some(boot_id(1)), Some(boot_id(2)), Some(boot_id(3))];
+    let mut runs = Vec::new();
+    for (n, status) in RunStatus::ALL.into_iter().enumerate() {
+        runs.extend((0..4).map(|o| with_status((n * 4 + o) as u64, status, owners[o])));
+    }
+    let store = site.open();
+    for run in &runs {
+        store.commit(insert(run.clone())).await.unwrap();
+    }
+    for only in runs.iter().map(|run| run.id).chain([run_id(999)]) {
+        // Boot 3 is the one that asks and finds its own free; every run is put back.
+        let claim = Claim { boot: boot_id(3), dead: Vec::new(), run: Some(only), limit: 1 };
+        let expected: Vec<_> = runs.iter().filter(|run| claim.selects(run)).map(|run| run.id).collect();
+        let taken = store.claim(claim).await.unwrap();
+        assert_eq!(taken.iter().map(|run| run.id).collect::<Vec<_>>(), expected, "{only}");
+        for mut run in taken {
+            run.state.owner = runs.iter().find(|known| known.id == run.id).unwrap().state.owner;
+            store.commit(Batch::of([Op::SetRun { run: run.id, state: Box::new(run.state) }])).await.unwrap();
+        }
+    }
+    let claim = Claim { dead: vec![boot_id(2)], ..claim(3, 100) };
+    let expected: Vec<_> = runs.iter().filter(|run| claim.selects(run)).map(|run| run.id).collect();
+    let taken = store.claim(claim).await.unwrap();
+    assert_eq!(taken.iter().map(|run| run.id).collect::<Vec<_>>(), expected);
+}
+
+/// An owner that was taken over can do nothing more to the run.
+pub async fn a_fence_that_was_passed_refuses_its_owner(site: Arc<dyn Site>) {
+    let store = site.open();
+    store.commit(insert(run(1))).await.unwrap();
+    let first = store.claim(claim(1, 1)).await.unwrap().remove(0);
+    let second = store.claim(Claim { dead: vec![boot_id(1)], ..claim(2, 1) }).await.unwrap().remove(0);
+    let write = |epoch, status| {
+        Batch::of([Op::SetNode(node(1, 0, status))]).require(Require::RunEpoch { run: run_id(1), epoch })
+    };
+    match store.commit(write(first.state.epoch, NodeStatus::Failed)).await {
+        Err(CommitError::Refused(Refusal::StaleEpoch { held: 1, found: 2, .. })) => {}
+        other => panic!("{other:?}"),
+    }
+    store.commit(write(second.state.epoch, NodeStatus::Running)).await.unwrap();
+    assert_eq!(store.nodes(run_id(1)).await.unwrap(), [node(1, 0, NodeStatus::Running)]);
+}
+
+/// A dead boot is found, and its runs go to whoever claims from it, some now and the rest later.
+pub async fn what_the_dead_owned_is_free_and_they_are_found_once(site: Arc<dyn Site>) {
+    let store = site.open();
+    store.enter(boot(1)).await.unwrap();
+    assert_eq!(store.dead().await.unwrap(), []);
+    site.dies(boot(2)).await;
+    for n in 1..=3 {
+        store.commit(insert(with_status(n, RunStatus::Running, Some(boot_id(2))))).await.unwrap();
+    }
+    assert_eq!(store.dead().await.unwrap(), [boot_id(2)]);
+    let dead = store.dead().await.unwrap();
+    let taken = store.claim(Claim { dead, ..claim(1, 1) }).await.unwrap();
+    assert_eq!(taken.iter().map(|run| run.id).collect::<Vec<_>>(), [run_id(1)]);
+    // Whether the store still names the dead or has already freed all of it: the rest is to be had.
+    let dead = store.dead().await.unwrap();
+    let rest = store.claim(Claim { dead, ..claim(4, 10) }).await.unwrap();
+    assert_eq!(rest.iter().map(|run| run.id).collect::<Vec<_>>(), [run_id(2), run_id(3)]);
+    store.leave(boot_id(1)).await.unwrap();
+}
+
+/// A boot that leaves owns nothing and is not among the dead.
+pub async fn leaving_frees_everything(site: Arc<dyn Site>) {
+    let store = site.open();
+    store.enter(boot(1)).await.unwrap();
+    store.commit(insert(run(1))).await.unwrap();
+    let taken = store.claim(claim(1, 1)).await.unwrap();
+    assert_eq!(taken.len(), 1);
+    store.leave(boot_id(1)).await.unwrap();
+    let left = store.run(run_id(1)).await.unwrap().unwrap();
+    assert_eq!((left.state.owner, left.state.epoch), (None, 1));
+    assert_eq!(store.dead().await.unwrap(), []);
+    store.commit(Batch::of([Op::SetBoot(boot(7)), Op::Disown(boot_id(7))])).await.unwrap();
+}
