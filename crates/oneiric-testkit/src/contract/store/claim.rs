@@ -26,7 +26,10 @@ pub async fn claims_take_the_oldest_first_and_raise_the_fence(site: Arc<dyn Site
     let taken = store.claim(claim(2, 10)).await.unwrap();
     assert_eq!(taken.iter().map(|run| run.id).collect::<Vec<_>>(), [run_id(7), run_id(9)]);
     assert_eq!(store.claim(claim(3, 10)).await.unwrap(), []);
-    let again = store.claim(Claim { run: Some(run_id(7)), ..claim(2, 1) }).await.unwrap();
+    // What a boot owns is under way; taking it again would raise the fence against itself.
+    assert_eq!(store.claim(Claim { run: Some(run_id(7)), ..claim(2, 1) }).await.unwrap(), []);
+    let again = Claim { run: Some(run_id(7)), dead: vec![boot_id(2)], ..claim(3, 1) };
+    let again = store.claim(again).await.unwrap();
     assert_eq!(again.iter().map(|run| run.state.epoch).collect::<Vec<_>>(), [2]);
 }
 
@@ -42,7 +45,7 @@ pub async fn a_claim_takes_what_the_selection_takes_and_nothing_else(site: Arc<d
         store.commit(insert(run.clone())).await.unwrap();
     }
     for only in runs.iter().map(|run| run.id).chain([run_id(999)]) {
-        // Boot 3 is the one that asks and finds its own free; every run is put back.
+        // Boot 3 is the one that asks; every run is put back.
         let claim = Claim { boot: boot_id(3), dead: Vec::new(), run: Some(only), limit: 1 };
         let expected: Vec<_> = runs.iter().filter(|run| claim.selects(run)).map(|run| run.id).collect();
         let taken = store.claim(claim).await.unwrap();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use oneiric_core::{Digest, Fault, Key, Payload, RunId};
 use oneiric_store::{
     Batch, Blob, Claim, CommitError, Event, JournalEntry, NodeRecord, NodeStatus, Op, Refusal, RunRecord,
-    RunState, RunStatus, SkipReason,
+    RunState, RunStatus, SkipReason, UnknownNodes,
 };
 use serde_json::json;
 
@@ -116,7 +116,7 @@ pub async fn the_journal_takes_the_next_entry_only(site: Arc<dyn Site>) {
     let fault = Fault::denied("paused", "the component is paused");
     let events = [
         Event::Started { slots: 4 },
-        Event::Resumed { slots: u32::MAX },
+        Event::Resumed { unknown: UnknownNodes::Retry, slots: u32::MAX },
         Event::Succeeded { node: 0, attempt: 1, output: json!("kept elsewhere").into(), slots: 1 },
         Event::Failed { node: 1, attempt: 2, fault, chance: u64::MAX, slots: 0 },
         Event::Due { node: 1, slots: 0 },
