@@ -21,6 +21,7 @@ mod listing;
 mod options;
 mod place;
 mod pool;
+mod replay;
 mod row;
 mod ticket;
 mod writer;
@@ -48,6 +49,7 @@ use line::Line;
 pub use line::Stats;
 pub use options::{Access, Options, Synchronous};
 use pool::{Pool, offload};
+pub use replay::{Recorded, Replay};
 use writer::{Answer, Work, Writer};
 
 /// The store in one SQLite file. A clone is the same store.

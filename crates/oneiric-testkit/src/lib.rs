@@ -9,9 +9,11 @@ pub mod contract;
 mod crash;
 pub mod data;
 pub mod graphs;
+mod record;
 pub mod tasks;
 pub mod time;
 
 pub use crash::{CrashingStore, Side};
+pub use record::RecordingStore;
 pub use tasks::FnTask;
 pub use time::{ManualClock, virtual_time};
