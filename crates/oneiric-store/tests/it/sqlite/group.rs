@@ -24,7 +24,11 @@ fn append(run: u64, seq: u64) -> Batch {
 /// Polls a commit once and no more.
 async fn poll_once(commit: Commit) {
     let mut commit = pin!(commit);
-    std::future::poll_fn(|cx| Poll::Ready(drop(commit.as_mut().poll(cx)))).await;
+    std::future::poll_fn(|cx| {
+        let _ = commit.as_mut().poll(cx);
+        Poll::Ready(())
+    })
+    .await;
 }
 
 /// Commits in a row; some answers are given up before, some after the first poll.
