@@ -1,8 +1,8 @@
 //! The store in one file: SQLite, embedded.
 //!
 //! One connection writes, a few read on snapshots beside it (WAL). Commits are gathered: see
-//! [`line`]. Several processes of one host may work on the file; a second host may not, and neither
-//! may a file system behind a network: see [`place`] and [`boots`].
+//! `sqlite/line.rs`. Several processes of one host may work on the file; a second host may not, and it
+//! may not lie behind a network: see `sqlite/boots.rs` and `sqlite/place.rs`.
 //!
 //! Nothing here knows what a batch means. Time is the callers': a boot that is found dead has ended
 //! at its last sign of life.

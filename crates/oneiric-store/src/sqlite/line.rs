@@ -203,7 +203,7 @@ impl Line {
                     writer.close();
                 }
                 return;
-            } else if std::mem::take(&mut state.lately) {
+            } else if std::mem::take(&mut state.lately) || !state.queue.is_empty() {
                 let (after, waited) =
                     self.bell.wait_timeout(state, UNPOLLED).unwrap_or_else(PoisonError::into_inner);
                 state = after;

@@ -87,19 +87,20 @@ impl Writer {
         let alone_refused = count == 1 && answers.iter().all(Result::is_err);
         match self.execute(if alone_refused { "ROLLBACK" } else { "COMMIT" }) {
             Ok(()) => Outcome { answers, broken: None },
+            // A full disk stopped it before the end of the transaction was written. After anything else
+            // the pages may or may not be on the disk, and asking again proves nothing: Linux reports a
+            // failed fsync once (https://wiki.postgresql.org/wiki/Fsync_Errors).
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => {
+                self.failed(count, &error)
+            }
             Err(error) => {
-                let mut outcome = self.failed(count, &error);
-                // A full disk stopped it before the end of the transaction was written. After anything
-                // else the pages may or may not be on the disk, and asking again proves nothing: Linux
-                // reports a failed fsync once (https://wiki.postgresql.org/wiki/Fsync_Errors).
-                if error.sqlite_error_code() != Some(ErrorCode::DiskFull) {
-                    outcome.broken = Some(StoreError::Io(format!(
-                        "{}: the disk failed during a commit ({error}), so that it is not known whether it holds; \
-                         nothing more is written until the store is reopened",
-                        self.place
-                    )));
-                }
-                outcome
+                self.undo();
+                let broken = StoreError::Io(format!(
+                    "{}: the disk failed during a commit ({error}), so that it is not known whether it holds; \
+                     nothing more is written until the store is reopened",
+                    self.place
+                ));
+                Outcome { answers: everybody(count, &broken), broken: Some(broken) }
             }
         }
     }
@@ -172,12 +173,15 @@ impl Writer {
 
     /// Undoes the transaction; everybody in it gets the error.
     fn failed(&self, count: usize, error: &rusqlite::Error) -> Outcome {
+        self.undo();
+        Outcome { answers: everybody(count, &store_error(&self.place, error)), broken: None }
+    }
+
+    fn undo(&self) {
         if !self.conn.is_autocommit() {
             // SQLite has already done it after most errors, and says so by failing here.
             let _ = self.conn.execute_batch("ROLLBACK");
         }
-        let error = store_error(&self.place, error);
-        Outcome { answers: (0..count).map(|_| Err(error.clone().into())).collect(), broken: None }
     }
 
     fn execute(&self, sql: &str) -> rusqlite::Result<()> {
@@ -189,6 +193,10 @@ impl Writer {
         // Another process may hold the WAL; it, or the next opener, does the same.
         let _ = self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
     }
+}
+
+fn everybody(count: usize, error: &StoreError) -> Vec<Result<Answer, CommitError>> {
+    (0..count).map(|_| Err(error.clone().into())).collect()
 }
 
 fn is_own_fault(error: &rusqlite::Error) -> bool {

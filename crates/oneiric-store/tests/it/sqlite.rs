@@ -6,6 +6,7 @@ mod crash;
 mod file;
 mod group;
 mod open;
+mod processes;
 
 use oneiric_core::{Digest, Key, Payload, RunId, Timestamp};
 use oneiric_store::{Batch, Blob, Op, RunRecord};
