@@ -13,6 +13,7 @@ mod error;
 mod oneiric;
 mod read;
 mod request;
+mod run_log;
 mod state_dir;
 mod system;
 
@@ -23,6 +24,7 @@ pub use error::{Error, Kind};
 pub use oneiric::Oneiric;
 pub use read::read_manifest;
 pub use request::{RunOptions, RunRequest};
+pub use run_log::{LOGS, LogLine, MAX_LOG_BYTES, RunLog, read_log};
 #[cfg(feature = "sqlite")]
 pub use state_dir::open_store;
 pub use state_dir::{DATABASE, DEFAULT_STATE_DIR};
