@@ -9,7 +9,7 @@ use oneiric_core::resolver::Query;
 use oneiric_core::roles::Task;
 use oneiric_core::trust::Allowlist;
 use oneiric_core::{
-    Component, ComponentRuntime, Descriptor, Domain, Fault, Instance, Key, Provider, Role, Source,
+    Component, ComponentRuntime, Descriptor, Domain, Factory, Fault, Instance, Key, Provider, Role, Source,
 };
 use oneiric_dag::{Bound, Limits, Plan, Program};
 use tokio::sync::Mutex;
@@ -169,7 +169,23 @@ fn missing_role(descriptor: &Descriptor, instance: &Instance) -> Error {
 pub(crate) struct Linked(pub(crate) HashMap<Key, Arc<dyn Task>>);
 
 /// The provider of such tasks.
-pub(crate) const LINKED: &str = "linked";
+const LINKED: &str = "linked";
+
+/// Adds the program's own tasks to a catalog, as candidates like any other.
+pub(crate) fn register_linked(catalog: &mut Catalog, keys: &[Key]) {
+    let provider = Provider::new(LINKED).expect("a literal name is well formed");
+    for key in keys {
+        // A bare name is what a linked factory is called by (decision 9).
+        let factory = Factory::new(key.as_str());
+        catalog.register(Descriptor::new(
+            Domain::TASK,
+            key.clone(),
+            provider.clone(),
+            factory,
+            Source::Manual,
+        ));
+    }
+}
 
 impl fmt::Debug for Linked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

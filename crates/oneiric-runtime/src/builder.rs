@@ -8,13 +8,11 @@ use oneiric_core::environment::names;
 use oneiric_core::gate::{Gate, Pipeline};
 use oneiric_core::roles::{LogSink, Task};
 use oneiric_core::trust::Allowlist;
-use oneiric_core::{
-    BootId, Clock, ComponentRuntime, Descriptor, Domain, Environment, Factory, Key, Provider, Rng, Source,
-};
+use oneiric_core::{BootId, Clock, ComponentRuntime, Environment, Key, Rng};
 use oneiric_dag::{Executor, NoLog, Observer, Parts};
 use oneiric_store::{BootRecord, MemoryStore, Store};
 
-use crate::bind::{Binder, LINKED, Linked};
+use crate::bind::{Binder, Linked, register_linked};
 use crate::bundle::{Bundle, ManifestFile};
 use crate::catalog::Catalog;
 use crate::error::Error;
@@ -74,6 +72,13 @@ impl Default for Builder {
             observer: None,
             max_parallel: DEFAULT_MAX_PARALLEL,
         }
+    }
+}
+
+impl Oneiric {
+    /// Begins to put one together.
+    pub fn builder() -> Builder {
+        Builder::default()
     }
 }
 
@@ -179,7 +184,8 @@ impl Builder {
         let mut files = self.paths.iter().map(|path| read_manifest(path)).collect::<Result<Vec<_>, _>>()?;
         files.extend(self.files);
         let mut catalog = Catalog::load(Bundle { files })?;
-        register_linked(&mut catalog, &self.linked);
+        let linked: Vec<_> = self.linked.0.keys().cloned().collect();
+        register_linked(&mut catalog, &linked);
         let allowlist = self.environment.get(names::FACTORY_ALLOWLIST);
         let allowlist = Allowlist::parse(allowlist.as_deref());
         let store: Arc<dyn Store> = match self.store {
@@ -213,29 +219,8 @@ impl Builder {
             boot,
             max_parallel: self.max_parallel,
         });
-        let linked: Vec<_> = self.linked.0.keys().cloned().collect();
         let mut runtimes: Vec<Arc<dyn ComponentRuntime>> = vec![Arc::new(self.linked)];
         runtimes.extend(self.runtimes);
         Ok(Oneiric::new(catalog, Binder::new(runtimes, allowlist), executor, linked))
-    }
-}
-
-/// Tasks of the program itself, as candidates.
-pub(crate) fn register_linked(catalog: &mut Catalog, linked: &Linked) {
-    register_keys(catalog, linked.0.keys());
-}
-
-pub(crate) fn register_keys<'a>(catalog: &mut Catalog, keys: impl Iterator<Item = &'a Key>) {
-    let provider = Provider::new(LINKED).expect("a literal name is well formed");
-    for key in keys {
-        // A bare name is what a linked factory is called by (decision 9).
-        let factory = Factory::new(key.as_str());
-        catalog.register(Descriptor::new(
-            Domain::TASK,
-            key.clone(),
-            provider.clone(),
-            factory,
-            Source::Manual,
-        ));
     }
 }

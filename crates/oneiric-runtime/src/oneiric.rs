@@ -7,8 +7,7 @@ use oneiric_core::{Key, RunId};
 use oneiric_dag::{Executor, Launch, Program, RunHandle};
 use oneiric_store::{Batch, Claim, Op, RunRecord, Store, UnknownNodes};
 
-use crate::bind::Binder;
-use crate::builder::{Builder, register_keys};
+use crate::bind::{Binder, register_linked};
 use crate::bundle::Bundle;
 use crate::catalog::Catalog;
 use crate::error::Error;
@@ -31,11 +30,6 @@ struct Inner {
 }
 
 impl Oneiric {
-    /// Begins to put one together.
-    pub fn builder() -> Builder {
-        Builder::default()
-    }
-
     pub(crate) fn new(catalog: Catalog, binder: Binder, executor: Executor, linked: Vec<Key>) -> Self {
         Self(Arc::new(Inner { catalog, binder, executor, linked }))
     }
@@ -166,7 +160,7 @@ impl Oneiric {
         }
         let bundle = Bundle::load(self.store().as_ref(), record.id, record.bundle).await?;
         let mut catalog = Catalog::load(bundle)?;
-        register_keys(&mut catalog, self.0.linked.iter());
+        register_linked(&mut catalog, &self.0.linked);
         self.0.binder.program(&catalog, &record.workflow, &options).await
     }
 

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use crate::batch::Refusal;
-use crate::store::StoreError;
+use crate::error::StoreError;
 
 /// Why a batch was not applied. Nothing of it happened.
 #[derive(Debug, thiserror::Error)]

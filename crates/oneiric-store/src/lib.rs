@@ -23,6 +23,7 @@
 mod batch;
 mod claim;
 mod commit;
+mod error;
 mod memory;
 pub mod record;
 #[cfg(feature = "sqlite")]
@@ -32,6 +33,7 @@ mod store;
 pub use batch::{Batch, Op, Refusal, Require};
 pub use claim::Claim;
 pub use commit::{Commit, CommitError};
+pub use error::StoreError;
 pub use memory::MemoryStore;
 pub use record::blob::Blob;
 pub use record::boot::BootRecord;
@@ -42,4 +44,4 @@ pub use record::node::{NodeRecord, NodeStatus, SkipReason};
 pub use record::run::{RunRecord, RunState, RunStatus};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
-pub use store::{IntegrityReport, RunFilter, Store, StoreError};
+pub use store::{IntegrityReport, RunFilter, Store};

@@ -16,12 +16,13 @@ use oneiric_core::{BootId, Digest, RunId};
 use crate::batch::{Batch, Op, Refusal, Require};
 use crate::claim::Claim;
 use crate::commit::{Commit, CommitError};
+use crate::error::StoreError;
 use crate::record::boot::BootRecord;
 use crate::record::checkpoint::Checkpoint;
 use crate::record::journal::JournalEntry;
 use crate::record::node::NodeRecord;
 use crate::record::run::RunRecord;
-use crate::store::{IntegrityReport, RunFilter, Store, StoreError};
+use crate::store::{IntegrityReport, RunFilter, Store};
 use run::Run;
 
 /// The store that forgets. A clone is the same store.

@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 
 use super::error::store_error;
-use crate::store::StoreError;
+use crate::error::StoreError;
 
 /// Pages per step, and the breath between steps: a megabyte in a few milliseconds, so that a copy
 /// of a large file leaves the disk to others now and then.

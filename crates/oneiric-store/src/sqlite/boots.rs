@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use oneiric_core::BootId;
 
-use crate::store::StoreError;
+use crate::error::StoreError;
 
 /// The locks that this store holds, and where those of others lie.
 #[derive(Debug)]

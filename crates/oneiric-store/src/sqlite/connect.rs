@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use super::error::{WAY_OUT, is_busy, store_error};
 use super::options::Synchronous;
 use super::place;
-use crate::store::StoreError;
+use crate::error::StoreError;
 
 /// "Onei" in ASCII: by it the file, and file(1), know whose it is.
 pub(super) const APPLICATION_ID: i64 = 0x4F6E_6569;

@@ -4,7 +4,7 @@ use rusqlite::{Error, ErrorCode};
 
 use crate::batch::Refusal;
 use crate::commit::CommitError;
-use crate::store::StoreError;
+use crate::error::StoreError;
 
 /// What a damaged file leads to; the same sentence everywhere.
 pub(super) const WAY_OUT: &str = "restore a backup, or see with `oneiric store check` what is still readable";

@@ -22,7 +22,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::ticket::{Reply, Ticket};
 use super::writer::{Work, Writer};
-use crate::store::StoreError;
+use crate::error::StoreError;
 
 /// The most pieces of work in a transaction: beyond it the fsync is paid for, and others wait longer.
 const GROUP_MAX: usize = 1024;

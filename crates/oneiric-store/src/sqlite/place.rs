@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use crate::store::StoreError;
+use crate::error::StoreError;
 
 /// The name of a file system that is reached over a network, by the `f_type` of statfs(2).
 ///

@@ -8,7 +8,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::connect::{self, Reader};
 use super::error::{is_corrupt, store_error};
-use crate::store::StoreError;
+use crate::error::StoreError;
 
 /// The most readers at a time: more would share the same disk, and each has a cache.
 const READERS: usize = 4;

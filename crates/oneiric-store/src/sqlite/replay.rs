@@ -10,7 +10,7 @@ use super::options::Synchronous;
 use super::writer::{Work, Writer};
 use crate::batch::Batch;
 use crate::commit::CommitError;
-use crate::store::StoreError;
+use crate::error::StoreError;
 
 /// Applies batches on the calling thread, as many to a transaction as it is told: the same statements
 /// and bytes as [`super::SqliteStore`], without a line, a runtime or an answer. What group commit can

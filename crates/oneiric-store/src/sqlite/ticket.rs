@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use super::line::Line;
 use super::writer::Answer;
 use crate::commit::CommitError;
-use crate::store::StoreError;
+use crate::error::StoreError;
 
 type Outcome = Result<Answer, CommitError>;
 

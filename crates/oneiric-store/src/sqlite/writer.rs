@@ -13,9 +13,9 @@ use super::error::{Failure, store_error};
 use super::{apply, claim};
 use crate::claim::Claim;
 use crate::commit::CommitError;
+use crate::error::StoreError;
 use crate::record::boot::BootRecord;
 use crate::record::run::RunRecord;
-use crate::store::StoreError;
 
 /// How long the boot of another host counts as alive after its last beat.
 const FOREIGN_LIFE: Duration = Duration::from_secs(60);
