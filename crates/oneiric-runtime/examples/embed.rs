@@ -1,6 +1,7 @@
 //! Oneiric inside of your own program: a task of yours, a workflow, a durable run.
 //!
 //! `cargo run -p oneiric-runtime --example embed`
+#![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
 use std::time::Duration;
 
