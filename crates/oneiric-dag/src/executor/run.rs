@@ -1,9 +1,10 @@
 //! One run under way.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use oneiric_core::{Class, Fault, Payload, RunId, Timestamp};
-use oneiric_store::{Batch, Commit, CommitError, Event, NodeRecord, Op, Require, RunState, RunStatus};
+use oneiric_store::{Batch, Commit, CommitError, Event, NodeRecord, Op, Require, RunState};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -24,7 +25,17 @@ pub(super) struct Run {
     pub(super) cancel: CancellationToken,
     epoch: u64,
     inner: Mutex<Inner>,
+    /// Tries that ended while somebody else held the lock.
+    arrivals: Mutex<Vec<Arrival>>,
     ended: watch::Sender<Option<Ended>>,
+}
+
+/// A try that has ended.
+#[derive(Debug)]
+struct Arrival {
+    node: u32,
+    attempt: u32,
+    outcome: Result<Payload, Fault>,
 }
 
 #[derive(Debug)]
@@ -35,6 +46,13 @@ struct Inner {
     /// Whether the run's name stands in the queue for slots.
     queued: bool,
     mode: Mode,
+}
+
+impl Inner {
+    /// Whether the process has let go of the run and nothing of it is under way here any more.
+    fn is_suspended(&self) -> bool {
+        self.mode == Mode::Suspended && self.in_flight == 0
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +71,8 @@ struct Turn {
     start: Vec<Start>,
     timers: Vec<Timer>,
     cancel: bool,
-    ended: Option<RunStatus>,
+    /// How this process's part of the run ends with this turn.
+    ended: Option<Ended>,
     /// What the observer is told; empty where there is none.
     told: Vec<Told>,
 }
@@ -80,45 +99,76 @@ impl Run {
             deadline,
             epoch,
             inner: Mutex::new(Inner { state, in_flight: 0, queued: false, mode: Mode::Live }),
+            arrivals: Mutex::default(),
             ended,
         });
         (run, receiver)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(self: &Arc<Self>) -> Held<'_> {
+        Held { run: self, inner: Some(self.inner.lock().unwrap_or_else(PoisonError::into_inner)) }
     }
 
-    pub(super) fn report(&self) -> RunReport {
+    fn try_lock(self: &Arc<Self>) -> Option<Held<'_>> {
+        match self.inner.try_lock() {
+            Ok(inner) => Some(Held { run: self, inner: Some(inner) }),
+            Err(TryLockError::Poisoned(poisoned)) => {
+                Some(Held { run: self, inner: Some(poisoned.into_inner()) })
+            }
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    fn arrivals(&self) -> MutexGuard<'_, Vec<Arrival>> {
+        self.arrivals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn report(self: &Arc<Self>) -> RunReport {
         RunReport::of_state(self.program.plan(), &self.lock().state)
     }
 
-    /// Puts one event to the machine and its batch in line. `first` goes in front of the batch.
-    fn turn(self: &Arc<Self>, inner: &mut Inner, mut first: Batch, event: Event) -> Result<Turn, Illegal> {
+    /// Puts one event to the machine.
+    fn put(&self, inner: &mut Inner, fx: &mut Effects, event: Event) -> Result<(), Illegal> {
+        let begun = fx.start.len();
+        inner.state.step(self.program.plan(), self.shared.parts.clock.now(), event, fx)?;
+        self.shared.slots.give(std::mem::take(&mut fx.returned));
+        inner.in_flight += (fx.start.len() - begun) as u32;
+        if fx.ended.is_some() {
+            inner.mode = Mode::Over;
+        }
+        Ok(())
+    }
+
+    /// Puts the batch of some events in line. Still under the lock, so that batches are applied in the
+    /// order of their events.
+    fn seal(self: &Arc<Self>, inner: &mut Inner, mut require: Vec<Require>, fx: Effects) -> Turn {
         let parts = &self.shared.parts;
-        let mut fx = Effects { ops: std::mem::take(&mut first.ops), ..Effects::default() };
-        inner.state.step(self.program.plan(), parts.clock.now(), event, &mut fx)?;
-        self.shared.slots.give(fx.returned);
-        inner.in_flight += fx.start.len() as u32;
         if !inner.queued && inner.mode == Mode::Live && inner.state.appetite(0) > 0 {
             inner.queued = true;
             // Handing out may come back to this run, whose lock is held: leave that to a task.
             let run = Arc::clone(self);
             self.shared.tasks.spawn(async move { run.shared.slots.wait(&run) });
         }
-        if fx.ended.is_some() {
-            inner.mode = Mode::Over;
-        }
+        let ended = match fx.ended {
+            Some(status) => Some(Ended::Reached(status)),
+            None => inner.is_suspended().then_some(Ended::Suspended),
+        };
         let told = match &parts.observer {
             None => Vec::new(),
             Some(_) => fx.ops.iter().filter_map(Told::of).collect(),
         };
-        if first.require.is_empty() {
-            first.require.push(Require::RunEpoch { run: self.id, epoch: self.epoch });
+        if require.is_empty() {
+            require.push(Require::RunEpoch { run: self.id, epoch: self.epoch });
         }
-        first.ops = fx.ops;
-        let commit = parts.store.commit(first);
-        Ok(Turn { commit, start: fx.start, timers: fx.timers, cancel: fx.cancel, ended: fx.ended, told })
+        let commit = parts.store.commit(Batch { require, ops: fx.ops });
+        Turn { commit, start: fx.start, timers: fx.timers, cancel: fx.cancel, ended, told }
+    }
+
+    /// One event, one batch.
+    fn turn(self: &Arc<Self>, inner: &mut Inner, event: Event) -> Result<Turn, Illegal> {
+        let mut fx = Effects::default();
+        self.put(inner, &mut fx, event)?;
+        Ok(self.seal(inner, Vec::new(), fx))
     }
 
     /// Waits until a turn is durable and does the rest of it. Returns the first try to begin; the
@@ -144,9 +194,9 @@ impl Run {
         for timer in turn.timers {
             self.spawn_timer(timer);
         }
-        if let Some(status) = turn.ended {
-            tracing::debug!(run = %self.id, %status, "run ended");
-            self.end(Ended::Reached(status));
+        if let Some(ended) = turn.ended {
+            tracing::debug!(run = %self.id, ?ended, "run ended");
+            self.end(ended);
         }
         let mut start = turn.start.into_iter();
         let first = start.next();
@@ -166,10 +216,12 @@ impl Run {
             let mut inner = self.lock();
             let wanted = inner.state.appetite(self.program.plan().graph().len());
             let slots = self.shared.slots.take(wanted);
-            self.turn(&mut inner, first, event(slots)).map_err(|source| {
+            let mut fx = Effects { ops: first.ops, ..Effects::default() };
+            self.put(&mut inner, &mut fx, event(slots)).map_err(|source| {
                 self.shared.slots.give(slots);
                 RunError::Illegal { run: self.id, source }
-            })?
+            })?;
+            self.seal(&mut inner, first.require, fx)
         };
         // Here the caller hears of a refusal; later ones end the run.
         let commit = std::mem::replace(&mut turn.commit, Commit::ready(Ok(())));
@@ -199,52 +251,84 @@ impl Run {
     }
 
     /// A try has ended. Returns the one that goes on in its place.
+    ///
+    /// Nobody waits for the lock: who finds it taken leaves the outcome to whoever has it, and looks
+    /// for other work. Outcomes that come together become one batch.
     async fn finished(self: &Arc<Self>, start: &Start, outcome: Result<Payload, Fault>) -> Option<Start> {
-        let turn = {
-            let mut inner = self.lock();
-            inner.in_flight -= 1;
-            let unjudged = matches!(&outcome, Err(fault) if fault.class == Class::Shutdown);
-            if inner.mode == Mode::Live && (unjudged || self.shared.stop.is_cancelled()) {
-                inner.mode = Mode::Suspended;
-                self.cancel.cancel();
-            }
-            let record = match inner.mode {
-                Mode::Live => true,
-                Mode::Suspended => outcome.is_ok(),
-                Mode::Over => false,
-            };
-            if !record {
-                self.shared.slots.give(1);
-                self.settle_suspended(&inner);
-                return None;
-            }
-            let slots = self.slots_for(&mut inner, start.node);
-            let event = match outcome {
-                Ok(output) => Event::Succeeded { node: start.node, attempt: start.attempt, output, slots },
-                Err(fault) => Event::Failed {
-                    node: start.node,
-                    attempt: start.attempt,
-                    fault,
-                    chance: self.shared.parts.rng.next_u64(),
-                    slots,
-                },
-            };
-            match self.turn(&mut inner, Batch::default(), event) {
-                Ok(turn) => turn,
-                Err(illegal) => {
-                    // Only a defect of ours comes here: the try was ours and was under way.
-                    tracing::error!(run = %self.id, %illegal, "an outcome was dropped");
-                    self.shared.slots.give(slots);
-                    return None;
-                }
+        let arrival = Arrival { node: start.node, attempt: start.attempt, outcome };
+        let held = match self.try_lock() {
+            Some(held) => Some((held, Some(arrival))),
+            None => {
+                self.arrivals().push(arrival);
+                // It may have been let go of in between.
+                self.try_lock().map(|held| (held, None))
             }
         };
-        let next = self.perform(turn).await;
-        let inner = self.lock();
-        if inner.mode == Mode::Suspended {
-            self.settle_suspended(&inner);
+        let (held, arrival) = held?;
+        let turn = self.work_off(held, arrival)?;
+        self.perform(turn).await
+    }
+
+    /// Puts what has arrived to the machine, as one batch; `None` where nothing is to be recorded.
+    fn work_off(self: &Arc<Self>, mut held: Held<'_>, first: Option<Arrival>) -> Option<Turn> {
+        let mut fx = Effects::default();
+        first.into_iter().for_each(|arrival| self.record(&mut held, &mut fx, arrival));
+        // Twice is enough: what comes later still finds a task when the lock is let go of.
+        for _ in 0..2 {
+            let more = std::mem::take(&mut *self.arrivals());
+            more.into_iter().for_each(|arrival| self.record(&mut held, &mut fx, arrival));
         }
-        next
+        if fx.ops.is_empty() {
+            if held.is_suspended() {
+                self.end(Ended::Suspended);
+            }
+            return None;
+        }
+        Some(self.seal(&mut held, Vec::new(), fx))
+    }
+
+    fn record(&self, inner: &mut Inner, fx: &mut Effects, arrival: Arrival) {
+        let Arrival { node, attempt, outcome } = arrival;
+        inner.in_flight -= 1;
+        let unjudged = matches!(&outcome, Err(fault) if fault.class == Class::Shutdown);
+        if inner.mode == Mode::Live && (unjudged || self.shared.stop.is_cancelled()) {
+            inner.mode = Mode::Suspended;
+            self.cancel.cancel();
+        }
+        let counts = match inner.mode {
+            Mode::Live => true,
+            Mode::Suspended => outcome.is_ok(),
+            Mode::Over => false,
+        };
+        if !counts {
+            self.shared.slots.give(1);
+            return;
+        }
+        let slots = self.slots_for(inner, node);
+        let event = match outcome {
+            Ok(output) => Event::Succeeded { node, attempt, output, slots },
+            Err(fault) => {
+                Event::Failed { node, attempt, fault, chance: self.shared.parts.rng.next_u64(), slots }
+            }
+        };
+        if let Err(illegal) = self.put(inner, fx, event) {
+            // Only a defect of ours comes here: the try was ours and was under way.
+            tracing::error!(run = %self.id, %illegal, "an outcome was dropped");
+            self.shared.slots.give(slots);
+        }
+    }
+
+    /// A task for outcomes that somebody left while the lock was held.
+    fn spawn_work_off(self: &Arc<Self>) {
+        let run = Arc::clone(self);
+        self.shared.tasks.spawn(async move {
+            let turn = run.try_lock().and_then(|held| run.work_off(held, None));
+            if let Some(turn) = turn
+                && let Some(start) = run.perform(turn).await
+            {
+                run.drive(start).await;
+            }
+        });
     }
 
     /// How many nodes may start now that a try has ended: its own slot, and what the pool has.
@@ -276,7 +360,7 @@ impl Run {
                     return;
                 }
                 let more = run.shared.slots.take(inner.state.appetite(0).saturating_sub(count));
-                match run.turn(&mut inner, Batch::default(), Event::Granted { slots: count + more }) {
+                match run.turn(&mut inner, Event::Granted { slots: count + more }) {
                     Ok(turn) => turn,
                     Err(_) => {
                         drop(inner);
@@ -309,7 +393,7 @@ impl Run {
                 return;
             }
             let slots = self.shared.slots.take(inner.state.appetite(1));
-            match self.turn(&mut inner, Batch::default(), Event::Due { node, slots }) {
+            match self.turn(&mut inner, Event::Due { node, slots }) {
                 Ok(turn) => turn,
                 // The node was cancelled while its timer ran.
                 Err(_) => {
@@ -328,7 +412,7 @@ impl Run {
     async fn tell(self: &Arc<Self>, event: Event) -> Result<(), Illegal> {
         let turn = {
             let mut inner = self.lock();
-            self.turn(&mut inner, Batch::default(), event)?
+            self.turn(&mut inner, event)?
         };
         self.perform(turn).await;
         Ok(())
@@ -373,22 +457,18 @@ impl Run {
         });
     }
 
-    pub(super) fn suspend(&self) {
+    pub(super) fn suspend(self: &Arc<Self>) {
         let mut inner = self.lock();
         if inner.mode == Mode::Live {
             inner.mode = Mode::Suspended;
         }
         self.cancel.cancel();
-        self.settle_suspended(&inner);
-    }
-
-    fn settle_suspended(&self, inner: &Inner) {
-        if inner.mode == Mode::Suspended && inner.in_flight == 0 {
+        if inner.is_suspended() {
             self.end(Ended::Suspended);
         }
     }
 
-    fn lose(&self, error: &CommitError) {
+    fn lose(self: &Arc<Self>, error: &CommitError) {
         self.lock().mode = Mode::Over;
         self.cancel.cancel();
         tracing::error!(run = %self.id, %error, "run lost");
@@ -408,6 +488,37 @@ impl Run {
             }
             first
         });
+    }
+}
+
+/// The run's lock. Whoever lets go of it sees to what was left in the meantime: that is what allows
+/// the others not to wait.
+struct Held<'a> {
+    run: &'a Arc<Run>,
+    inner: Option<MutexGuard<'a, Inner>>,
+}
+
+impl Deref for Held<'_> {
+    type Target = Inner;
+    fn deref(&self) -> &Inner {
+        self.inner.as_ref().expect("it is held until it is dropped")
+    }
+}
+
+impl DerefMut for Held<'_> {
+    fn deref_mut(&mut self) -> &mut Inner {
+        self.inner.as_mut().expect("it is held until it is dropped")
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        // First let go, then look: who left something before that found the lock taken, who does so
+        // after that finds it free.
+        self.inner = None;
+        if !self.run.arrivals().is_empty() {
+            self.run.spawn_work_off();
+        }
     }
 }
 
