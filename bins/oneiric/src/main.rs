@@ -1,2 +1,23 @@
-//! The one executable.
-fn main() {}
+//! The one executable: arguments, printing, exit codes. What it does is in the crates below it.
+
+mod app;
+mod args;
+mod commands;
+mod context;
+mod exit;
+mod failure;
+mod find;
+mod live;
+mod logging;
+mod output;
+mod panics;
+mod problems;
+mod report;
+mod session;
+mod signals;
+mod wait;
+
+fn main() -> std::process::ExitCode {
+    panics::report_in_one_line();
+    app::run(std::env::args_os()).into()
+}

@@ -23,6 +23,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::plan::Plan;
 use crate::report::RunReport;
 use crate::state::{Illegal, RestoreError};
 
@@ -159,6 +160,11 @@ impl RunHandle {
     /// The run's id.
     pub fn id(&self) -> RunId {
         self.run.id
+    }
+
+    /// What it runs: nodes, and how patiently.
+    pub fn plan(&self) -> &Arc<Plan> {
+        self.run.program.plan()
     }
 
     /// Waits until this process's part of the run has ended.

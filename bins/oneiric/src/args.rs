@@ -1,0 +1,174 @@
+//! What can be written on the command line. Meaning is the commands'.
+
+mod components;
+mod global;
+mod manifest;
+mod run;
+mod store;
+mod workflow;
+
+use std::ffi::{OsStr, OsString};
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Parser, Subcommand};
+
+pub(crate) use components::{ExplainArgs, ListArgs};
+pub(crate) use global::{Global, LogLevel};
+pub(crate) use manifest::{ManifestCommand, PackArgs, ShowArgs as ManifestShowArgs, ValidateArgs};
+pub(crate) use run::{CancelArgs, ListArgs as RunListArgs, ResumeArgs, RunCommand, ShowArgs};
+pub(crate) use store::{BackupArgs, StoreCommand};
+pub(crate) use workflow::{GraphArgs, PlanArgs, RunArgs, WorkflowCommand};
+
+use crate::exit;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+const EXAMPLES: &str = "\
+Examples:
+  oneiric --manifest shop.yaml list --domain task
+  oneiric --manifest shop.yaml workflow run shop.checkout --context '{\"order\": 7}'
+  oneiric run show latest
+  oneiric run resume --all";
+
+/// Resolve components, run durable workflows, see what happened.
+///
+/// Options of the right column below may stand before or after the subcommand. Results go to standard
+/// output, everything else to standard error.
+#[derive(Debug, Parser)]
+#[command(
+    name = "oneiric",
+    version,
+    styles = STYLES,
+    max_term_width = 100,
+    disable_help_subcommand = true,
+    after_help = EXAMPLES,
+    after_long_help = format!("{EXAMPLES}\n\n{}", exit::HELP)
+)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    List(ListArgs),
+    Explain(ExplainArgs),
+    /// Check, show and convert manifests
+    #[command(subcommand, arg_required_else_help = true)]
+    Manifest(ManifestCommand),
+    /// Plan, draw and run workflows
+    #[command(subcommand, arg_required_else_help = true)]
+    Workflow(WorkflowCommand),
+    /// See, resume and cancel runs
+    #[command(subcommand, arg_required_else_help = true)]
+    Run(RunCommand),
+    /// Check and copy the state
+    #[command(subcommand, arg_required_else_help = true)]
+    Store(StoreCommand),
+    /// Print a completion script
+    #[command(after_help = "Examples:
+  oneiric completions bash > /etc/bash_completion.d/oneiric
+  oneiric completions fish > ~/.config/fish/completions/oneiric.fish")]
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// The arguments as clap is to see them.
+///
+/// A leading `cli` is dropped: `python -m oneiric.cli` became `oneiric cli` in many scripts. Every
+/// `--manifest` is moved to the front: clap would forget those before the subcommand where others
+/// stand behind it.
+pub(crate) fn normalize(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut args = args.into_iter().peekable();
+    let mut front: Vec<OsString> = args.next().into_iter().collect();
+    if args.peek().is_some_and(|first| first == "cli") {
+        args.next();
+    }
+    let mut rest = Vec::new();
+    while let Some(arg) = args.next() {
+        if arg == "--" {
+            rest.push(arg);
+            rest.extend(args);
+            break;
+        } else if arg == "--manifest" {
+            let value = args.next_if(|value| !is_option(value));
+            front.push(arg);
+            if let Some(value) = value {
+                front.push(value);
+            } else {
+                // Its value is missing: here clap says so, in front it would swallow the next word.
+                rest.extend(front.pop());
+            }
+        } else if arg.as_encoded_bytes().starts_with(b"--manifest=") {
+            front.push(arg);
+        } else {
+            rest.push(arg);
+        }
+    }
+    front.extend(rest);
+    front
+}
+
+fn is_option(text: &OsStr) -> bool {
+    text.len() > 1 && text.as_encoded_bytes().starts_with(b"-")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn arguments_are_brought_into_one_dialect() {
+        let check = |given: &str, expected: &str| {
+            let given = given.split(' ').map(OsString::from);
+            let expected: Vec<_> = expected.split(' ').map(OsString::from).collect();
+            assert_eq!(normalize(given), expected);
+        };
+        check("o cli list", "o list");
+        check("o list cli", "o list cli");
+        check("o --manifest a list --manifest b", "o --manifest a --manifest b list");
+        check("o list --manifest=b --json", "o --manifest=b list --json");
+        check("o list --manifest", "o list --manifest");
+        check("o list --manifest --json", "o list --manifest --json");
+        check("o x -- --manifest a", "o x -- --manifest a");
+    }
+
+    fn help_of(command: &mut clap::Command, path: &str, out: &mut String) {
+        let width = 100;
+        *command = std::mem::take(command).term_width(width);
+        out.push_str(&format!("━━━ {path}\n{}\n", command.render_long_help()));
+        let names: Vec<_> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
+        for name in names {
+            if let Some(sub) = command.find_subcommand_mut(&name) {
+                help_of(sub, &format!("{path} {name}"), out);
+            }
+        }
+    }
+
+    #[test]
+    fn help_teaches() {
+        let mut command = Args::command();
+        command.build();
+        let mut out = String::new();
+        help_of(&mut command, "oneiric", &mut out);
+        // Taken from the environment of whoever runs the tests.
+        insta::with_settings!({filters => vec![(r"\[env: (\w+)=[^\]]*\]", "[env: $1=]")]}, {
+            insta::assert_snapshot!("help", out);
+        });
+    }
+}

@@ -1,0 +1,49 @@
+//! One file per command; here only which is which.
+
+mod completions;
+mod conduct;
+mod explain;
+mod list;
+mod manifest;
+mod run;
+mod store;
+mod workflow;
+
+use crate::args::{Command, ManifestCommand, RunCommand, StoreCommand, WorkflowCommand};
+use crate::exit::Code;
+use crate::failure::Failure;
+use crate::session::Session;
+
+/// Does what is wanted.
+pub(crate) fn dispatch(session: &mut Session, wanted: Command) -> Result<Code, Failure> {
+    match wanted {
+        Command::List(args) => list::list(session, &args),
+        Command::Explain(args) => explain::explain(session, &args),
+        Command::Completions { shell } => completions::completions(session, shell),
+        Command::Manifest(wanted) => match wanted {
+            ManifestCommand::Validate(args) => manifest::validate(session, args),
+            ManifestCommand::Show(args) => manifest::show(session, args),
+            ManifestCommand::Pack(args) => manifest::pack(session, args),
+        },
+        Command::Workflow(wanted) => match wanted {
+            WorkflowCommand::List => workflow::list(session),
+            WorkflowCommand::Plan(args) => workflow::plan(session, &args),
+            WorkflowCommand::Run(args) => workflow::run(session, args),
+            WorkflowCommand::Graph(args) => workflow::graph(session, &args),
+            WorkflowCommand::Runs(args) => run::list(session, args),
+            WorkflowCommand::Show(args) => run::show(session, &args),
+            WorkflowCommand::Resume(args) => run::resume(session, &args),
+            WorkflowCommand::Cancel(args) => run::cancel(session, &args),
+        },
+        Command::Run(wanted) => match wanted {
+            RunCommand::List(args) => run::list(session, args),
+            RunCommand::Show(args) => run::show(session, &args),
+            RunCommand::Resume(args) => run::resume(session, &args),
+            RunCommand::Cancel(args) => run::cancel(session, &args),
+        },
+        Command::Store(wanted) => match wanted {
+            StoreCommand::Check => store::check(session),
+            StoreCommand::Backup(args) => store::backup(session, &args),
+        },
+    }
+}

@@ -1,0 +1,77 @@
+//! `explain`: which component a key means, and why.
+
+use std::io::{self, Write as _};
+
+use oneiric_core::Query;
+use oneiric_core::resolver::{Explanation, Ranked};
+
+use crate::args::ExplainArgs;
+use crate::exit::Code;
+use crate::failure::Failure;
+use crate::output::palette::Tone;
+use crate::output::table::{Column, Room, Table, plain};
+use crate::output::{Format, Screen};
+use crate::session::Session;
+
+/// Explains it. JSON unless something else is asked for, as upstream prints nothing else.
+pub(super) fn explain(session: &mut Session, args: &ExplainArgs) -> Result<Code, Failure> {
+    session.screen.format = session.asked.unwrap_or(Format::Json);
+    let catalog = session.catalog()?;
+    let query = Query {
+        provider: args.provider.as_ref(),
+        capabilities: &args.capabilities,
+        require_all: !args.capabilities.is_empty(),
+    };
+    let explanation = catalog.registry().explain(&args.domain, &args.key, &query);
+    session.screen.emit(&explanation, |screen| print(screen, &explanation))?;
+    catalog.registry().resolve(&args.domain, &args.key, &query)?;
+    Ok(Code::Ok)
+}
+
+fn print(screen: &mut Screen, explanation: &Explanation) -> io::Result<()> {
+    let Explanation { domain, key, ordered, excluded, unmet_selection } = explanation;
+    match explanation.winner() {
+        Some(winner) => {
+            let provider = screen.palette.paint(Tone::Good, winner.provider.as_str());
+            writeln!(screen, "{domain} {key} is {provider}")?;
+            writeln!(screen, "  factory  {}", winner.factory)?;
+            writeln!(screen, "  from     {}", winner.place.as_deref().unwrap_or(winner.source))?;
+            writeln!(screen, "  because  {}", winner.reasons.join(", "))?;
+        }
+        None => writeln!(screen, "{domain} {key}: no component answers")?,
+    }
+    if let Some(provider) = unmet_selection {
+        let note = format!("the selection names provider {provider}, which is not there");
+        writeln!(screen, "  {} {note}", screen.palette.paint(Tone::Odd, "note:"))?;
+    }
+    let mut losers = Table::new([
+        Column::new("provider", Room::Middle),
+        Column::new("lost by", Room::Whole),
+        Column::new("its score", Room::End),
+        Column::new("from", Room::Middle),
+    ]);
+    for other in ordered.iter().skip(1) {
+        losers.row([
+            plain(other.provider.as_str()),
+            plain(other.decided_by.unwrap_or("rank")),
+            plain(other.reasons.join(", ")),
+            (from(other), Tone::Faint),
+        ]);
+    }
+    for other in excluded {
+        losers.row([
+            plain(other.provider.as_str()),
+            plain("excluded"),
+            plain(other.reason.as_str()),
+            (other.source.to_owned(), Tone::Faint),
+        ]);
+    }
+    if !losers.is_empty() {
+        writeln!(screen)?;
+    }
+    losers.print(screen)
+}
+
+fn from(candidate: &Ranked) -> String {
+    candidate.place.clone().unwrap_or_else(|| candidate.source.to_owned())
+}

@@ -1,0 +1,91 @@
+//! `list`: the components of a domain.
+
+use std::io::{self, Write as _};
+
+use oneiric_core::{Candidate, Domain};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::args::ListArgs;
+use crate::exit::Code;
+use crate::failure::Failure;
+use crate::output::Screen;
+use crate::output::palette::Tone;
+use crate::session::Session;
+
+/// `{"domain":"task","active":[...],"shadowed":[...]}`.
+#[derive(Serialize)]
+struct Listing<'a> {
+    domain: &'a Domain,
+    active: Vec<Line<'a>>,
+    shadowed: Vec<Line<'a>>,
+}
+
+/// One candidate. `place` is the file it came from.
+#[derive(Serialize)]
+struct Line<'a> {
+    key: &'a str,
+    provider: &'a str,
+    priority: i32,
+    stack_level: i32,
+    source: &'static str,
+    place: Option<&'a str>,
+    factory: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<&'a str>,
+    capabilities: &'a [String],
+    metadata: &'a Map<String, Value>,
+}
+
+impl<'a> Line<'a> {
+    fn of(candidate: &'a Candidate) -> Self {
+        let has = candidate.descriptor();
+        Self {
+            key: has.key.as_str(),
+            provider: has.provider.as_str(),
+            priority: has.priority,
+            stack_level: has.stack_level,
+            source: has.source.name(),
+            place: has.source.place(),
+            factory: has.factory.as_str(),
+            version: has.version.as_deref(),
+            capabilities: candidate.capabilities(),
+            metadata: &has.metadata,
+        }
+    }
+}
+
+/// Lists them.
+pub(super) fn list(session: &mut Session, args: &ListArgs) -> Result<Code, Failure> {
+    let catalog = session.catalog()?;
+    let registry = catalog.registry();
+    let listing = Listing {
+        domain: &args.domain,
+        active: registry.active(&args.domain).map(Line::of).collect(),
+        shadowed: registry.shadowed(&args.domain).map(Line::of).collect(),
+    };
+    session.screen.emit(&listing, |screen| {
+        section(screen, "Active", &args.domain, &listing.active)?;
+        if args.shadowed {
+            writeln!(screen)?;
+            section(screen, "Shadowed", &args.domain, &listing.shadowed)?;
+        }
+        Ok(())
+    })?;
+    Ok(Code::Ok)
+}
+
+/// Upstream's lines: scripts read them.
+fn section(screen: &mut Screen, title: &str, domain: &Domain, lines: &[Line<'_>]) -> io::Result<()> {
+    let title = screen.palette.paint(Tone::Strong, &format!("{title} {domain}s:"));
+    writeln!(screen, "{title}")?;
+    if lines.is_empty() {
+        return writeln!(screen, "  (none)");
+    }
+    for line in lines {
+        let facts = format!("(priority={} stack={} source={})", line.priority, line.stack_level, line.source);
+        let facts = screen.palette.paint(Tone::Faint, &facts);
+        writeln!(screen, "  - {}/{} {facts}", line.key, line.provider)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,29 @@
+//! `run`: what happened, and going on.
+
+mod cancel;
+mod journal;
+mod list;
+mod resume;
+mod show;
+
+pub(super) use cancel::cancel;
+pub(super) use list::list;
+pub(super) use resume::resume;
+pub(super) use show::{reported, show};
+
+use oneiric_core::BootId;
+use oneiric_store::RunRecord;
+
+use crate::report::Standing;
+
+/// Whether nobody works on a run that has not ended and does not wait for a person.
+pub(super) fn is_free(run: &RunRecord, dead: &[BootId]) -> bool {
+    let state = &run.state;
+    let under_way = !state.status.is_terminal() && state.status != oneiric_store::RunStatus::Paused;
+    under_way && state.owner.is_none_or(|owner| dead.contains(&owner))
+}
+
+/// Where a stored run stands.
+fn standing(run: &RunRecord, dead: &[BootId]) -> Standing {
+    if is_free(run, dead) { Standing::Interrupted } else { Standing::At(run.state.status) }
+}

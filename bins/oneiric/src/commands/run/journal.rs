@@ -1,0 +1,121 @@
+//! `run show --journal`: everything that happened in a run, in order.
+
+use std::io::{self, Write as _};
+
+use oneiric_core::Timestamp;
+use oneiric_store::{Event, JournalEntry, RunRecord, SqliteStore, Store as _};
+use serde::Serialize;
+
+use crate::exit::Code;
+use crate::failure::Failure;
+use crate::output::Screen;
+use crate::output::palette::Tone;
+use crate::output::text::{clean, cut};
+use crate::output::time::rfc3339;
+use crate::session::Session;
+use crate::wait::wait;
+
+/// Entries that are read at a time.
+const PAGE: usize = 1000;
+
+/// `{"run_id":"...","workflow":"...","journal":[{"seq":1,"at":"...","epoch":1,"event":{"type":"started"}}]}`.
+/// A node stands in an event as its place, and beside it as its id.
+#[derive(Serialize)]
+struct Journal<'a> {
+    run_id: String,
+    workflow: &'a str,
+    journal: Vec<Line>,
+}
+
+#[derive(Serialize)]
+struct Line {
+    seq: u64,
+    at: String,
+    epoch: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node: Option<String>,
+    event: Event,
+    #[serde(skip)]
+    time: Timestamp,
+}
+
+/// Shows it.
+pub(super) fn show(session: &mut Session, store: &SqliteStore, record: &RunRecord) -> Result<Code, Failure> {
+    let rows = wait(store.nodes(record.id))?;
+    let names: std::collections::HashMap<u32, String> =
+        rows.into_iter().map(|row| (row.node, row.name.to_string())).collect();
+    let mut journal: Vec<Line> = Vec::new();
+    loop {
+        let after = journal.last().map_or(0, |line| line.seq);
+        let page = wait(store.journal(record.id, after, PAGE))?;
+        let full = page.len() == PAGE;
+        journal.extend(page.into_iter().map(|entry| Line::of(entry, &names)));
+        if !full {
+            break;
+        }
+    }
+    let journal = Journal { run_id: record.id.to_string(), workflow: record.workflow.as_str(), journal };
+    session.screen.emit(&journal, |screen| print(screen, &journal))?;
+    Ok(Code::Ok)
+}
+
+impl Line {
+    fn of(entry: JournalEntry, names: &std::collections::HashMap<u32, String>) -> Self {
+        let node = match &entry.event {
+            Event::Succeeded { node, .. } | Event::Failed { node, .. } | Event::Due { node, .. } => {
+                names.get(node).cloned()
+            }
+            Event::Started { .. }
+            | Event::Resumed { .. }
+            | Event::Granted { .. }
+            | Event::CancelRequested { .. }
+            | Event::TimedOut => None,
+        };
+        Self {
+            seq: entry.seq,
+            at: rfc3339(entry.at),
+            epoch: entry.epoch,
+            node,
+            event: entry.event,
+            time: entry.at,
+        }
+    }
+
+    fn text(&self) -> String {
+        let node = self.node.as_deref().unwrap_or("?");
+        match &self.event {
+            Event::Started { .. } => "started".to_owned(),
+            Event::Resumed { unknown, .. } => {
+                format!("resumed by claim {}, unknown nodes: {unknown:?}", self.epoch).to_lowercase()
+            }
+            Event::Succeeded { attempt, .. } => format!("{node} succeeded, try {attempt}"),
+            Event::Failed { attempt, fault, .. } => {
+                format!(
+                    "{node} failed, try {attempt}: {} ({}, {})",
+                    clean(&fault.message),
+                    fault.class,
+                    fault.code
+                )
+            }
+            Event::Due { .. } => format!("{node} is due again"),
+            Event::Granted { slots } => format!("{slots} slots granted"),
+            Event::CancelRequested { reason } => format!("cancel requested: {}", clean(reason)),
+            Event::TimedOut => "timed out".to_owned(),
+        }
+    }
+}
+
+fn print(screen: &mut Screen, journal: &Journal<'_>) -> io::Result<()> {
+    let begin = journal.journal.first().map(|line| line.time);
+    for line in &journal.journal {
+        let offset = begin.map_or(0.0, |begin| line.time.since(begin).as_secs_f64());
+        let front = screen.palette.paint(Tone::Faint, &format!("{:>6}  {offset:>9.3}s", line.seq));
+        let text = cut(&line.text(), screen.width.saturating_sub(20));
+        let text = match line.event {
+            Event::Failed { .. } | Event::TimedOut => screen.palette.paint(Tone::Bad, &text),
+            _ => text,
+        };
+        writeln!(screen, "{front}  {text}")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,82 @@
+//! `run show`: what a run did.
+
+use std::io::{self, Write as _};
+
+use oneiric_dag::RunReport;
+use oneiric_runtime::{Bundle, Catalog, RunOptions};
+use oneiric_store::{RunRecord, SqliteStore, Store as _};
+
+use super::{journal, standing};
+use crate::args::ShowArgs;
+use crate::exit::Code;
+use crate::failure::Failure;
+use crate::find::find;
+use crate::live::Tails;
+use crate::output::palette::Tone;
+use crate::output::text::{clean, cut};
+use crate::output::{Screen, time};
+use crate::report::{Report, complete};
+use crate::session::{self, Session};
+use crate::wait::wait;
+
+/// Shows it.
+pub(in crate::commands) fn show(session: &mut Session, args: &ShowArgs) -> Result<Code, Failure> {
+    let store = session.store()?;
+    let record = find(session::reading(store.as_ref()), &args.run)?;
+    let store = store.expect("a run was found in it");
+    if args.journal {
+        return journal::show(session, &store, &record);
+    }
+    let tails = Tails::new();
+    let report = Report {
+        workflow: &record.workflow,
+        run: reported(&store, &record)?,
+        standing: standing(&record, &wait(store.dead())?),
+        record: Some(&record),
+        tails: &tails,
+        again: session.command(&format!("run show {} --journal", crate::find::short(record.id))),
+    };
+    session.screen.emit(&report, |screen| {
+        head(screen, &report, &record)?;
+        report.print(screen)
+    })?;
+    Ok(Code::Ok)
+}
+
+/// What a stored run did, with the nodes that were not reached.
+pub(in crate::commands) fn reported(store: &SqliteStore, record: &RunRecord) -> Result<RunReport, Failure> {
+    let rows = wait(store.nodes(record.id))?;
+    let mut report = RunReport::of_rows(record, rows, wait(store.checkpoints(record.id))?);
+    // Rows are worth showing even where the manifests of their plan cannot be read any more.
+    match catalog(store, record) {
+        Ok(catalog) => {
+            let options: RunOptions = serde_json::from_value(record.options.clone()).unwrap_or_default();
+            if let Ok((_, workflow)) = catalog.workflow(&record.workflow, options.provider.as_ref()) {
+                complete(&mut report, &workflow.graph);
+            }
+        }
+        Err(error) => tracing::warn!(run = %record.id, %error, "the manifests of the run cannot be read"),
+    }
+    Ok(report)
+}
+
+fn catalog(store: &SqliteStore, record: &RunRecord) -> Result<Catalog, oneiric_runtime::Error> {
+    Catalog::load(wait(Bundle::load(store, record.id, record.bundle))?)
+}
+
+fn head(screen: &mut Screen, report: &Report<'_>, record: &RunRecord) -> io::Result<()> {
+    let now = session::now();
+    let created = format!("{} ({})", time::local(record.created_at), time::ago(record.created_at, now));
+    let mut lines = vec![("run", record.id.to_string()), ("created", created)];
+    if !record.input.is_null() {
+        lines.push(("context", clean(&record.input.value().to_string())));
+    }
+    if let Some(fault) = &report.run.fault {
+        lines.push(("because", clean(&fault.message)));
+    }
+    for (name, text) in lines {
+        let name = screen.palette.paint(Tone::Faint, &format!("{name:<8}"));
+        writeln!(screen, "  {name} {}", cut(&text, screen.width.saturating_sub(11)))?;
+    }
+    writeln!(screen)
+}

@@ -1,0 +1,35 @@
+//! `workflow run`: run a workflow, durably.
+
+use oneiric_core::Payload;
+use oneiric_runtime::{RunOptions, RunRequest};
+
+use crate::args::RunArgs;
+use crate::commands::conduct::{Conductor, on_workers};
+use crate::context;
+use crate::exit::Code;
+use crate::failure::Failure;
+use crate::session::Session;
+
+/// Runs it and reports.
+pub(in crate::commands) fn run(session: &mut Session, args: RunArgs) -> Result<Code, Failure> {
+    let input = args.context.as_deref().map(context::read).transpose()?.unwrap_or(Payload::NULL);
+    let timeout_ms = args.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
+    let request = RunRequest {
+        input,
+        id: args.run_id,
+        options: RunOptions { provider: args.provider, max_parallel: args.max_parallel, timeout_ms },
+        ..RunRequest::new(args.key)
+    };
+    let (handle, followed) = on_workers(async {
+        let conductor = Conductor::start(session).await?;
+        conductor.hint_at_interrupted(session).await;
+        let handle = match conductor.oneiric().run(request).await {
+            Ok(handle) => handle,
+            Err(error) => return conductor.give_up(error.into()).await,
+        };
+        conductor.watch(&handle, &[]);
+        let followed = conductor.follow(std::slice::from_ref(&handle)).await?;
+        Ok((handle, followed))
+    })?;
+    followed.report(session, &handle)
+}
