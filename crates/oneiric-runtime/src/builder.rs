@@ -9,7 +9,7 @@ use oneiric_core::gate::{Gate, Pipeline};
 use oneiric_core::roles::{LogSink, Task};
 use oneiric_core::trust::Allowlist;
 use oneiric_core::{BootId, Clock, ComponentRuntime, Environment, Key, Rng};
-use oneiric_dag::{Executor, NoLog, Observer, Parts};
+use oneiric_dag::{Executor, Observer, Parts};
 use oneiric_store::{BootRecord, MemoryStore, Store};
 
 use crate::bind::{Binder, Linked, register_linked};
@@ -18,6 +18,7 @@ use crate::catalog::Catalog;
 use crate::error::Error;
 use crate::oneiric::Oneiric;
 use crate::read::read_manifest;
+use crate::run_log::together;
 use crate::system::{SystemClock, SystemEnvironment, SystemRng};
 
 /// The most nodes under way at a time in a process where nobody says otherwise. Enough for waiting on
@@ -35,7 +36,7 @@ pub struct Builder {
     rng: Arc<dyn Rng>,
     environment: Arc<dyn Environment>,
     gate: Arc<dyn Gate>,
-    log: Arc<dyn LogSink>,
+    logs: Vec<Arc<dyn LogSink>>,
     observer: Option<Arc<dyn Observer>>,
     max_parallel: u32,
 }
@@ -68,7 +69,7 @@ impl Default for Builder {
             rng: Arc::new(SystemRng),
             environment: Arc::new(SystemEnvironment),
             gate: Arc::new(Pipeline::standard()),
-            log: Arc::new(NoLog),
+            logs: Vec::new(),
             observer: None,
             max_parallel: DEFAULT_MAX_PARALLEL,
         }
@@ -154,10 +155,10 @@ impl Builder {
         self
     }
 
-    /// Where tasks' lines go; nowhere unless said.
+    /// Adds a place where tasks' lines go, beside the run's own log in the state folder.
     #[must_use]
     pub fn log(mut self, log: Arc<dyn LogSink>) -> Self {
-        self.log = log;
+        self.logs.push(log);
         self
     }
 
@@ -188,13 +189,14 @@ impl Builder {
         register_linked(&mut catalog, &linked);
         let allowlist = self.environment.get(names::FACTORY_ALLOWLIST);
         let allowlist = Allowlist::parse(allowlist.as_deref());
-        let store: Arc<dyn Store> = match self.store {
-            Where::Memory => Arc::new(MemoryStore::new()),
-            Where::Given(store) => store,
+        let (store, own_log): (Arc<dyn Store>, Option<Arc<dyn LogSink>>) = match self.store {
+            Where::Memory => (Arc::new(MemoryStore::new()), None),
+            Where::Given(store) => (store, None),
             #[cfg(feature = "sqlite")]
             Where::Folder(path) => {
+                let log = crate::run_log::RunLog::new(&path, Arc::clone(&self.clock));
                 let store = crate::open_store(&path, oneiric_store::sqlite::Options::default())?;
-                Arc::new(store.expect("a writer creates what is missing"))
+                (Arc::new(store.expect("a writer creates what is missing")), Some(Arc::new(log)))
             }
         };
         let boot = BootId::from_uuid(uuid::Uuid::from_u64_pair(self.rng.next_u64(), self.rng.next_u64()));
@@ -214,7 +216,7 @@ impl Builder {
             clock: self.clock,
             rng: self.rng,
             gate: self.gate,
-            log: self.log,
+            log: together(self.logs.into_iter().chain(own_log).collect()),
             observer: self.observer,
             boot,
             max_parallel: self.max_parallel,

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use oneiric_core::roles::{LogSink, Stream, TaskContext};
 use oneiric_core::{Clock, RunId, Timestamp};
+use oneiric_dag::NoLog;
 use serde::{Deserialize, Serialize};
 
 /// The folder of the logs in the state folder.
@@ -112,6 +113,27 @@ impl LogSink for RunLog {
         if let Err(error) = self.append(cx.run, &line) {
             tracing::warn!(run = %cx.run, %error, "a line of the run's log was lost");
         }
+    }
+}
+
+/// Several sinks as one.
+pub(crate) fn together(mut sinks: Vec<Arc<dyn LogSink>>) -> Arc<dyn LogSink> {
+    match (sinks.pop(), sinks.is_empty()) {
+        (None, _) => Arc::new(NoLog),
+        (Some(only), true) => only,
+        (Some(last), false) => {
+            sinks.push(last);
+            Arc::new(Tee(sinks))
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Tee(Vec<Arc<dyn LogSink>>);
+
+impl LogSink for Tee {
+    fn line(&self, cx: &TaskContext<'_>, stream: Stream, line: &str) {
+        self.0.iter().for_each(|sink| sink.line(cx, stream, line));
     }
 }
 
