@@ -36,8 +36,8 @@ Examples:
 
 /// Resolve components, run durable workflows, see what happened.
 ///
-/// Options of the right column below may stand before or after the subcommand. Results go to standard
-/// output, everything else to standard error.
+/// The global options may stand before or after the subcommand. Results go to standard output,
+/// everything else to standard error.
 #[derive(Debug, Parser)]
 #[command(
     name = "oneiric",
@@ -60,16 +60,40 @@ pub(crate) enum Command {
     List(ListArgs),
     Explain(ExplainArgs),
     /// Check, show and convert manifests
-    #[command(subcommand, arg_required_else_help = true)]
+    #[command(
+        subcommand,
+        arg_required_else_help = true,
+        after_help = "Examples:
+  oneiric manifest validate shop.yaml
+  oneiric manifest pack -i shop.yaml --stdout"
+    )]
     Manifest(ManifestCommand),
     /// Plan, draw and run workflows
-    #[command(subcommand, arg_required_else_help = true)]
+    #[command(
+        subcommand,
+        arg_required_else_help = true,
+        after_help = "Examples:
+  oneiric --manifest shop.yaml workflow plan
+  oneiric --manifest shop.yaml workflow run shop.checkout"
+    )]
     Workflow(WorkflowCommand),
     /// See, resume and cancel runs
-    #[command(subcommand, arg_required_else_help = true)]
+    #[command(
+        subcommand,
+        arg_required_else_help = true,
+        after_help = "Examples:
+  oneiric run list --status failed
+  oneiric run show latest"
+    )]
     Run(RunCommand),
     /// Check and copy the state
-    #[command(subcommand, arg_required_else_help = true)]
+    #[command(
+        subcommand,
+        arg_required_else_help = true,
+        after_help = "Examples:
+  oneiric store check
+  oneiric store backup /backup/oneiric.sqlite"
+    )]
     Store(StoreCommand),
     /// Print a completion script
     #[command(after_help = "Examples:

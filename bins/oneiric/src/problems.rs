@@ -107,7 +107,7 @@ pub(crate) fn show(sheets: &[Sheet], manner: Manner, out: &mut dyn Write) -> io:
                 Some(snippet) => {
                     let mut drawn = String::new();
                     handler.render_report(&mut drawn, &snippet).map_err(io::Error::other)?;
-                    out.write_all(drawn.as_bytes())?;
+                    writeln!(out, "{}\n", drawn.trim_end())?;
                 }
                 None => writeln!(out, "{problem}")?,
             }

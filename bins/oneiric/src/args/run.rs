@@ -1,6 +1,6 @@
 //! Runs: what happened, and going on.
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use oneiric_core::Key;
 use oneiric_store::{RunStatus, UnknownNodes};
 
@@ -51,15 +51,18 @@ pub(crate) struct ShowArgs {
 ///
 /// Needs no manifest: a run keeps the ones it was planned from. What had completed is not run again.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(
+    group(ArgGroup::new("which").required(true).args(["run", "all"])),
+    after_help = "Examples:
   oneiric run resume latest
   oneiric run resume 1c0ffee5 --unknown retry
-  oneiric run resume --all")]
+  oneiric run resume --all"
+)]
 pub(crate) struct ResumeArgs {
-    #[arg(value_name = "RUN", help = RUN_HELP, required_unless_present = "all")]
+    #[arg(value_name = "RUN", help = RUN_HELP)]
     pub(crate) run: Option<String>,
     /// Every run that a dead process left
-    #[arg(long, conflicts_with_all = ["run", "unknown"])]
+    #[arg(long, conflicts_with = "unknown")]
     pub(crate) all: bool,
     /// What becomes of nodes whose outcome nobody knows
     #[arg(long, value_name = "WHAT", default_value = "keep")]

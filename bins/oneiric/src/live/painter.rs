@@ -93,7 +93,7 @@ impl Painter {
             if hidden > 0 && is_task(&said) {
                 hidden -= 1;
             } else {
-                lines.push(self.pen.said(said));
+                lines.push(self.pen.said_within(said));
             }
         }
         let more = lines.len().saturating_sub(2 * LINES);

@@ -27,7 +27,7 @@ impl Pen {
     pub(super) fn rows(self, view: &View, now: Timestamp, since: Timestamp) -> String {
         let mut lines = Vec::with_capacity(view.active.len() + 2);
         let longest = view.active.iter().map(|node| columns(node.name.as_str())).max().unwrap_or(0);
-        let name = longest.min(self.width.saturating_sub(38).max(12));
+        let name = longest.min(self.width.saturating_sub(32).max(12));
         lines.extend(view.active.iter().map(|node| self.active(node, name, now)));
         if view.more > 0 {
             let more = format!("  {:WORD$} ... and {} more under way", "", view.more);
@@ -40,18 +40,19 @@ impl Pen {
     fn active(self, node: &Active, name: usize, now: Timestamp) -> String {
         let status = if node.wake_at.is_some() { NodeStatus::Waiting } else { NodeStatus::Running };
         let (word, tone) = node_word(status);
-        let time = match node.wake_at {
-            Some(wake_at) => format!("again in {:>5}", short(wake_at.since(now))),
-            None => format!("{:>8}", short(now.since(node.since))),
+        // While it waits, the next try is what people count on.
+        let (time, attempt) = match node.wake_at {
+            Some(wake_at) => (format!("in {}", short(wake_at.since(now))), node.attempt + 1),
+            None => (short(now.since(node.since)), node.attempt),
         };
-        let tries = match (node.attempt, node.attempts) {
+        let tries = match (attempt, node.attempts) {
             (0 | 1, 0 | 1) => String::new(),
             (attempt, 0) => format!("  try {attempt}"),
             (attempt, attempts) => format!("  try {attempt}/{}", attempts.max(attempt)),
         };
         let name = pad(&squeeze(node.name.as_str(), name), name);
         let word = self.palette.paint(tone, &pad(word, WORD));
-        format!("  {word} {name}  {time}{}", self.palette.paint(Tone::Odd, &tries))
+        format!("  {word} {name}  {time:>8}{}", self.palette.paint(Tone::Odd, &tries))
     }
 
     fn bar(self, view: &View, now: Timestamp, since: Timestamp) -> String {
@@ -79,6 +80,26 @@ impl Pen {
         let full = self.palette.paint(tone, &full.repeat(filled));
         let empty = self.palette.paint(Tone::Faint, &empty.repeat(room - filled));
         format!("  {full}{empty}  {facts}")
+    }
+
+    /// A line that stays, not wider than the terminal.
+    pub(super) fn said_within(self, said: &Said) -> String {
+        let narrow = match said {
+            Said::Text(text) => Said::Text(cut(text, self.width - 1)),
+            Said::Task { name, text } => {
+                let room = self.width.saturating_sub(columns(name.as_str()).min(NAME) + 6);
+                Said::Task { name: name.clone(), text: cut(text, room) }
+            }
+            Said::Node { note, name, .. } => {
+                let mut narrow = said.clone();
+                let room = self.width.saturating_sub(columns(name.as_str()).max(20) + 28);
+                if let (Said::Node { note: shown, .. }, Some(note)) = (&mut narrow, note) {
+                    *shown = (room > 10).then(|| cut(note, room));
+                }
+                narrow
+            }
+        };
+        self.said(&narrow)
     }
 
     /// A line that stays.

@@ -192,9 +192,9 @@ mod tests {
               and a line below it
         ");
         insta::assert_snapshot!(printed(44, |screen| table().print(screen)), @r"
-          node                 took  note
-          a.rather.…workflow  0.21s  fine
-          b                  12.00s  the second sen…
+          node                took  note
+          a.rathe…workflow   0.21s  fine
+          b                 12.00s  the second sent…
               and a line below it
         ");
     }

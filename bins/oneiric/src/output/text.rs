@@ -66,6 +66,30 @@ fn tail(text: &str, width: usize) -> &str {
     text
 }
 
+/// In lines of at most `width` columns, broken between words where there are any; what goes beyond
+/// `most` lines is cut.
+pub(crate) fn wrap(text: &str, width: usize, most: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        if !line.is_empty() && columns(&line) + 1 + columns(word) > width {
+            lines.push(std::mem::take(&mut line));
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(&cut(word, width));
+    }
+    lines.push(line);
+    if lines.len() > most {
+        lines.truncate(most);
+        if let Some(last) = lines.last_mut() {
+            *last = cut(&format!("{last} …"), width);
+        }
+    }
+    lines
+}
+
 /// With spaces behind it up to `width` columns.
 pub(crate) fn pad(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(width.saturating_sub(columns(text))))
@@ -102,6 +126,16 @@ mod tests {
         check("abcdefgh", 5, "abcd…", "ab…gh");
         check("日本語テキスト", 6, "日本…", "日…ト");
         check("abcdef", 1, "…", "…");
+    }
+
+    #[test]
+    fn sentences_are_broken_between_words() {
+        let check = |width, most, expected: &[&str]| {
+            assert_eq!(wrap("the card was declined", width, most), expected);
+        };
+        check(40, 3, &["the card was declined"]);
+        check(12, 3, &["the card was", "declined"]);
+        check(5, 2, &["the", "card…"]);
     }
 
     #[test]

@@ -5,15 +5,18 @@ use std::io::{self, Write as _};
 use oneiric_dag::NodeReport;
 use oneiric_store::{NodeStatus, SkipReason};
 
-use super::{Counts, Report};
+use super::{Counts, Report, Standing};
 use crate::find::short;
 use crate::output::palette::{Tone, node_word};
 use crate::output::table::{Column, Room, Table, plain};
-use crate::output::text::{clean, duration};
+use crate::output::text::{clean, columns, duration, squeeze, wrap};
 use crate::output::{Screen, time};
 
 /// The most rows; what went well gives way to what did not.
 const ROWS: usize = 50;
+
+/// Columns that a row takes beside the node and the note.
+const BESIDE: usize = 26;
 
 /// Lines of a failed node's output that are shown.
 const LINES: usize = 10;
@@ -38,22 +41,32 @@ impl Report<'_> {
                 Tone::Faint => Tone::Faint,
                 _ => Tone::Plain,
             };
+            // A failure is worth its own lines where the column would cut it.
+            let text = self.note(node);
+            let room = screen.width.saturating_sub(BESIDE + columns(node.id.as_str()).min(screen.width / 2));
+            let below = node.fault.is_some() && columns(&text) > room;
+            let (beside, below) =
+                if below { (String::new(), wrap(&text, screen.width - 8, 4)) } else { (text, Vec::new()) };
             table.row([
                 (word.to_owned(), tone),
                 plain(node.id.as_str()),
                 (took, Tone::Faint),
                 (tries, Tone::Odd),
-                (self.note(node), note),
+                (beside, note),
             ]);
+            below.into_iter().for_each(|line| table.note(line, Tone::Plain));
             self.lines(node).for_each(|line| table.note(format!("| {line}"), Tone::Faint));
         }
         table.print(screen)?;
         let hidden = nodes.iter().zip(&shown).filter(|(_, shown)| !**shown).map(|(node, _)| node);
-        let (fine, other) = hidden.fold((0, 0), |(fine, other), node| match node.status {
-            NodeStatus::Completed => (fine + 1, other),
-            _ => (fine, other + 1),
+        let (fine, open, other) = hidden.fold((0, 0, 0), |(fine, open, other), node| match node.status {
+            NodeStatus::Completed => (fine + 1, open, other),
+            NodeStatus::Pending => (fine, open + 1, other),
+            _ => (fine, open, other + 1),
         });
-        let more = [(fine, "ok"), (other, "not ok")].into_iter().filter(|(count, _)| *count > 0);
+        let more = [(fine, "ok"), (other, "not ok"), (open, "not reached")]
+            .into_iter()
+            .filter(|(count, _)| *count > 0);
         let more: Vec<_> = more.map(|(count, word)| format!("{count} more {word}")).collect();
         if !more.is_empty() {
             let more = screen.palette.paint(Tone::Faint, &format!("... and {}", more.join(", ")));
@@ -73,11 +86,7 @@ impl Report<'_> {
         let begin = format!("run {} {} ", short(self.run.run), self.workflow);
         let rest = format!("{}: {counts}{took}", self.standing.word());
         if begin.len() + rest.len() > screen.width {
-            writeln!(
-                screen,
-                "run {run} {}",
-                crate::output::text::squeeze(self.workflow.as_str(), screen.width - 13)
-            )?;
+            writeln!(screen, "run {run} {}", squeeze(self.workflow.as_str(), screen.width - 13))?;
             writeln!(screen, "  {standing}: {counts}{took}")?;
         } else {
             writeln!(screen, "run {run} {} {standing}: {counts}{took}", self.workflow)?;
@@ -92,11 +101,14 @@ impl Report<'_> {
         let nodes = &self.run.nodes;
         let mut shown = vec![false; nodes.len()];
         let mut room = ROWS;
-        let kinds: [fn(NodeStatus) -> bool; 3] = [
+        let kinds: [fn(NodeStatus) -> bool; 4] = [
             |status| matches!(status, NodeStatus::Failed | NodeStatus::Unknown),
             |status| matches!(status, NodeStatus::Running | NodeStatus::Waiting | NodeStatus::Cancelled),
+            |status| !matches!(status, NodeStatus::Pending),
             |_| true,
         ];
+        // Of a run that was let go of a moment ago, what it did is of interest.
+        let kinds = if self.standing == Standing::Suspended { &kinds[..3] } else { &kinds[..] };
         for kind in kinds {
             for (node, shown) in nodes.iter().zip(&mut shown) {
                 if room > 0 && !*shown && kind(node.status) {
@@ -144,7 +156,6 @@ mod tests {
     use oneiric_dag::RunReport;
     use oneiric_store::RunStatus;
 
-    use super::super::Standing;
     use super::*;
     use crate::live::Tails;
     use crate::output::tests::printed;
