@@ -160,6 +160,9 @@ fn a_failed_run_reports_on_standard_output_and_exits_with_1() {
         json!({"other": null, "other__duration": report["nodes"]["other"]["duration"], "other__attempts": 1})
     );
     assert!(ended.error()["message"].as_str().unwrap().contains("node `charge`"), "{ended:?}");
+    let shown = home.run(&["run", "show", "latest"]);
+    assert!(shown.stdout.contains("      | no route to the bank\n"), "{shown:?}");
+    assert_eq!(home.run(&["run", "show", "latest", "--log"]).stdout, "charge | no route to the bank\n");
     let ended = home.run(&["--manifest", "bad.yaml", "workflow", "run", "w"]);
     assert!(ended.stdout.contains("      | no route to the bank\n"), "{ended:?}");
     assert!(ended.stdout.contains("failed: 1 ok, 1 failed, 1 skipped in "), "{ended:?}");
@@ -334,4 +337,70 @@ fn yaml_says_the_same_as_json() {
     let ended = home.run(&["--manifest", "shop.yaml", "list", "--domain", "service", "--format", "yaml"]);
     assert_eq!(ended.code, 0);
     assert!(ended.stdout.starts_with("domain: service\nactive:\n"), "{}", ended.stdout);
+}
+
+/// A run that takes until somebody stops it, and the line on standard error that says it has begun.
+fn suspended_by(home: &Home, signal: &str) -> Ended {
+    use std::io::{BufRead as _, BufReader, Read as _};
+    home.file(
+        "slow.yaml",
+        "entries:\n\
+         - {domain: task, key: noop, provider: x, factory: 'builtin:noop'}\n\
+         - {domain: task, key: slow, provider: x, factory: 'exec:/bin/sh', metadata: {exec: {args: ['-c', \
+         'echo begun >&2; test -e go || exec sleep 60'], stdout: none}}}\n\
+         - domain: workflow\n  key: w\n  provider: x\n  factory: 'builtin:noop'\n  dag:\n    nodes:\n\
+         \u{20}   - {id: first, task: noop}\n    - {id: slow, task: slow, depends_on: [first]}\n",
+    );
+    let mut command = home.command(&["--manifest", "slow.yaml", "workflow", "run", "w", "--json"]);
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut begun = String::new();
+    stderr.read_line(&mut begun).unwrap();
+    assert_eq!(begun, "  slow | begun\n");
+    let killed = std::process::Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    let output = child.wait_with_output().unwrap();
+    let mut ended = Ended::of(&output);
+    stderr.read_to_string(&mut ended.stderr).unwrap();
+    ended
+}
+
+#[test]
+fn a_signal_suspends_a_run_that_can_then_be_resumed() {
+    let check = |signal, code| {
+        let home = Home::new();
+        let ended = suspended_by(&home, signal);
+        assert_eq!(ended.code, code, "{ended:?}");
+        let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+        assert_eq!(
+            (&report["status"], &report["nodes"]["first"]["status"]),
+            (&json!("suspended"), &json!("completed"))
+        );
+        assert!(ended.error()["help"].as_str().unwrap().contains("oneiric run resume "), "{ended:?}");
+        let list = home.json(&["run", "list", "--json"]);
+        assert_eq!(
+            (&list["runs"][0]["status"], &list["runs"][0]["interrupted"]),
+            (&json!("running"), &json!(true))
+        );
+        home.file("go", "");
+        let resumed = home.json(&["run", "resume", "--all", "--json"]);
+        assert_eq!(resumed["runs"][0]["status"], "completed");
+        assert_eq!(resumed["runs"][0]["results"]["first__attempts"], 1);
+        let over = home.run(&["run", "resume", "latest"]);
+        assert_eq!(over.code, 1, "{over:?}");
+    };
+    check("-INT", 130);
+    check("-TERM", 143);
+}
+
+#[test]
+fn an_interrupted_run_can_be_cancelled() {
+    let home = Home::new();
+    suspended_by(&home, "-INT");
+    let cancelled = home.json(&["run", "cancel", "latest", "--reason", "ordered twice", "--json"]);
+    assert_eq!(cancelled["status"], "cancelled");
+    let shown = home.json(&["run", "show", "latest", "--json"]);
+    assert_eq!((&shown["status"], &shown["results"]["first__attempts"]), (&json!("cancelled"), &json!(1)));
+    assert_eq!(home.run(&["run", "cancel", "latest"]).code, 1);
 }

@@ -4,13 +4,15 @@
 //! ten times a second, however many nodes there are.
 
 mod board;
+mod echo;
 mod painter;
 mod rows;
 
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
-pub(crate) use board::{Board, Tails};
+pub(crate) use board::{Board, TAIL, Tails};
+use echo::Quiet;
 use painter::Painter;
 
 use crate::failure::Manner;
@@ -39,19 +41,22 @@ pub(crate) fn shown() -> Option<&'static Arc<Board>> {
 pub(crate) struct Live {
     board: Arc<Board>,
     thread: Option<JoinHandle<()>>,
+    // Put back when the rows are gone.
+    echo: Option<Quiet>,
 }
 
 impl Live {
     /// Begins to tell.
     pub(crate) fn open(telling: Telling, manner: Manner) -> Self {
         let board = Arc::new(Board::new(telling));
+        let echo = (telling == Telling::Rows).then(Quiet::begin).flatten();
         let painter = Painter::new(Arc::clone(&board), manner);
         // Without a thread nothing is told on the way; the report at the end is complete all the same.
         let thread =
             std::thread::Builder::new().name("oneiric-live".to_owned()).spawn(move || painter.run()).ok();
         // One at a time in a process; a second one is told by its own thread, only its log is not.
         let _ = SHOWN.set(Arc::clone(&board));
-        Self { board, thread }
+        Self { board, thread, echo }
     }
 
     /// What is told to.
@@ -71,6 +76,7 @@ impl Live {
             // A painter that panicked has said so; the run is none the worse for it.
             let _ = thread.join();
         }
+        self.echo = None;
     }
 }
 

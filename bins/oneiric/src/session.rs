@@ -37,8 +37,7 @@ impl Session {
         let asked = if global.json { Some(Format::Json) } else { named };
         Self {
             manifests: global.manifest,
-            // A variable that is set and empty says nothing.
-            state_dir: global.state_dir.filter(|path| !path.as_os_str().is_empty()),
+            state_dir: global.state_dir.filter(|path| !path.is_empty()).map(PathBuf::from),
             said,
             asked,
             screen: Screen::stdout(asked.unwrap_or(Format::Human)),

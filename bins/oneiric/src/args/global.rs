@@ -1,5 +1,6 @@
 //! Options that every command has, before or after its name.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, ValueEnum};
@@ -13,7 +14,8 @@ pub(crate) struct Global {
     pub(crate) manifest: Vec<PathBuf>,
     /// The folder of the state [default: .oneiric_cache]
     #[arg(long, value_name = "PATH", global = true, env = "ONEIRIC_CACHE_DIR")]
-    pub(crate) state_dir: Option<PathBuf>,
+    // Not a path yet: a variable that is set and empty says nothing, and is no mistake.
+    pub(crate) state_dir: Option<OsString>,
     /// The same as `--format json`
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -42,7 +44,8 @@ pub(crate) struct Global {
 pub(crate) enum LogLevel {
     Off,
     Error,
-    #[value(alias = "warning")]
+    // A variable that is set and empty says nothing.
+    #[value(aliases = ["warning", ""])]
     Warn,
     Info,
     Debug,

@@ -37,6 +37,7 @@ pub(crate) struct ListArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   oneiric run show latest
+  oneiric run show 1c0ffee5 --log
   oneiric run show 1c0ffee5 --journal
   oneiric run show latest --json | jq .results")]
 pub(crate) struct ShowArgs {
@@ -45,6 +46,9 @@ pub(crate) struct ShowArgs {
     /// Everything that happened in it, in order
     #[arg(long)]
     pub(crate) journal: bool,
+    /// Everything that its tasks wrote
+    #[arg(long, conflicts_with = "journal")]
+    pub(crate) log: bool,
 }
 
 /// Go on with a run that was interrupted or waits for a person

@@ -3,6 +3,7 @@
 mod cancel;
 mod journal;
 mod list;
+mod log;
 mod resume;
 mod show;
 

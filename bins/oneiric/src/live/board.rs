@@ -13,7 +13,7 @@ use super::Telling;
 use crate::output::text::{clean, cut, duration};
 
 /// Lines that are kept of each node, for its failure.
-const TAIL: usize = 20;
+pub(crate) const TAIL: usize = 20;
 
 /// Bytes that are kept of such a line.
 const TAIL_LINE: usize = 400;

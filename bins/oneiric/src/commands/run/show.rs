@@ -6,12 +6,11 @@ use oneiric_dag::RunReport;
 use oneiric_runtime::{Bundle, Catalog, RunOptions};
 use oneiric_store::{RunRecord, SqliteStore, Store as _};
 
-use super::{journal, standing};
+use super::{journal, log, standing};
 use crate::args::ShowArgs;
 use crate::exit::Code;
 use crate::failure::Failure;
 use crate::find::find;
-use crate::live::Tails;
 use crate::output::palette::Tone;
 use crate::output::text::{clean, cut};
 use crate::output::{Screen, time};
@@ -27,10 +26,14 @@ pub(in crate::commands) fn show(session: &mut Session, args: &ShowArgs) -> Resul
     if args.journal {
         return journal::show(session, &store, &record);
     }
-    let tails = Tails::new();
+    if args.log {
+        return log::show(session, &record);
+    }
+    let run = reported(&store, &record)?;
+    let tails = log::tails(&session.state_dir(), &run)?;
     let report = Report {
         workflow: &record.workflow,
-        run: reported(&store, &record)?,
+        run,
         standing: standing(&record, &wait(store.dead())?),
         record: Some(&record),
         tails: &tails,
