@@ -8,7 +8,7 @@ use oneiric_core::environment::names;
 use oneiric_core::gate::{Gate, Pipeline};
 use oneiric_core::roles::{LogSink, Task};
 use oneiric_core::trust::Allowlist;
-use oneiric_core::{BootId, Clock, ComponentRuntime, Environment, Key, Rng};
+use oneiric_core::{BootId, Clock, ComponentRuntime, Environment, Key, Provider, Rng};
 use oneiric_dag::{Executor, Observer, Parts};
 use oneiric_store::{BootRecord, MemoryStore, Store};
 
@@ -177,30 +177,74 @@ impl Builder {
         self
     }
 
-    /// Reads manifests, opens the store and announces this process on it.
+    /// Reads and checks the manifests; opens and creates nothing yet.
     ///
     /// # Errors
-    /// [`Error`] of the manifests, the environment or the store.
-    pub async fn start(self) -> Result<Oneiric, Error> {
+    /// [`Error`] of the manifests or the environment.
+    pub fn load(mut self) -> Result<Loaded, Error> {
         let mut files = self.paths.iter().map(|path| read_manifest(path)).collect::<Result<Vec<_>, _>>()?;
-        files.extend(self.files);
+        files.append(&mut self.files);
         let mut catalog = Catalog::load(Bundle { files })?;
         let linked: Vec<_> = self.linked.0.keys().cloned().collect();
         register_linked(&mut catalog, &linked);
         let allowlist = self.environment.get(names::FACTORY_ALLOWLIST);
         let allowlist = Allowlist::parse(allowlist.as_deref());
-        let (store, own_log): (Arc<dyn Store>, Option<Arc<dyn LogSink>>) = match self.store {
+        let mut runtimes: Vec<Arc<dyn ComponentRuntime>> = vec![Arc::new(std::mem::take(&mut self.linked))];
+        runtimes.append(&mut self.runtimes);
+        Ok(Loaded { catalog, binder: Binder::new(runtimes, allowlist), linked, builder: self })
+    }
+
+    /// [`Builder::load`] and [`Loaded::start`] in one.
+    ///
+    /// # Errors
+    /// [`Error`] of the manifests, the environment or the store.
+    pub async fn start(self) -> Result<Oneiric, Error> {
+        self.load()?.start().await
+    }
+}
+
+/// An orchestrator whose manifests are read and whose store is not open yet: what is wrong with a
+/// workflow can be found before anything is created.
+#[derive(Debug)]
+pub struct Loaded {
+    catalog: Catalog,
+    binder: Binder,
+    linked: Vec<Key>,
+    builder: Builder,
+}
+
+impl Loaded {
+    /// What the manifests say.
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// Whether a workflow could run: its graph, its tasks, their factories. Builds nothing.
+    ///
+    /// # Errors
+    /// The first [`Error`] that running it would meet before anything runs.
+    pub fn check(&self, workflow: &Key, provider: Option<&Provider>) -> Result<(), Error> {
+        self.binder.check(&self.catalog, workflow, provider)
+    }
+
+    /// Opens the store and announces this process on it.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn start(self) -> Result<Oneiric, Error> {
+        let Self { catalog, binder, linked, builder } = self;
+        let (store, own_log): (Arc<dyn Store>, Option<Arc<dyn LogSink>>) = match builder.store {
             Where::Memory => (Arc::new(MemoryStore::new()), None),
             Where::Given(store) => (store, None),
             #[cfg(feature = "sqlite")]
             Where::Folder(path) => {
-                let log = crate::run_log::RunLog::new(&path, Arc::clone(&self.clock));
+                let log = crate::run_log::RunLog::new(&path, Arc::clone(&builder.clock));
                 let store = crate::open_store(&path, oneiric_store::sqlite::Options::default())?;
                 (Arc::new(store.expect("a writer creates what is missing")), Some(Arc::new(log)))
             }
         };
-        let boot = BootId::from_uuid(uuid::Uuid::from_u64_pair(self.rng.next_u64(), self.rng.next_u64()));
-        let now = self.clock.now();
+        let (rng, now) = (builder.rng, builder.clock.now());
+        let boot = BootId::from_uuid(uuid::Uuid::from_u64_pair(rng.next_u64(), rng.next_u64()));
         store
             .enter(BootRecord {
                 id: boot,
@@ -212,17 +256,15 @@ impl Builder {
             })
             .await?;
         let executor = Executor::new(Parts {
-            store: Arc::clone(&store),
-            clock: self.clock,
-            rng: self.rng,
-            gate: self.gate,
-            log: together(self.logs.into_iter().chain(own_log).collect()),
-            observer: self.observer,
+            store,
+            clock: builder.clock,
+            rng,
+            gate: builder.gate,
+            log: together(builder.logs.into_iter().chain(own_log).collect()),
+            observer: builder.observer,
             boot,
-            max_parallel: self.max_parallel,
+            max_parallel: builder.max_parallel,
         });
-        let mut runtimes: Vec<Arc<dyn ComponentRuntime>> = vec![Arc::new(self.linked)];
-        runtimes.extend(self.runtimes);
-        Ok(Oneiric::new(catalog, Binder::new(runtimes, allowlist), executor, linked))
+        Ok(Oneiric::new(catalog, binder, executor, linked))
     }
 }

@@ -17,7 +17,7 @@ mod run_log;
 mod state_dir;
 mod system;
 
-pub use builder::{Builder, DEFAULT_MAX_PARALLEL};
+pub use builder::{Builder, DEFAULT_MAX_PARALLEL, Loaded};
 pub use bundle::{Bundle, ManifestFile};
 pub use catalog::{Catalog, Workflow};
 pub use error::{Error, Kind};

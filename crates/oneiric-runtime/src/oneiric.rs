@@ -44,14 +44,6 @@ impl Oneiric {
         &self.0.executor.parts().store
     }
 
-    /// Whether a workflow could run: its graph, its tasks, their factories.
-    ///
-    /// # Errors
-    /// The first [`Error`] that running it would meet before anything runs.
-    pub fn check(&self, workflow: &Key) -> Result<(), Error> {
-        self.0.binder.check(&self.0.catalog, workflow, None)
-    }
-
     /// Runs a workflow. When this returns, the run is durable; [`RunHandle::ended`] waits for its end.
     ///
     /// # Errors

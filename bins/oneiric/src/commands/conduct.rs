@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use oneiric_core::RunId;
 use oneiric_dag::{Ended, RunHandle};
-use oneiric_runtime::Oneiric;
+use oneiric_runtime::{Error, Loaded, Oneiric};
 use oneiric_store::{NodeStatus, RunFilter, RunStatus};
 use serde::Serialize;
 
@@ -50,8 +50,12 @@ pub(super) struct Conductor {
 }
 
 impl Conductor {
-    /// Opens the state, and catches signals from here on.
-    pub(super) async fn start(session: &Session) -> Result<Self, Failure> {
+    /// Opens the state, and catches signals from here on. `check` sees the manifests first, so that a
+    /// mistake in them creates nothing.
+    pub(super) async fn start(
+        session: &Session,
+        check: impl FnOnce(&Loaded) -> Result<(), Error>,
+    ) -> Result<Self, Failure> {
         let signals = Signals::catch()
             .map_err(|error| Failure::said(Code::Execution, format!("cannot catch signals: {error}")))?;
         let manner = session::manner(false);
@@ -61,7 +65,9 @@ impl Conductor {
             builder = builder.manifest(path);
         }
         let board = Arc::clone(live.board());
-        let oneiric = builder.observer(board.clone()).log(board).start().await?;
+        let loaded = builder.observer(board.clone()).log(board).load()?;
+        check(&loaded)?;
+        let oneiric = loaded.start().await?;
         Ok(Self { oneiric, live, signals })
     }
 

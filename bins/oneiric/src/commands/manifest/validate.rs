@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use oneiric_core::manifest::{self, Place, Problem};
 use oneiric_core::{Domain, Key, Query};
-use oneiric_runtime::{Bundle, Catalog, Error, ManifestFile, Oneiric, read_manifest};
+use oneiric_runtime::{Bundle, Catalog, Error, Loaded, ManifestFile, read_manifest};
 use serde::Serialize;
 
 use crate::args::ValidateArgs;
@@ -15,7 +15,6 @@ use crate::output::palette::Tone;
 use crate::output::text::count;
 use crate::problems::{self, Sheet};
 use crate::session::Session;
-use crate::wait::wait;
 
 /// `{"files":[{"file":"...","ok":true,"entries":15,"workflows":1,"problems":[]}]}`.
 #[derive(Serialize)]
@@ -115,9 +114,9 @@ fn together(session: &Session, checked: &mut [Checked]) -> Result<(), Failure> {
     let builder = checked.iter().fold(session.builder(), |builder, checked| {
         builder.manifest_text(checked.file.name.clone(), checked.file.bytes.clone())
     });
-    let oneiric = wait(builder.start())?;
+    let loaded = builder.load()?;
     let mut found: HashMap<String, (Code, Vec<Problem>)> = HashMap::new();
-    let active = oneiric.catalog().registry().active(&Domain::WORKFLOW);
+    let active = loaded.catalog().registry().active(&Domain::WORKFLOW);
     let keys: Vec<_> = active.map(|candidate| candidate.descriptor()).collect();
     for workflow in keys {
         let place = workflow.source.place().unwrap_or_default();
@@ -126,7 +125,7 @@ fn together(session: &Session, checked: &mut [Checked]) -> Result<(), Failure> {
         else {
             continue;
         };
-        let (code, mut problems) = of_workflow(&oneiric, &workflow.key, file);
+        let (code, mut problems) = of_workflow(&loaded, &workflow.key, file);
         let entry = found.entry(file.name.clone()).or_insert((Code::Configuration, Vec::new()));
         entry.0 = entry.0.worst(code);
         entry.1.append(&mut problems);
@@ -142,9 +141,9 @@ fn together(session: &Session, checked: &mut [Checked]) -> Result<(), Failure> {
 }
 
 /// Every task that is not known, at the node that names it; then the first other obstacle.
-fn of_workflow(oneiric: &Oneiric, key: &Key, file: &ManifestFile) -> (Code, Vec<Problem>) {
+fn of_workflow(loaded: &Loaded, key: &Key, file: &ManifestFile) -> (Code, Vec<Problem>) {
     let text = String::from_utf8_lossy(&file.bytes);
-    let catalog = oneiric.catalog();
+    let catalog = loaded.catalog();
     let workflow = match catalog.workflow(key, None) {
         Ok((_, workflow)) => workflow,
         // An entry without a graph cannot be run, but upstream's may stand for one kept elsewhere.
@@ -161,7 +160,7 @@ fn of_workflow(oneiric: &Oneiric, key: &Key, file: &ManifestFile) -> (Code, Vec<
     if !problems.is_empty() {
         return (Code::Resolution, problems);
     }
-    match oneiric.check(key) {
+    match loaded.check(key, None) {
         Ok(()) => (Code::Ok, Vec::new()),
         Err(error) => {
             let first = workflow.dag().nodes.first().map(|node| node.position).unwrap_or_default();

@@ -21,7 +21,10 @@ pub(in crate::commands) fn run(session: &mut Session, args: RunArgs) -> Result<C
         ..RunRequest::new(args.key)
     };
     let (handle, followed) = on_workers(async {
-        let conductor = Conductor::start(session).await?;
+        let conductor = Conductor::start(session, |loaded| {
+            loaded.check(&request.workflow, request.options.provider.as_ref())
+        })
+        .await?;
         conductor.hint_at_interrupted(session).await;
         let handle = match conductor.oneiric().run(request).await {
             Ok(handle) => handle,
