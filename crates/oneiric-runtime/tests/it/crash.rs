@@ -94,11 +94,13 @@ fn second_process(folder: &std::path::Path) -> Vec<Value> {
 #[test]
 fn a_kill_at_every_store_call_changes_no_output() {
     let folder = tempfile::tempdir().unwrap();
+    // Outcomes that come together are one commit: how many there are is not the same every time, and a
+    // kill at one that does not come is a run that nobody disturbs.
     let commits = first_process(folder.path(), 0, Side::Before);
-    assert!(commits > 20, "{commits}");
+    assert!((8..=21).contains(&commits), "{commits}");
     let expected = second_process(folder.path());
     assert_eq!(expected.len(), 20);
-    for at in 1..=commits {
+    for at in 1..=21 {
         for side in [Side::Before, Side::After] {
             let folder = tempfile::tempdir().unwrap();
             first_process(folder.path(), at, side);
