@@ -191,10 +191,19 @@ impl State {
 
     /// How many slots the run could fill beyond those it has, were `more` nodes to become ready.
     pub(crate) fn appetite(&self, more: usize) -> u32 {
+        self.could_fill(more, self.running)
+    }
+
+    /// The same once a try has ended, the slot of that try included.
+    pub(crate) fn appetite_after_one(&self, more: usize) -> u32 {
+        self.could_fill(more, self.running.saturating_sub(1))
+    }
+
+    fn could_fill(&self, more: usize, running: u32) -> u32 {
         if self.stopping.is_some() {
             return 0;
         }
-        let room = self.limit.saturating_sub(self.running);
+        let room = self.limit.saturating_sub(running);
         room.min(u32::try_from(self.ready.len() + more).unwrap_or(u32::MAX))
     }
 }

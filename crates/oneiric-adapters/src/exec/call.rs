@@ -161,9 +161,9 @@ async fn stop(
 /// Writes the input and closes the pipe. A program that does not read it is not at fault.
 async fn feed(name: &str, mut stdin: ChildStdin, bytes: Vec<u8>) -> Result<(), Fault> {
     match stdin.write_all(&bytes).await {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Fault::transient("stdin", format!("cannot write the input of `{name}`: {error}")))
-        }
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(unless_torn_down(&error, || {
+            Fault::transient("stdin", format!("cannot write the input of `{name}`: {error}"))
+        })),
         _ => Ok(()),
     }
 }
@@ -181,10 +181,9 @@ async fn pump(
             Ok(0) => return Ok(()),
             Ok(_) => take(&chunk)?,
             Err(error) => {
-                return Err(Fault::transient(
-                    "stdout",
-                    format!("cannot read the output of `{name}`: {error}"),
-                ));
+                return Err(unless_torn_down(&error, || {
+                    Fault::transient("stdout", format!("cannot read the output of `{name}`: {error}"))
+                }));
             }
         }
     }
@@ -208,11 +207,22 @@ fn refused(name: &str, error: &io::Error) -> Fault {
             Fault::permanent("program-not-executable", message)
         }
         // Out of processes, of memory or of descriptors, or the file is being written: all of it passes.
-        _ => Fault::transient("spawn", message),
+        _ => unless_torn_down(error, || Fault::transient("spawn", message)),
     }
 }
 
 /// The child's status is gone, and with it the knowledge whether it succeeded.
 fn lost(name: &str, error: &io::Error) -> Fault {
-    Fault::unknown_outcome("status-lost", format!("cannot tell how `{name}` ended: {error}"))
+    unless_torn_down(error, || {
+        Fault::unknown_outcome("status-lost", format!("cannot tell how `{name}` ended: {error}"))
+    })
+}
+
+/// A runtime that is dropped under a call fails its pipes: the call was not judged at all.
+fn unless_torn_down(error: &io::Error, fault: impl FnOnce() -> Fault) -> Fault {
+    if tokio::runtime::is_rt_shutdown_err(error) {
+        Fault::shutdown("the runtime was dropped during the call")
+    } else {
+        fault()
+    }
 }

@@ -1,5 +1,6 @@
 //! One try of one node: gate, task, timeout, cancellation, panic.
 
+use std::any::Any;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
@@ -50,7 +51,19 @@ impl Run {
         let call = AssertUnwindSafe(call).catch_unwind();
         let answer =
             bounded(call, plan.timeout(start.node), plan.limits().grace, &self.cancel, &*parts.clock).await?;
-        answer.unwrap_or_else(|panic| Err(Fault::panic(panic.as_ref())))
+        answer.unwrap_or_else(|panic| Err(of_panic(panic.as_ref())))
+    }
+}
+
+/// A task that panics has failed, except where its timer panicked because the runtime is being dropped
+/// under it: then it was not judged at all.
+fn of_panic(panic: &(dyn Any + Send)) -> Fault {
+    const TORN_DOWN: &str = "context was found, but it is being shutdown";
+    let fault = Fault::panic(panic);
+    if fault.message.contains(TORN_DOWN) {
+        Fault::shutdown("the runtime was dropped during the call")
+    } else {
+        fault
     }
 }
 

@@ -338,7 +338,7 @@ impl Run {
             return 0;
         }
         let successors = self.program.plan().graph().successors(ended).len();
-        let wanted = inner.state.appetite(successors);
+        let wanted = inner.state.appetite_after_one(successors);
         if self.shared.slots.waiting() > u32::from(inner.queued) {
             // Others wait: the slot goes round, and this run queues up behind them.
             self.shared.slots.give(1);
