@@ -1,9 +1,8 @@
 //! What somebody sees who looks around: listing, planning, mistakes, and the first run.
 
-mod home;
-
-use home::{Ended, Home};
 use serde_json::{Value, json};
+
+use crate::support::{Ended, Home};
 
 const WORKFLOW: &str = "fastblocks.workflows.fulfillment";
 

@@ -1,4 +1,12 @@
-//! Stories told to the real binary.
+//! Stories told to the real binary, one file each, and the rules of the house.
 #![expect(clippy::unwrap_used, reason = "a story that cannot be told ends here")]
 
+mod arrows;
+mod bad_input;
 mod cli;
+mod fixture;
+mod killing;
+mod release;
+mod resume;
+mod support;
+mod wall;

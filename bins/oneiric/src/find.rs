@@ -26,14 +26,14 @@ pub(crate) fn short(run: RunId) -> String {
 /// The run that is meant: an id, the beginning or the end of one, or `latest`.
 pub(crate) fn find(store: Option<&dyn Store>, text: &str) -> Result<RunRecord, Failure> {
     let unknown = || Failure::from(Error::UnknownRun(format!("`{text}`")));
-    let store = store.ok_or_else(unknown)?;
     if text == "latest" {
-        let newest = wait(store.runs(RunFilter::newest(1)))?.pop();
-        return newest.ok_or_else(|| {
+        let newest = store.map(|store| wait(store.runs(RunFilter::newest(1)))).transpose()?;
+        return newest.and_then(|mut newest| newest.pop()).ok_or_else(|| {
             Failure::said(Code::Resolution, "there is no run yet")
                 .help("`oneiric workflow run KEY` makes one; `--state-dir` names another state folder")
         });
     }
+    let store = store.ok_or_else(unknown)?;
     let digits = digits(text).ok_or_else(|| {
         Failure::said(
             Code::Resolution,
