@@ -37,11 +37,13 @@
 //! **End.** Each call is a process group of its own. When the program exits, what it left running in that
 //! group is killed. A cancelled call gets SIGTERM, up to its grace to stop, then SIGKILL; its fault is the
 //! transient `cancelled`, whatever code the program still exits with. A dropped call (a timeout) gets
-//! SIGKILL at once. A descendant that makes a session of its own (`setsid`) escapes.
+//! SIGKILL at once. A descendant that makes a session of its own (`setsid`) escapes. An orchestrator that
+//! is killed leaves its programs running; the next try of the same call ends them before it begins.
 
 mod call;
 mod environment;
 mod group;
+mod leftover;
 mod lines;
 mod output;
 mod program;
@@ -154,6 +156,7 @@ impl Component for Program {
 #[async_trait]
 impl Task for Program {
     async fn run(&self, cx: TaskContext<'_>) -> Result<Payload, Fault> {
+        leftover::end(self, &cx).await?;
         call::call(self, &cx).await
     }
 }

@@ -60,6 +60,7 @@ async fn the_environment_is_scrubbed_and_carries_the_call() {
     let mut lines: Vec<_> = text.as_str().unwrap().lines().collect();
     lines.sort_unstable();
     let key = format!("ONEIRIC_IDEMPOTENCY_KEY={}", call.cx().idempotency_key());
+    let run = format!("ONEIRIC_RUN_ID={}", call.run);
     let expected = [
         "HOME=/srv",
         "LC_ALL=C.UTF-8",
@@ -67,7 +68,7 @@ async fn the_environment_is_scrubbed_and_carries_the_call() {
         "ONEIRIC_ATTEMPT=2",
         key.as_str(),
         "ONEIRIC_NODE=charge",
-        "ONEIRIC_RUN_ID=07070707070707070707070707070707",
+        run.as_str(),
         "ONEIRIC_WORKFLOW=shop",
         "PATH=/usr/local/bin:/usr/bin:/bin",
     ];

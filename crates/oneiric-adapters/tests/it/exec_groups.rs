@@ -1,5 +1,6 @@
 //! `exec:` nothing of a call outlives it.
 
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -103,4 +104,23 @@ async fn a_call_is_a_group_of_its_own() {
     let group = call.run(&instance).await.unwrap();
     let leader = &call.log.lines(oneiric_core::roles::Stream::Stderr)[0];
     assert_eq!(group.as_str(), Some(leader.as_str()));
+}
+
+#[tokio::test]
+async fn a_further_try_first_ends_what_an_orchestrator_that_was_killed_left_running() {
+    let mut call = Call::new(json!(1));
+    // What a killed orchestrator leaves: a group of its own with the key of the call.
+    let mut left = std::process::Command::new("sh")
+        .args(["-c", "sleep 1000 & wait"])
+        .env("ONEIRIC_IDEMPOTENCY_KEY", call.cx().idempotency_key())
+        .process_group(0)
+        .spawn()
+        .unwrap();
+    let instance = script("echo 1", json!({})).await;
+    call.run(&instance).await.unwrap();
+    assert!(left.try_wait().unwrap().is_none(), "a first try has no business with others");
+    call.attempt = 2;
+    assert_eq!(call.run(&instance).await.unwrap(), json!(1));
+    // It was ended before the second try began, and its child with it.
+    assert!(left.wait().unwrap().code().is_none(), "it was killed");
 }
