@@ -25,7 +25,7 @@ impl Stage {
                    "metadata": {"exec": exec(script)}})
         };
         let mark = r#"echo "$ONEIRIC_NODE" >> "$EFFECTS""#;
-        let held = r#"echo "$ONEIRIC_NODE" >> "$EFFECTS"; while [ ! -e "$GATE" ]; do sleep 0.02; done"#;
+        let held = r#"echo "$ONEIRIC_NODE" >> "$EFFECTS"; while [ ! -e "$GATE" -a -e "$EFFECTS" ]; do sleep 0.02; done"#;
         let nodes = json!([
             {"id": "first", "task": "mark"},
             {"id": "held", "task": "held", "depends_on": ["first"]},
