@@ -39,6 +39,9 @@ impl<E: Into<Error>> From<E> for Failure {
     fn from(error: E) -> Self {
         match error.into() {
             Error::Manifest { problems, text } => Failure::Files(vec![Sheet::new(problems, text)]),
+            Error::UnknownTask { problems, text } => {
+                Failure::Files(vec![Sheet::new(problems, text).ending(Code::Resolution)])
+            }
             other => Failure::Runtime(Box::new(other)),
         }
     }

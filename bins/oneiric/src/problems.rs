@@ -34,6 +34,11 @@ impl Sheet {
         Self { problems: error.problems, more: error.more, text, code: Code::Configuration }
     }
 
+    /// The same with another end of the process.
+    pub(crate) fn ending(self, code: Code) -> Self {
+        Self { code, ..self }
+    }
+
     /// What a later check found.
     pub(crate) fn of(code: Code, problems: Vec<Problem>, text: Arc<[u8]>) -> Self {
         Self { problems, more: 0, text, code }

@@ -2,7 +2,7 @@
 //!
 //! What the operator names on the command line, in local settings or in code may use the schemes of
 //! Oneiric; Python modules, foreign schemes and whatever a remote manifest says need an entry in the
-//! allowlist. It is asked twice: when a manifest is loaded, and as a [`Check`] at the gate. What the
+//! allowlist. It is asked when a component is bound, and can stand in a gate as a [`Check`]. What the
 //! built component may then do is bounded by its runtime.
 
 use crate::environment::names::FACTORY_ALLOWLIST;

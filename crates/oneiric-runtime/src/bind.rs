@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use oneiric_core::manifest::{MAX_PROBLEMS, ParseError};
 use oneiric_core::resolver::Query;
 use oneiric_core::roles::Task;
 use oneiric_core::trust::Allowlist;
@@ -46,12 +47,12 @@ impl Binder {
         let (_, workflow) = catalog.workflow(key, options.provider.as_ref())?;
         let mut bound = HashMap::new();
         let mut policies = Vec::new();
-        for task in workflow.graph.tasks() {
-            let descriptor = self.task(catalog, key, task)?;
+        for descriptor in tasks(catalog, key, workflow)? {
+            let task = &descriptor.key;
             let instance = self.instance(&descriptor).await?;
             let role = instance.role::<dyn Task>().ok_or_else(|| missing_role(&descriptor, &instance))?;
             policies.push(policy_of(&descriptor));
-            bound.insert(task.clone(), Bound { task: role, descriptor });
+            bound.insert(task.clone(), Bound { task: role, descriptor: Arc::clone(&descriptor) });
         }
         let plan = Plan::new(
             key.clone(),
@@ -73,17 +74,10 @@ impl Binder {
         provider: Option<&Provider>,
     ) -> Result<(), Error> {
         let (_, workflow) = catalog.workflow(key, provider)?;
-        for task in workflow.graph.tasks() {
-            let descriptor = self.task(catalog, key, task)?;
+        for descriptor in tasks(catalog, key, workflow)? {
             self.runtime(&descriptor)?.check(&descriptor).map_err(|fault| component(&descriptor, fault))?;
         }
         Ok(())
-    }
-
-    fn task(&self, catalog: &Catalog, workflow: &Key, task: &Key) -> Result<Arc<Descriptor>, Error> {
-        let found = catalog.registry().resolve(&Domain::TASK, task, &Query::default());
-        let found = found.map_err(|source| Error::UnknownTask { workflow: workflow.clone(), source })?;
-        Ok(Arc::clone(found.descriptor()))
     }
 
     fn runtime(&self, descriptor: &Descriptor) -> Result<&Arc<dyn ComponentRuntime>, Error> {
@@ -133,6 +127,24 @@ impl Binder {
             }
         }
     }
+}
+
+/// The best candidate of every task of a workflow, in the order of [`oneiric_dag::Graph::tasks`].
+fn tasks(catalog: &Catalog, key: &Key, workflow: &Workflow) -> Result<Vec<Arc<Descriptor>>, Error> {
+    let (mut found, mut problems) = (Vec::new(), Vec::new());
+    for task in workflow.graph.tasks() {
+        match catalog.registry().resolve(&Domain::TASK, task, &Query::default()) {
+            Ok(candidate) => found.push(Arc::clone(candidate.descriptor())),
+            Err(why) => problems.extend(workflow.wrong_task(key, task, &why)),
+        }
+    }
+    if problems.is_empty() {
+        return Ok(found);
+    }
+    problems.sort_by_key(|problem| problem.place.offset);
+    let more = problems.len().saturating_sub(MAX_PROBLEMS);
+    problems.truncate(MAX_PROBLEMS);
+    Err(Error::UnknownTask { problems: ParseError { problems, more }, text: workflow.text() })
 }
 
 fn limits(workflow: &Workflow, options: &RunOptions) -> Limits {

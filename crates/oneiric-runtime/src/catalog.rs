@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use oneiric_core::manifest::{self, Dag, Manifest, ParseError, Place, Position, Problem};
-use oneiric_core::resolver::{Query, Registry};
+use oneiric_core::resolver::{Query, Registry, ResolveError};
 use oneiric_core::{Descriptor, Domain, Key, Provider, Source};
 use oneiric_dag::graph::{Draft, DraftNode, Policy};
 use oneiric_dag::{Graph, GraphError, Limits};
@@ -25,8 +25,9 @@ pub struct Catalog {
 /// The graph of a workflow, checked, and what its manifest entry says around it.
 #[derive(Debug, Clone)]
 pub struct Workflow {
-    /// The manifest it stands in.
+    /// The manifest it stands in, and the file that was read from.
     manifest: Arc<Manifest>,
+    file: ManifestFile,
     entry: usize,
     /// The checked graph.
     pub graph: Arc<Graph>,
@@ -36,6 +37,28 @@ impl Workflow {
     /// The graph as it was written.
     pub fn dag(&self) -> &Dag {
         self.manifest.entries[self.entry].dag.as_ref().expect("only entries with a graph become workflows")
+    }
+
+    /// What is wrong with the nodes that name `task`, each at its place.
+    pub(crate) fn wrong_task(
+        &self,
+        key: &Key,
+        task: &Key,
+        why: &ResolveError,
+    ) -> impl Iterator<Item = Problem> {
+        let text = String::from_utf8_lossy(&self.file.bytes);
+        self.dag().nodes.iter().filter(move |node| node.task == *task).map(move |node| Problem {
+            place: Place::of_name(&self.file.name, &text, node.task_position),
+            message: format!("node `{}` of workflow `{key}`: {why}", node.id),
+            help: Some(
+                "add an entry of domain `task` with that key to a manifest, or correct the node".to_owned(),
+            ),
+        })
+    }
+
+    /// The text of the manifest it stands in.
+    pub(crate) fn text(&self) -> Arc<[u8]> {
+        Arc::clone(&self.file.bytes)
     }
 
     /// What bounds its runs.
@@ -75,8 +98,12 @@ impl Catalog {
             match draft(dag).build() {
                 Ok(graph) => {
                     let id = (written.key.clone(), written.provider.clone(), source.clone());
-                    let workflow =
-                        Workflow { manifest: Arc::clone(&manifest), entry, graph: Arc::new(graph) };
+                    let workflow = Workflow {
+                        manifest: Arc::clone(&manifest),
+                        file: file.clone(),
+                        entry,
+                        graph: Arc::new(graph),
+                    };
                     self.workflows.insert(id, workflow);
                 }
                 Err(error) => problems.push(located(file, dag, written.position, &error)),

@@ -51,13 +51,13 @@ pub enum Error {
     /// A workflow has no graph in its manifest entry.
     #[error("workflow `{0}` has no `dag`")]
     NoGraph(Key),
-    /// A task that nodes name is not known.
-    #[error("workflow `{workflow}`: {source}")]
+    /// Tasks that nodes name are not known.
+    #[error("{problems}")]
     UnknownTask {
-        /// The workflow.
-        workflow: Key,
-        /// Why.
-        source: ResolveError,
+        /// One for each of these nodes, with its place.
+        problems: ParseError,
+        /// The text of the manifest, for showing the places.
+        text: Arc<[u8]>,
     },
     /// No runtime builds a component's factory.
     #[error("{domain} `{key}`: nothing here builds the factory `{factory}`")]
@@ -200,9 +200,6 @@ impl Error {
         match self {
             Error::Read { help, .. } | Error::NoRuntime { help, .. } => Some(help.clone()),
             Error::NoGraph(_) => Some("give its manifest entry a `dag` with `nodes`".to_owned()),
-            Error::UnknownTask { .. } => Some(
-                "add an entry of domain `task` with that key to a manifest, or correct the node".to_owned(),
-            ),
             Error::UnknownRun(_) => Some("`oneiric run list` shows the runs of this state folder".to_owned()),
             Error::Busy { pid, .. } => Some(format!("wait for it, or stop it with `kill -INT {pid}`")),
             Error::Bundle { .. } | Error::Engine(RunError::Restore { .. }) => {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::Write as _;
 
 use oneiric_core::manifest::{self, Place, Problem};
-use oneiric_core::{Domain, Key, Query};
+use oneiric_core::{Domain, Key};
 use oneiric_runtime::{Bundle, Catalog, Error, Loaded, ManifestFile, read_manifest};
 use serde::Serialize;
 
@@ -140,7 +140,7 @@ fn together(session: &Session, checked: &mut [Checked]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Every task that is not known, at the node that names it; then the first other obstacle.
+/// Every task that is not known, at the node that names it; else the first other obstacle.
 fn of_workflow(loaded: &Loaded, key: &Key, file: &ManifestFile) -> (Code, Vec<Problem>) {
     let text = String::from_utf8_lossy(&file.bytes);
     let catalog = loaded.catalog();
@@ -149,19 +149,9 @@ fn of_workflow(loaded: &Loaded, key: &Key, file: &ManifestFile) -> (Code, Vec<Pr
         // An entry without a graph cannot be run, but upstream's may stand for one kept elsewhere.
         Err(_) => return (Code::Ok, Vec::new()),
     };
-    let mut problems = Vec::new();
-    for task in workflow.graph.tasks() {
-        let Err(error) = catalog.registry().resolve(&Domain::TASK, task, &Query::default()) else { continue };
-        for node in workflow.dag().nodes.iter().filter(|node| node.task == *task) {
-            let place = Place::of_name(&file.name, &text, node.task_position);
-            problems.push(Problem { place, message: format!("node `{}`: {error}", node.id), help: None });
-        }
-    }
-    if !problems.is_empty() {
-        return (Code::Resolution, problems);
-    }
     match loaded.check(key, None) {
         Ok(()) => (Code::Ok, Vec::new()),
+        Err(Error::UnknownTask { problems, .. }) => (Code::Resolution, problems.problems),
         Err(error) => {
             let first = workflow.dag().nodes.first().map(|node| node.position).unwrap_or_default();
             let place = Place::of_name(&file.name, &text, first);
