@@ -122,12 +122,15 @@ pub(super) fn inspect(path: &Path) -> Result<(), StoreError> {
 }
 
 fn recognise(conn: &Connection, name: &str) -> Result<Sighting, StoreError> {
-    let fail = |error: rusqlite::Error| store_error(name, &error);
-    let number =
-        |pragma: &str| retry(|| conn.query_row(pragma, [], |row| row.get::<_, i64>(0))).map_err(fail);
-    let application = number("PRAGMA application_id")?;
-    let schema = number("PRAGMA user_version")?;
-    let objects = number("SELECT count(*) FROM sqlite_schema")?;
+    // In one transaction: another process may be creating the file at this moment, and half of what it
+    // said before with half of what it says after would look like somebody else's database.
+    let numbers = retry(|| {
+        let seen = conn.unchecked_transaction()?;
+        let number = |sql: &str| seen.query_row(sql, [], |row| row.get::<_, i64>(0));
+        let objects = number("SELECT count(*) FROM sqlite_schema")?;
+        Ok((objects, number("PRAGMA application_id")?, number("PRAGMA user_version")?))
+    });
+    let (objects, application, schema) = numbers.map_err(|error| store_error(name, &error))?;
     let known = MIGRATIONS.len() as u32;
     if application == 0 && schema == 0 && objects == 0 {
         return Ok(Sighting { fresh: true, schema: 0 });
