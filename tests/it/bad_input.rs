@@ -229,7 +229,7 @@ fn factories() -> Vec<Case> {
         manifest(
             "an unknown built-in",
             task("factory: 'builtin:slep'"),
-            2,
+            3,
             &["`a`", "did you mean `builtin:sleep`"],
         ),
         manifest(

@@ -136,7 +136,8 @@ pub trait ComponentRuntime: Send + Sync + fmt::Debug {
     /// Checks a descriptor without side effect, so that a bad one is an error when it is loaded.
     ///
     /// # Errors
-    /// A permanent fault that names the field and what it may hold, or a denied one.
+    /// A permanent fault that names the field and what it may hold, or a denied one. Where the factory
+    /// names something that the runtime does not know, the code begins with `unknown-`.
     fn check(&self, descriptor: &Descriptor) -> Result<(), Fault>;
 
     /// Builds an instance. It is not started yet.

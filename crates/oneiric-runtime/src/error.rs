@@ -169,6 +169,8 @@ impl Error {
     /// What kind of trouble this is.
     pub fn kind(&self) -> Kind {
         match self {
+            // By convention a runtime names what it does not know with a code of this form.
+            Error::Component { fault, .. } if fault.code.starts_with("unknown-") => Kind::Resolution,
             Error::Read { .. }
             | Error::Manifest { .. }
             | Error::NoGraph(_)

@@ -45,7 +45,7 @@ fn every_trouble_has_its_kind() {
     );
     check(&task("evil.module:Thing"), Kind::Security, "ONEIRIC_FACTORY_ALLOWLIST");
     check(&task("oneiric.something:Real"), Kind::Resolution, "nothing here builds");
-    check(&task("builtin:nope"), Kind::Configuration, "nope");
+    check(&task("builtin:nope"), Kind::Resolution, "nope");
     check(&task("exec:/no/such/program"), Kind::Configuration, "/no/such/program");
     check(
         &task("oneiric.remote.samples:demo_remote_adapter"),
