@@ -35,12 +35,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::{Descriptor, Fault};
+use crate::{Descriptor, Domain, Fault};
 
 /// A trait object that components can be asked for by name.
 pub trait Role: 'static {
     /// The name that errors and `explain` use: `task`.
     const NAME: &'static str;
+
+    /// Where its components are looked for when nobody names a domain.
+    const DOMAIN: Domain = Domain::ADAPTER;
 }
 
 /// What every component has: a beginning, a pulse and an end, each with a default.

@@ -3,5 +3,5 @@
 mod action;
 mod task;
 
-pub use action::Action;
+pub use action::{Action, Schema};
 pub use task::{LogSink, Stream, Task, TaskContext};

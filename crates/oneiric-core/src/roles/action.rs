@@ -1,8 +1,19 @@
 //! Value in, value out.
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use crate::{Fault, Payload, Role};
+use crate::{Domain, Fault, Payload, Role};
+
+/// What an action takes and gives, as two JSON Schemas (draft 2020-12).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Schema {
+    /// Of the input.
+    pub input: Value,
+    /// Of the output.
+    pub output: Value,
+}
 
 /// A small transformation without a life of its own.
 #[async_trait]
@@ -12,8 +23,16 @@ pub trait Action: Send + Sync {
     /// # Errors
     /// A [`Fault`] whose class says whether the same input may succeed later.
     async fn apply(&self, input: Payload) -> Result<Payload, Fault>;
+
+    /// What it takes and gives; `None` where nobody wrote it down.
+    fn schema(&self) -> Option<Schema> {
+        None
+    }
 }
+
+const _: fn(&dyn Action) = |_| {};
 
 impl Role for dyn Action {
     const NAME: &'static str = "action";
+    const DOMAIN: Domain = Domain::ACTION;
 }

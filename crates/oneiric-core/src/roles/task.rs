@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Digest, Fault, Key, NodeId, Payload, Role, RunId};
+use crate::{Digest, Domain, Fault, Key, NodeId, Payload, Role, RunId};
 
 /// Which of its two streams a task wrote a line to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,4 +70,5 @@ pub trait Task: Send + Sync {
 
 impl Role for dyn Task {
     const NAME: &'static str = "task";
+    const DOMAIN: Domain = Domain::TASK;
 }
