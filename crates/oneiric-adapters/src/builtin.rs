@@ -26,7 +26,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use oneiric_core::roles::{Action, Task};
-use oneiric_core::{Clock, Component, ComponentRuntime, Descriptor, Fault, Instance, nearest::nearest};
+use oneiric_core::{
+    Blueprint, Clock, Component, ComponentRuntime, Descriptor, Fault, Instance, nearest::nearest,
+};
 
 use crate::Parts;
 use samples::Sample;
@@ -57,12 +59,12 @@ impl ComponentRuntime for Builtin {
         descriptor.factory.of_scheme(SCHEME).is_some() || Sample::named(&descriptor.factory).is_some()
     }
 
-    fn check(&self, descriptor: &Descriptor) -> Result<(), Fault> {
-        Kind::of(descriptor).map(|_| ())
+    fn check(&self, blueprint: &Blueprint) -> Result<(), Fault> {
+        Kind::of(&blueprint.descriptor).map(|_| ())
     }
 
-    async fn build(&self, descriptor: &Descriptor) -> Result<Instance, Fault> {
-        Ok(match Kind::of(descriptor)? {
+    async fn build(&self, blueprint: &Blueprint) -> Result<Instance, Fault> {
+        Ok(match Kind::of(&blueprint.descriptor)? {
             Kind::Noop => task_and_action(plain::Noop),
             Kind::Echo => task_and_action(plain::Echo),
             Kind::Sleep => task(sleep::Sleep::new(self.clock.clone())),

@@ -57,7 +57,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use oneiric_core::roles::{Task, TaskContext};
-use oneiric_core::{Clock, Component, ComponentRuntime, Descriptor, Environment, Fault, Instance, Payload};
+use oneiric_core::{
+    Blueprint, Clock, Component, ComponentRuntime, Descriptor, Environment, Fault, Instance, Payload,
+};
 
 pub use environment::PASSED_ON;
 
@@ -113,12 +115,12 @@ impl ComponentRuntime for Exec {
         descriptor.factory.of_scheme(SCHEME).is_some()
     }
 
-    fn check(&self, descriptor: &Descriptor) -> Result<(), Fault> {
-        self.program(descriptor).map(|_| ())
+    fn check(&self, blueprint: &Blueprint) -> Result<(), Fault> {
+        self.program(&blueprint.descriptor).map(|_| ())
     }
 
-    async fn build(&self, descriptor: &Descriptor) -> Result<Instance, Fault> {
-        let program = Arc::new(self.program(descriptor)?);
+    async fn build(&self, blueprint: &Blueprint) -> Result<Instance, Fault> {
+        let program = Arc::new(self.program(&blueprint.descriptor)?);
         Ok(Instance::new(program.clone()).plays::<dyn Task>(program))
     }
 }

@@ -1,6 +1,6 @@
 //! Components, the roles they play, and the runtimes that build them.
 //!
-//! A component is built from a [`Descriptor`] by the [`ComponentRuntime`] that owns its factory's
+//! A component is built from a [`Blueprint`] by the [`ComponentRuntime`] that owns its factory's
 //! scheme, and says at that moment which roles it plays. A role is a trait with one line of
 //! `impl Role for dyn Trait`; a foreign crate adds one in the same way:
 //!
@@ -35,7 +35,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::{Descriptor, Domain, Fault};
+use crate::{Blueprint, Descriptor, Domain, Fault};
 
 /// A trait object that components can be asked for by name.
 pub trait Role: 'static {
@@ -136,18 +136,18 @@ pub trait ComponentRuntime: Send + Sync + fmt::Debug {
     /// Whether it builds this factory. Runtimes are asked in the order in which they were added.
     fn recognises(&self, descriptor: &Descriptor) -> bool;
 
-    /// Checks a descriptor without side effect, so that a bad one is an error when it is loaded.
+    /// Checks a blueprint without side effect, so that a bad one is an error when it is loaded.
     ///
     /// # Errors
     /// A permanent fault that names the field and what it may hold, or a denied one. Where the factory
     /// names something that the runtime does not know, the code begins with `unknown-`.
-    fn check(&self, descriptor: &Descriptor) -> Result<(), Fault>;
+    fn check(&self, blueprint: &Blueprint) -> Result<(), Fault>;
 
     /// Builds an instance. It is not started yet.
     ///
     /// # Errors
     /// As [`ComponentRuntime::check`], and whatever building met.
-    async fn build(&self, descriptor: &Descriptor) -> Result<Instance, Fault>;
+    async fn build(&self, blueprint: &Blueprint) -> Result<Instance, Fault>;
 }
 
 const _: fn(&dyn ComponentRuntime) = |_| {};

@@ -16,6 +16,7 @@
 //! # Ok::<(), oneiric_core::id::IdError>(())
 //! ```
 
+pub mod blueprint;
 pub mod clock;
 pub mod component;
 pub mod descriptor;
@@ -27,6 +28,7 @@ pub mod factory;
 pub mod fault;
 pub mod gate;
 pub mod id;
+pub mod linked;
 #[cfg(feature = "manifest")]
 pub mod manifest;
 pub mod nearest;
@@ -37,6 +39,7 @@ pub mod rng;
 pub mod roles;
 pub mod trust;
 
+pub use blueprint::Blueprint;
 pub use clock::{Clock, Timestamp};
 pub use component::{Component, ComponentRuntime, Instance, Role};
 pub use descriptor::{Descriptor, Factory, Source};
@@ -47,6 +50,7 @@ pub use expr::{Expr, Template};
 pub use factory::FactoryKind;
 pub use fault::{Class, Fault};
 pub use id::{BootId, Domain, Key, NodeId, Provider, RunId};
+pub use linked::Linked;
 pub use payload::Payload;
 pub use resolver::{Candidate, Query, Registry};
 pub use rng::Rng;

@@ -1,7 +1,11 @@
 //! The roles that exist so far, each beside the data it speaks about.
 
 mod action;
+mod event;
+mod service;
 mod task;
 
 pub use action::{Action, Schema};
+pub use event::{Envelope, EventHandler, MAX_TOPIC_BYTES, Topic, TopicError};
+pub use service::Service;
 pub use task::{LogSink, Stream, Task, TaskContext};

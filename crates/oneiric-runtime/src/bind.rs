@@ -10,7 +10,8 @@ use oneiric_core::resolver::Query;
 use oneiric_core::roles::Task;
 use oneiric_core::trust::Allowlist;
 use oneiric_core::{
-    Component, ComponentRuntime, Descriptor, Domain, Factory, Fault, Instance, Key, Provider, Role, Source,
+    Blueprint, Component, ComponentRuntime, Descriptor, Domain, Factory, Fault, Instance, Key, Provider,
+    Role, Source,
 };
 use oneiric_dag::{Bound, Limits, Plan, Program};
 use tokio::sync::Mutex;
@@ -75,7 +76,8 @@ impl Binder {
     ) -> Result<(), Error> {
         let (_, workflow) = catalog.workflow(key, provider)?;
         for descriptor in tasks(catalog, key, workflow)? {
-            self.runtime(&descriptor)?.check(&descriptor).map_err(|fault| component(&descriptor, fault))?;
+            let blueprint = Blueprint::new(Arc::clone(&descriptor));
+            self.runtime(&descriptor)?.check(&blueprint).map_err(|fault| component(&descriptor, fault))?;
         }
         Ok(())
     }
@@ -112,7 +114,8 @@ impl Binder {
             return Ok(instance.clone());
         }
         let runtime = self.runtime(descriptor)?;
-        let instance = runtime.build(descriptor).await.map_err(|fault| component(descriptor, fault))?;
+        let blueprint = Blueprint::new(Arc::clone(descriptor));
+        let instance = runtime.build(&blueprint).await.map_err(|fault| component(descriptor, fault))?;
         instance.component().start().await.map_err(|fault| component(descriptor, fault))?;
         instances.push((id, Arc::clone(descriptor), instance.clone()));
         Ok(instance)
@@ -219,17 +222,18 @@ impl ComponentRuntime for Linked {
         matches!(descriptor.source, Source::Manual) && self.0.contains_key(&descriptor.key)
     }
 
-    fn check(&self, descriptor: &Descriptor) -> Result<(), Fault> {
-        if self.0.contains_key(&descriptor.key) {
+    fn check(&self, blueprint: &Blueprint) -> Result<(), Fault> {
+        let key = &blueprint.descriptor.key;
+        if self.0.contains_key(key) {
             Ok(())
         } else {
-            Err(Fault::permanent("not-linked", format!("task `{}` is not linked in", descriptor.key)))
+            Err(Fault::permanent("not-linked", format!("task `{key}` is not linked in")))
         }
     }
 
-    async fn build(&self, descriptor: &Descriptor) -> Result<Instance, Fault> {
-        self.check(descriptor)?;
-        let task = Arc::clone(&self.0[&descriptor.key]);
+    async fn build(&self, blueprint: &Blueprint) -> Result<Instance, Fault> {
+        self.check(blueprint)?;
+        let task = Arc::clone(&self.0[&blueprint.descriptor.key]);
         Ok(Instance::new(Arc::new(LinkedTask)).plays::<dyn Task>(task))
     }
 }

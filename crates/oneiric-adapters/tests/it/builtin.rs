@@ -102,7 +102,7 @@ async fn an_unknown_built_in_names_the_nearest_and_a_foreign_python_name_is_not_
     let check = |factory: &str, expected: &str| {
         let descriptor = descriptor(factory, Value::Null);
         let runtime = runtime(&descriptor, oneiric_adapters::Limits::STANDARD).unwrap();
-        let fault = runtime.check(&descriptor).unwrap_err();
+        let fault = runtime.check(&descriptor.into()).unwrap_err();
         assert_eq!((fault.class, fault.code.as_str()), (Class::Permanent, "unknown-builtin"));
         assert_eq!(fault.message, expected);
     };

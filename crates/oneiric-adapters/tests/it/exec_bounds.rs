@@ -46,7 +46,7 @@ async fn a_result_as_large_as_the_bound_is_kept() {
     for (bytes, kept) in [(1000, true), (1001, false)] {
         let text = format!("head -c {bytes} /dev/zero | tr '\\000' x");
         let descriptor = script_descriptor(&text, json!({"stdout": "text"}));
-        let instance = runtime(&descriptor, limits).unwrap().build(&descriptor).await.unwrap();
+        let instance = runtime(&descriptor, limits).unwrap().build(&descriptor.clone().into()).await.unwrap();
         assert_eq!(Call::new(json!(1)).run(&instance).await.is_ok(), kept, "{bytes}");
     }
 }

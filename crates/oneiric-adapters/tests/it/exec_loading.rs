@@ -11,7 +11,7 @@ use crate::support::{Call, build, descriptor, runtime};
 
 fn check(descriptor: &Descriptor) -> Result<(), (Class, String)> {
     let runtime = runtime(descriptor, Limits::STANDARD).unwrap();
-    runtime.check(descriptor).map_err(|fault| (fault.class, fault.code))
+    runtime.check(&descriptor.clone().into()).map_err(|fault| (fault.class, fault.code))
 }
 
 fn permanent(code: &str) -> Result<(), (Class, String)> {

@@ -10,8 +10,8 @@ use oneiric_core::clock::Sleep;
 use oneiric_core::environment::MapEnvironment;
 use oneiric_core::roles::{LogSink, Stream, Task, TaskContext};
 use oneiric_core::{
-    Clock, ComponentRuntime, Descriptor, Domain, Factory, Fault, Instance, Key, NodeId, Payload, Provider,
-    RunId, Source, Timestamp,
+    Blueprint, Clock, ComponentRuntime, Descriptor, Domain, Factory, Fault, Instance, Key, NodeId, Payload,
+    Provider, RunId, Source, Timestamp,
 };
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -162,8 +162,9 @@ pub(crate) fn runtime(descriptor: &Descriptor, limits: Limits) -> Option<Arc<dyn
 /// Checks, then builds.
 pub(crate) async fn build(descriptor: &Descriptor) -> Result<Instance, Fault> {
     let runtime = runtime(descriptor, Limits::STANDARD).expect("a runtime recognises it");
-    runtime.check(descriptor)?;
-    runtime.build(descriptor).await
+    let blueprint = Blueprint::from(descriptor.clone());
+    runtime.check(&blueprint)?;
+    runtime.build(&blueprint).await
 }
 
 /// A run that no other test process has: a further try ends what other tries of its run left behind.

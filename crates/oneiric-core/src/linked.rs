@@ -1,0 +1,126 @@
+//! Components of the embedding program: closures, structs, and whatever a closure builds.
+//!
+//! ```
+//! use oneiric_core::linked::{Linked, task_fn};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Deserialize)]
+//! struct Order { id: String }
+//! #[derive(Serialize)]
+//! struct Receipt { number: String }
+//!
+//! let charge = Linked::task(
+//!     "charge".parse()?,
+//!     task_fn(|order: Order| async move {
+//!         Ok::<_, oneiric_core::Fault>(Receipt { number: format!("R-{}", order.id) })
+//!     }),
+//! );
+//! assert_eq!(charge.descriptor().key.as_str(), "charge");
+//! # Ok::<(), oneiric_core::id::IdError>(())
+//! ```
+
+mod function;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use function::{ActionFn, HandlerFn, TaskFn, action_fn, handler_fn, task_fn};
+
+use crate::roles::{Action, EventHandler, Service, Task};
+use crate::{
+    Blueprint, Component, Descriptor, Domain, Factory, Fault, Instance, Key, Provider, Role, Source,
+};
+
+/// Who offers a linked component where nobody says otherwise.
+pub const PROVIDER: &str = "linked";
+
+/// Builds an instance from its blueprint. It may block for a moment; what waits belongs into
+/// [`Component::start`].
+pub type Make = Arc<dyn Fn(&Blueprint) -> Result<Instance, Fault> + Send + Sync>;
+
+/// A component of the embedding program: a candidate, and the function that builds it.
+#[derive(Clone)]
+pub struct Linked {
+    descriptor: Descriptor,
+    make: Make,
+}
+
+impl Linked {
+    /// A component of any domain. `make` is called for every activation, with the provider's settings.
+    pub fn new(
+        domain: Domain,
+        key: Key,
+        make: impl Fn(&Blueprint) -> Result<Instance, Fault> + Send + Sync + 'static,
+    ) -> Self {
+        let provider = Provider::new(PROVIDER).expect("a literal name is well formed");
+        // A bare name is what a linked factory is called by (decision 9).
+        let factory = Factory::new(key.as_str());
+        Self {
+            descriptor: Descriptor::new(domain, key, provider, factory, Source::Manual),
+            make: Arc::new(make),
+        }
+    }
+
+    /// A value that plays one role, in that role's domain: the same one for every activation.
+    pub fn shared<R: ?Sized + Role>(key: Key, role: Arc<R>) -> Self
+    where
+        Arc<R>: Send + Sync,
+    {
+        Self::new(R::DOMAIN, key, move |_| Ok(Instance::new(Arc::new(Plain)).plays::<R>(Arc::clone(&role))))
+    }
+
+    /// A task.
+    pub fn task(key: Key, task: impl Task + 'static) -> Self {
+        Self::shared::<dyn Task>(key, Arc::new(task))
+    }
+
+    /// An action.
+    pub fn action(key: Key, action: impl Action + 'static) -> Self {
+        Self::shared::<dyn Action>(key, Arc::new(action))
+    }
+
+    /// A handler of events.
+    pub fn handler(key: Key, handler: impl EventHandler + 'static) -> Self {
+        Self::shared::<dyn EventHandler>(key, Arc::new(handler))
+    }
+
+    /// A service.
+    pub fn service(key: Key, service: impl Service + 'static) -> Self {
+        Self::shared::<dyn Service>(key, Arc::new(service))
+    }
+
+    /// Who offers it; [`PROVIDER`] unless said.
+    #[must_use]
+    pub fn provider(mut self, provider: Provider) -> Self {
+        self.descriptor.provider = provider;
+        self
+    }
+
+    /// Changes anything else that is known of it: priority, capabilities, timeout, retries, ...
+    #[must_use]
+    pub fn describe(mut self, change: impl FnOnce(&mut Descriptor)) -> Self {
+        change(&mut self.descriptor);
+        self
+    }
+
+    /// What the resolver may look at.
+    pub fn descriptor(&self) -> &Descriptor {
+        &self.descriptor
+    }
+
+    /// The function that builds it.
+    pub fn make(&self) -> &Make {
+        &self.make
+    }
+}
+
+impl fmt::Debug for Linked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Linked").field("descriptor", &self.descriptor).finish_non_exhaustive()
+    }
+}
+
+/// A component that has nothing to start and nothing to stop.
+struct Plain;
+
+impl Component for Plain {}
