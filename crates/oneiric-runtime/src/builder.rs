@@ -305,6 +305,11 @@ impl Loaded {
     /// [`Error::Store`].
     pub async fn start(self) -> Result<Oneiric, Error> {
         let Self { catalog, lifecycle, own, builder } = self;
+        #[cfg(feature = "sqlite")]
+        let state_dir = match &builder.store {
+            Where::Folder(path) => Some(path.clone()),
+            Where::Memory | Where::Given(_) => None,
+        };
         let (store, own_log): (Arc<dyn Store>, Option<Arc<dyn LogSink>>) = match builder.store {
             Where::Memory => (Arc::new(MemoryStore::new()), None),
             Where::Given(store) => (store, None),
@@ -337,6 +342,11 @@ impl Loaded {
             boot,
             max_parallel: builder.max_parallel,
         });
-        Ok(Oneiric::new(catalog, lifecycle, executor, own))
+        let oneiric = Oneiric::new(catalog, lifecycle, executor, own);
+        #[cfg(feature = "sqlite")]
+        if let Some(state_dir) = state_dir {
+            oneiric.listen(&state_dir);
+        }
+        Ok(oneiric)
     }
 }

@@ -9,10 +9,12 @@ use oneiric_core::resolver::ResolveError;
 use oneiric_core::{Fault, Key, RunId};
 use oneiric_dag::RunError;
 use oneiric_store::{CommitError, RunStatus, StoreError};
+use serde::{Deserialize, Serialize};
 
 /// The kind of trouble, from which exit codes and HTTP statuses follow. The most specific wins where
 /// several apply; they are sorted from the least to the most.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Work failed, or the gate refused it.
     Execution,

@@ -30,6 +30,8 @@ struct Inner {
     own: Own,
     // Puts down instances that a swap left in use; ended by the shutdown.
     janitor: Mutex<Option<JoinHandle<()>>>,
+    #[cfg(feature = "sqlite")]
+    control: Mutex<Option<crate::control::Server>>,
 }
 
 impl Oneiric {
@@ -37,7 +39,39 @@ impl Oneiric {
     pub(crate) fn new(catalog: Catalog, lifecycle: Lifecycle, executor: Executor, own: Own) -> Self {
         let tended = lifecycle.clone();
         let janitor = tokio::spawn(async move { tended.tend().await });
-        Self(Arc::new(Inner { catalog, lifecycle, executor, own, janitor: Mutex::new(Some(janitor)) }))
+        Self(Arc::new(Inner {
+            catalog,
+            lifecycle,
+            executor,
+            own,
+            janitor: Mutex::new(Some(janitor)),
+            #[cfg(feature = "sqlite")]
+            control: Mutex::default(),
+        }))
+    }
+
+    /// Answers other processes from now on. That it cannot is no reason not to work.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn listen(&self, state_dir: &std::path::Path) {
+        let parts = self.0.executor.parts();
+        let (started_at, weak) = (parts.clock.now(), Arc::downgrade(&self.0));
+        let answering = Arc::new(move |request| -> std::pin::Pin<Box<dyn Future<Output = _> + Send>> {
+            let weak = weak.clone();
+            Box::pin(async move {
+                match weak.upgrade() {
+                    Some(inner) => crate::answer::answer(&Oneiric(inner), started_at, request).await,
+                    None => crate::answer::over(),
+                }
+            })
+        });
+        match crate::control::Server::open(state_dir, parts.boot, Arc::clone(&parts.clock), answering) {
+            Ok(server) => {
+                *self.0.control.lock().unwrap_or_else(PoisonError::into_inner) = Some(server);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "other processes cannot ask this one: no control socket");
+            }
+        }
     }
 
     /// The components in service.
@@ -136,6 +170,13 @@ impl Oneiric {
     /// # Errors
     /// [`Error::Store`] where the store could not be closed cleanly.
     pub async fn shutdown(&self, deadline: Duration) -> Result<bool, Error> {
+        #[cfg(feature = "sqlite")]
+        {
+            let control = self.0.control.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(control) = control {
+                control.close(&*self.0.executor.parts().clock, deadline).await;
+            }
+        }
         let clock = &self.0.executor.parts().clock;
         let began = clock.monotonic();
         let stopped = self.0.executor.shutdown(deadline).await;
