@@ -30,6 +30,7 @@ mod format;
 mod json;
 mod problem;
 mod read;
+mod schema;
 #[cfg(test)]
 mod tests;
 mod toml;
@@ -44,6 +45,7 @@ pub use entry::Entry;
 pub use event::FanoutPolicy;
 pub use format::Format;
 pub use problem::{ParseError, Place, Position, Problem};
+pub use schema::schema;
 pub use values::MAX_TIMEOUT_SECONDS;
 
 use problem::Span;
