@@ -154,7 +154,8 @@ impl Inner {
             }
             Err(error) => {
                 slot.record(|status| status.fail(error.to_string(), now));
-                tracing::warn!(%domain, %key, %provider, %error, "swap failed");
+                // Its caller has the error and says it where it counts.
+                tracing::info!(%domain, %key, %provider, %error, "swap failed");
                 Err(error)
             }
         };
