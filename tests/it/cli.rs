@@ -26,6 +26,8 @@ fn the_six_domains_list_fifteen_components() {
         seen += list["active"].as_array().unwrap().len();
     }
     assert_eq!(seen, 15);
+    let all = home.json(&["--manifest", "shop.yaml", "list", "--json"]);
+    assert_eq!((&all["domain"], all["active"].as_array().unwrap().len()), (&Value::Null, 15));
     assert!(home.holds_only(&["shop.yaml"]), "a reading command created something");
 }
 
@@ -64,7 +66,8 @@ fn a_later_manifest_shadows_an_earlier_one() {
 #[test]
 fn without_a_manifest_there_is_nothing_to_list() {
     let home = Home::new();
-    assert_eq!(home.run(&["list"]).stdout, "Active adapters:\n  (none)\n");
+    assert_eq!(home.run(&["list", "--domain", "adapter"]).stdout, "Active adapters:\n  (none)\n");
+    assert_eq!(home.run(&["list"]).stdout, "(none)\n");
     assert_eq!(home.run(&["workflow", "list"]).stdout, "(none)\n");
     let ended = home.run(&["workflow", "run", "x"]);
     assert_eq!(ended.code, 3);

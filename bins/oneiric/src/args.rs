@@ -2,7 +2,9 @@
 
 mod components;
 mod global;
+mod instances;
 mod manifest;
+mod names;
 mod run;
 mod store;
 mod workflow;
@@ -12,8 +14,9 @@ use std::ffi::{OsStr, OsString};
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 
-pub(crate) use components::{ExplainArgs, ListArgs};
+pub(crate) use components::{ExplainArgs, ListArgs, PluginsArgs};
 pub(crate) use global::{Global, LogLevel};
+pub(crate) use instances::{HealthArgs, InvokeArgs, StatusArgs, SwapArgs};
 pub(crate) use manifest::{ManifestCommand, PackArgs, ShowArgs as ManifestShowArgs, ValidateArgs};
 pub(crate) use run::{CancelArgs, ListArgs as RunListArgs, ResumeArgs, RunCommand, ShowArgs};
 pub(crate) use store::{BackupArgs, StoreCommand};
@@ -59,6 +62,11 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     List(ListArgs),
     Explain(ExplainArgs),
+    Status(StatusArgs),
+    Health(HealthArgs),
+    Swap(SwapArgs),
+    ActionInvoke(InvokeArgs),
+    Plugins(PluginsArgs),
     /// Check, show and convert manifests
     #[command(
         subcommand,

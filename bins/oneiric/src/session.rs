@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use oneiric_adapters::Parts;
 use oneiric_core::clock::Timestamp;
-use oneiric_core::{Clock as _, RunId};
-use oneiric_runtime::{Builder, Bundle, Catalog, DEFAULT_STATE_DIR, Oneiric, SystemClock, SystemEnvironment};
+use oneiric_core::{Clock as _, ComponentRuntime, RunId};
+use oneiric_runtime::{Builder, Catalog, DEFAULT_STATE_DIR, Loaded, Oneiric, SystemClock, SystemEnvironment};
 use oneiric_store::sqlite::Options;
 use oneiric_store::{SqliteStore, Store};
 
@@ -49,10 +49,15 @@ impl Session {
         self.state_dir.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_STATE_DIR))
     }
 
-    /// What the manifests say.
+    /// Every candidate: of the manifests, and of what is compiled in.
     pub(crate) fn catalog(&self) -> Result<Catalog, Failure> {
-        let files = self.manifests.iter().map(|path| oneiric_runtime::read_manifest(path));
-        Ok(Catalog::load(Bundle { files: files.collect::<Result<_, _>>()? })?)
+        Ok(self.load()?.into_catalog())
+    }
+
+    /// An orchestrator with the manifests, without state; nothing is opened.
+    pub(crate) fn load(&self) -> Result<Loaded, Failure> {
+        let paths = self.manifests.iter();
+        Ok(paths.fold(self.builder(), |builder, path| builder.manifest(path)).load()?)
     }
 
     /// The state, for reading; `None` where there is none yet. Creates nothing.
@@ -62,8 +67,13 @@ impl Session {
 
     /// An orchestrator with every compiled-in component, without manifests and state.
     pub(crate) fn builder(&self) -> Builder {
+        Oneiric::builder().with(self.runtimes())
+    }
+
+    /// Every compiled-in component runtime.
+    pub(crate) fn runtimes(&self) -> Vec<Arc<dyn ComponentRuntime>> {
         let parts = Parts::new(Arc::new(SystemClock::default()), Arc::new(SystemEnvironment));
-        Oneiric::builder().with(oneiric_adapters::enabled(&parts))
+        oneiric_adapters::enabled(&parts)
     }
 
     /// A command to type next, about the same state.

@@ -1,4 +1,4 @@
-//! `list`: the components of a domain.
+//! `list`: the components of a domain, or of all.
 
 use std::io::{self, Write as _};
 
@@ -9,14 +9,15 @@ use serde_json::{Map, Value};
 use crate::args::ListArgs;
 use crate::exit::Code;
 use crate::failure::Failure;
+use crate::known::Known;
 use crate::output::Screen;
 use crate::output::palette::Tone;
 use crate::session::Session;
 
-/// `{"domain":"task","active":[...],"shadowed":[...]}`.
+/// `{"domain":"task","active":[...],"shadowed":[...]}`; `domain` is null where all are listed.
 #[derive(Serialize)]
 struct Listing<'a> {
-    domain: &'a Domain,
+    domain: Option<&'a Domain>,
     active: Vec<Line<'a>>,
     shadowed: Vec<Line<'a>>,
 }
@@ -24,6 +25,7 @@ struct Listing<'a> {
 /// One candidate. `place` is the file it came from.
 #[derive(Serialize)]
 struct Line<'a> {
+    domain: &'a str,
     key: &'a str,
     provider: &'a str,
     priority: i32,
@@ -41,6 +43,7 @@ impl<'a> Line<'a> {
     fn of(candidate: &'a Candidate) -> Self {
         let has = candidate.descriptor();
         Self {
+            domain: has.domain.name(),
             key: has.key.as_str(),
             provider: has.provider.as_str(),
             priority: has.priority,
@@ -55,20 +58,33 @@ impl<'a> Line<'a> {
     }
 }
 
-/// Lists them.
+/// Lists them: those of one domain, or of every domain that has any.
 pub(super) fn list(session: &mut Session, args: &ListArgs) -> Result<Code, Failure> {
     let catalog = session.catalog()?;
     let registry = catalog.registry();
+    Known::registered(registry).expect(args.domain.as_ref(), None)?;
+    let domains: Vec<&Domain> = match &args.domain {
+        Some(domain) => vec![domain],
+        None => registry.domains().collect(),
+    };
     let listing = Listing {
-        domain: &args.domain,
-        active: registry.active(&args.domain).map(Line::of).collect(),
-        shadowed: registry.shadowed(&args.domain).map(Line::of).collect(),
+        domain: args.domain.as_ref(),
+        active: domains.iter().flat_map(|domain| registry.active(domain)).map(Line::of).collect(),
+        shadowed: domains.iter().flat_map(|domain| registry.shadowed(domain)).map(Line::of).collect(),
     };
     session.screen.emit(&listing, |screen| {
-        section(screen, "Active", &args.domain, &listing.active)?;
-        if args.shadowed {
-            writeln!(screen)?;
-            section(screen, "Shadowed", &args.domain, &listing.shadowed)?;
+        if domains.is_empty() {
+            writeln!(screen, "(none)")?;
+        }
+        for (place, domain) in domains.iter().enumerate() {
+            if place > 0 {
+                writeln!(screen)?;
+            }
+            section(screen, "Active", domain, &listing.active)?;
+            if args.shadowed {
+                writeln!(screen)?;
+                section(screen, "Shadowed", domain, &listing.shadowed)?;
+            }
         }
         Ok(())
     })?;
@@ -79,7 +95,8 @@ pub(super) fn list(session: &mut Session, args: &ListArgs) -> Result<Code, Failu
 fn section(screen: &mut Screen, title: &str, domain: &Domain, lines: &[Line<'_>]) -> io::Result<()> {
     let title = screen.palette.paint(Tone::Strong, &format!("{title} {domain}s:"));
     writeln!(screen, "{title}")?;
-    if lines.is_empty() {
+    let mut lines = lines.iter().filter(|line| line.domain == domain.name()).peekable();
+    if lines.peek().is_none() {
         return writeln!(screen, "  (none)");
     }
     for line in lines {
