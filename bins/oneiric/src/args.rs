@@ -10,6 +10,7 @@ mod store;
 mod workflow;
 
 use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
@@ -110,6 +111,18 @@ pub(crate) enum Command {
     Completions {
         /// For which shell
         shell: clap_complete::Shell,
+    },
+    /// Print or write the manual pages
+    ///
+    /// Without a folder the page of `oneiric` itself is printed; into a folder goes a page for every
+    /// command. The folder is made where it is not there.
+    #[command(after_help = "Examples:
+  oneiric man | man -l -
+  oneiric man /usr/local/share/man/man1")]
+    Man {
+        /// Where to write all pages, such as oneiric-workflow-run.1
+        #[arg(value_name = "DIR")]
+        folder: Option<PathBuf>,
     },
 }
 

@@ -8,6 +8,7 @@ mod here;
 mod invoke;
 mod life;
 mod list;
+mod man;
 mod manifest;
 mod plugins;
 mod run;
@@ -32,6 +33,7 @@ pub(crate) fn dispatch(session: &mut Session, wanted: Command) -> Result<Code, F
         Command::ActionInvoke(args) => invoke::invoke(session, &args),
         Command::Plugins(_) => plugins::plugins(session),
         Command::Completions { shell } => completions::completions(session, shell),
+        Command::Man { folder } => man::man(session, folder.as_deref()),
         Command::Manifest(wanted) => match wanted {
             ManifestCommand::Validate(args) => manifest::validate(session, args),
             ManifestCommand::Show(args) => manifest::show(session, args),
