@@ -253,7 +253,7 @@ fn a_manifest_is_packed_to_json_that_can_be_loaded() {
     let ended = home.run(&["manifest", "pack", "-i", "shop.yaml"]);
     assert_eq!(ended.stdout, "Packed manifest shop.yaml -> build/manifest.json\n");
     let list = home.json(&["--manifest", "build/manifest.json", "list", "--json"]);
-    assert_eq!(list["active"].as_array().unwrap().len(), 9);
+    assert_eq!(list["active"].as_array().unwrap().len(), 15);
     let compact = home.run(&["--manifest", "shop.yaml", "manifest", "pack", "--stdout", "--compact"]).stdout;
     assert_eq!(compact.lines().count(), 1);
     let show = home.json(&["manifest", "show", "build/manifest.json", "--json"]);

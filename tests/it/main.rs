@@ -4,8 +4,11 @@
 mod arrows;
 mod bad_input;
 mod cli;
+mod components;
 mod fixture;
+mod health;
 mod killing;
+mod live;
 mod release;
 mod resume;
 mod support;
