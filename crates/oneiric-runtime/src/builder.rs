@@ -1,5 +1,8 @@
 //! Puts an orchestrator together.
 
+mod linking;
+mod loaded;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,23 +10,20 @@ use std::sync::Arc;
 use oneiric_core::environment::names;
 use oneiric_core::gate::{Gate, Pipeline};
 use oneiric_core::lifecycle::{self, Hook, Lifecycle, NoSettings, SettingsSource, Timeouts};
-use oneiric_core::linked::{Linked, PROVIDER};
-use oneiric_core::roles::{LogSink, Task};
+use oneiric_core::roles::LogSink;
 use oneiric_core::trust::Allowlist;
-use oneiric_core::{
-    Blueprint, BootId, Clock, ComponentRuntime, Environment, Fault, Instance, Key, Provider, Rng,
-};
-use oneiric_dag::{Executor, Observer, Parts};
-use oneiric_store::{BootRecord, MemoryStore, Store};
+use oneiric_core::{Clock, ComponentRuntime, Environment, Rng};
+use oneiric_dag::Observer;
+use oneiric_store::Store;
 
-use crate::bind;
+pub use loaded::Loaded;
+
 use crate::bundle::{Bundle, ManifestFile};
 use crate::catalog::{Catalog, Own};
 use crate::error::Error;
 use crate::linked::LinkedRuntime;
 use crate::oneiric::Oneiric;
 use crate::read::read_manifest;
-use crate::run_log::together;
 use crate::system::{SystemClock, SystemEnvironment, SystemRng};
 
 /// The most nodes under way at a time in a process where nobody says otherwise. Enough for waiting on
@@ -95,63 +95,6 @@ impl Oneiric {
 }
 
 impl Builder {
-    /// Adds component runtimes: `oneiric_adapters::enabled(..)`. Asked in the order of adding.
-    #[must_use]
-    pub fn with(mut self, runtimes: impl IntoIterator<Item = Arc<dyn ComponentRuntime>>) -> Self {
-        self.runtimes.extend(runtimes);
-        self
-    }
-
-    /// Links a component in, as if a manifest had named it; its factory's name, the key unless said,
-    /// can be used in manifests, too.
-    #[must_use]
-    pub fn component(mut self, component: Linked) -> Self {
-        self.linked.add(component);
-        self
-    }
-
-    /// Links a task in: a struct, or [`task_fn`](oneiric_core::linked::task_fn) of a closure.
-    #[must_use]
-    pub fn task(self, key: Key, task: impl Task + 'static) -> Self {
-        self.component(Linked::task(key, task))
-    }
-
-    /// Names a function that manifest entries may use as their factory.
-    #[must_use]
-    pub fn factory(
-        mut self,
-        name: impl Into<String>,
-        make: impl Fn(&Blueprint) -> Result<Instance, Fault> + Send + Sync + 'static,
-    ) -> Self {
-        self.linked.factory(name.into(), Arc::new(make));
-        self
-    }
-
-    /// Adds a workflow whose graph is made in code: upstream's `dag`, for example
-    /// `json!({"nodes": [{"id": "a", "task": "greet"}]})`. It is kept with its runs like a manifest.
-    #[must_use]
-    pub fn workflow(self, key: &Key, dag: &serde_json::Value) -> Self {
-        let entry = serde_json::json!({
-            "domain": "workflow", "key": key, "provider": PROVIDER, "factory": key, "dag": dag,
-        });
-        let manifest = serde_json::json!({ "source": PROVIDER, "entries": [entry] });
-        self.manifest_text(format!("{key} (in code).json"), manifest.to_string().into_bytes())
-    }
-
-    /// Adds a manifest file; read by [`Builder::start`].
-    #[must_use]
-    pub fn manifest(mut self, path: impl Into<PathBuf>) -> Self {
-        self.paths.push(path.into());
-        self
-    }
-
-    /// Adds a manifest from memory, behind those from files.
-    #[must_use]
-    pub fn manifest_text(mut self, name: impl Into<String>, text: impl Into<Arc<[u8]>>) -> Self {
-        self.files.push(ManifestFile::new(name, text));
-        self
-    }
-
     /// Keeps state in a folder; without it, state is in memory and ends with the process.
     #[cfg(feature = "sqlite")]
     #[must_use]
@@ -272,81 +215,5 @@ impl Builder {
     /// [`Error`] of the manifests, the environment or the store.
     pub async fn start(self) -> Result<Oneiric, Error> {
         self.load()?.start().await
-    }
-}
-
-/// An orchestrator whose manifests are read and whose store is not open yet: what is wrong with a
-/// workflow can be found before anything is created.
-#[derive(Debug)]
-pub struct Loaded {
-    catalog: Catalog,
-    lifecycle: Lifecycle,
-    own: Own,
-    builder: Builder,
-}
-
-impl Loaded {
-    /// What the manifests say.
-    pub fn catalog(&self) -> &Catalog {
-        &self.catalog
-    }
-
-    /// Whether a workflow could run: its graph, its tasks, their factories. Builds nothing.
-    ///
-    /// # Errors
-    /// The first [`Error`] that running it would meet before anything runs.
-    pub fn check(&self, workflow: &Key, provider: Option<&Provider>) -> Result<(), Error> {
-        bind::check(&self.lifecycle, &self.catalog, workflow, provider)
-    }
-
-    /// Opens the store and announces this process on it.
-    ///
-    /// # Errors
-    /// [`Error::Store`].
-    pub async fn start(self) -> Result<Oneiric, Error> {
-        let Self { catalog, lifecycle, own, builder } = self;
-        #[cfg(feature = "sqlite")]
-        let state_dir = match &builder.store {
-            Where::Folder(path) => Some(path.clone()),
-            Where::Memory | Where::Given(_) => None,
-        };
-        let (store, own_log): (Arc<dyn Store>, Option<Arc<dyn LogSink>>) = match builder.store {
-            Where::Memory => (Arc::new(MemoryStore::new()), None),
-            Where::Given(store) => (store, None),
-            #[cfg(feature = "sqlite")]
-            Where::Folder(path) => {
-                let log = crate::run_log::RunLog::new(&path, Arc::clone(&builder.clock));
-                let store = crate::open_store(&path, oneiric_store::sqlite::Options::default())?;
-                (Arc::new(store.expect("a writer creates what is missing")), Some(Arc::new(log)))
-            }
-        };
-        let (rng, now) = (builder.rng, builder.clock.now());
-        let boot = BootId::from_uuid(uuid::Uuid::from_u64_pair(rng.next_u64(), rng.next_u64()));
-        store
-            .enter(BootRecord {
-                id: boot,
-                host: crate::system::host(),
-                pid: std::process::id(),
-                started_at: now,
-                beat_at: now,
-                ended_at: None,
-            })
-            .await?;
-        let executor = Executor::new(Parts {
-            store,
-            clock: builder.clock,
-            rng,
-            gate: builder.gate,
-            log: together(builder.logs.into_iter().chain(own_log).collect()),
-            observer: builder.observer,
-            boot,
-            max_parallel: builder.max_parallel,
-        });
-        let oneiric = Oneiric::new(catalog, lifecycle, executor, own);
-        #[cfg(feature = "sqlite")]
-        if let Some(state_dir) = state_dir {
-            oneiric.listen(&state_dir);
-        }
-        Ok(oneiric)
     }
 }
