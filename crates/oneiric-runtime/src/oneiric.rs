@@ -7,17 +7,22 @@ use oneiric_core::{Lifecycle, RunId};
 use oneiric_dag::{Executor, Launch, Program, RunHandle};
 use oneiric_store::{Batch, Claim, Op, RunRecord, Store, UnknownNodes};
 
+use tokio_util::task::AbortOnDropHandle;
+
 use crate::bind;
 use crate::bundle::Bundle;
 use crate::catalog::{Catalog, Own};
 use crate::error::Error;
 use crate::request::{RunOptions, RunRequest};
-use tokio::task::JoinHandle;
 
 /// The most runs that one recovery takes at a time.
 const RECOVERY_PAGE: usize = 256;
 
 /// The live orchestrator. A clone is the same one.
+///
+/// [`Oneiric::shutdown`] is how it ends. Where the last clone is only dropped, nothing of it stays
+/// behind but the runs under way, which go on for as long as the tokio runtime does; components are
+/// dropped without being stopped.
 #[derive(Debug, Clone)]
 pub struct Oneiric(Arc<Inner>);
 
@@ -28,8 +33,8 @@ struct Inner {
     executor: Executor,
     // For catalogs that are read back from the store.
     own: Own,
-    // Puts down instances that a swap left in use; ended by the shutdown.
-    janitor: Mutex<Option<JoinHandle<()>>>,
+    // Puts down instances that a swap left in use; ended by the shutdown, or with the last clone.
+    janitor: Mutex<Option<AbortOnDropHandle<()>>>,
     #[cfg(feature = "sqlite")]
     control: Mutex<Option<crate::control::Server>>,
 }
@@ -38,7 +43,7 @@ impl Oneiric {
     /// Must be called inside of a tokio runtime.
     pub(crate) fn new(catalog: Catalog, lifecycle: Lifecycle, executor: Executor, own: Own) -> Self {
         let tended = lifecycle.clone();
-        let janitor = tokio::spawn(async move { tended.tend().await });
+        let janitor = AbortOnDropHandle::new(tokio::spawn(async move { tended.tend().await }));
         Self(Arc::new(Inner {
             catalog,
             lifecycle,
