@@ -1,6 +1,7 @@
 //! Identifiers, checked when made: a value of these types is always well formed.
 
 use std::borrow::Cow;
+use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -55,6 +56,13 @@ pub enum IdError {
         /// The text as given.
         text: String,
     },
+}
+
+/// So that `impl TryInto<Key, Error: Into<IdError>>` takes a name as well as its text.
+impl From<Infallible> for IdError {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
 }
 
 /// Upstream's alphabet for keys and providers: `^[a-zA-Z0-9_\-\.]+$`, without `..`.
@@ -113,10 +121,23 @@ macro_rules! name {
             }
         }
 
+        impl TryFrom<&str> for $type {
+            type Error = IdError;
+            fn try_from(text: &str) -> Result<Self, IdError> {
+                Self::new(text)
+            }
+        }
+
         impl TryFrom<String> for $type {
             type Error = IdError;
             fn try_from(text: String) -> Result<Self, IdError> {
                 Self::new(text)
+            }
+        }
+
+        impl From<&$type> for $type {
+            fn from(name: &$type) -> Self {
+                name.clone()
             }
         }
 
@@ -233,6 +254,12 @@ impl TryFrom<String> for Domain {
     type Error = IdError;
     fn try_from(text: String) -> Result<Self, IdError> {
         Self::new(text)
+    }
+}
+
+impl From<&Domain> for Domain {
+    fn from(domain: &Domain) -> Self {
+        domain.clone()
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use oneiric_core::environment::names;
 use oneiric_core::gate::{Gate, Pipeline};
+use oneiric_core::id::IdError;
 use oneiric_core::lifecycle::{self, Hook, Lifecycle, NoSettings, SettingsSource, Timeouts};
 use oneiric_core::roles::LogSink;
 use oneiric_core::trust::Allowlist;
@@ -34,6 +35,9 @@ pub const DEFAULT_MAX_PARALLEL: u32 = 256;
 pub struct Builder {
     runtimes: Vec<Arc<dyn ComponentRuntime>>,
     linked: LinkedRuntime,
+    allowed: Vec<String>,
+    // The first text that was given for a name and is none; told when the builder can tell.
+    wrong: Option<IdError>,
     files: Vec<ManifestFile>,
     paths: Vec<PathBuf>,
     store: Where,
@@ -70,6 +74,8 @@ impl Default for Builder {
         Self {
             runtimes: Vec::new(),
             linked: LinkedRuntime::default(),
+            allowed: Vec::new(),
+            wrong: None,
             files: Vec::new(),
             paths: Vec::new(),
             store: Where::Memory,
@@ -186,6 +192,9 @@ impl Builder {
     /// # Errors
     /// [`Error`] of the manifests or the environment.
     pub fn load(mut self) -> Result<Loaded, Error> {
+        if let Some(error) = self.wrong.take() {
+            return Err(error.into());
+        }
         let mut files = self.paths.iter().map(|path| read_manifest(path)).collect::<Result<Vec<_>, _>>()?;
         files.append(&mut self.files);
         let own = Own {
@@ -200,7 +209,7 @@ impl Builder {
         let lifecycle = Lifecycle::new(lifecycle::Parts {
             registry: catalog.registry().clone(),
             runtimes,
-            allowlist: Allowlist::parse(allowlist.as_deref()),
+            allowlist: Allowlist::parse(allowlist.as_deref()).and(std::mem::take(&mut self.allowed)),
             settings: Arc::clone(&self.settings),
             hooks: std::mem::take(&mut self.hooks),
             timeouts: self.timeouts,
