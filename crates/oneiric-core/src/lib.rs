@@ -35,6 +35,8 @@ pub mod resolver;
 pub mod retry;
 pub mod rng;
 pub mod roles;
+#[cfg(feature = "text")]
+pub mod text;
 pub mod trust;
 
 pub use clock::{Clock, Timestamp};
