@@ -55,6 +55,10 @@ impl Environment for SystemEnvironment {
     fn get(&self, name: &str) -> Option<String> {
         std::env::var(name).ok()
     }
+
+    fn names(&self) -> Vec<String> {
+        std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect()
+    }
 }
 
 /// The name of this host, for noticing a second one on the same store. Never identifies an owner.

@@ -26,7 +26,7 @@ impl PartialEq for Position {
 pub struct Place {
     /// The name that the caller gave the text.
     pub file: Arc<str>,
-    /// Counted from 1.
+    /// Counted from 1; 0 where the source has no lines, such as a variable.
     pub line: u32,
     /// Characters, counted from 1.
     pub column: u32,
@@ -58,6 +58,9 @@ impl Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.line == 0 {
+            return f.write_str(&self.file);
+        }
         write!(f, "{}:{}:{}", self.file, self.line, self.column)
     }
 }

@@ -35,13 +35,30 @@ impl<'t> Reader<'t> {
         self.lines.position(span.offset)
     }
 
+    /// Where a span stands.
+    pub(crate) fn place(&self, span: Span) -> Place {
+        let Position { line, column } = self.position(span);
+        Place { file: self.file.clone(), line, column, offset: span.offset, length: span.length }
+    }
+
+    /// Whether nothing was found wrong so far.
+    pub(crate) fn is_clean(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    /// Says what was found so far in other words.
+    pub(crate) fn rewrite(&mut self, words: impl Fn(&str) -> String) {
+        for problem in &mut self.problems {
+            problem.message = words(&problem.message);
+        }
+    }
+
     pub(crate) fn problem(&mut self, span: Span, message: impl Into<String>, help: Option<String>) {
         if self.problems.len() == MAX_PROBLEMS {
             self.more += 1;
             return;
         }
-        let Position { line, column } = self.position(span);
-        let place = Place { file: self.file.clone(), line, column, offset: span.offset, length: span.length };
+        let place = self.place(span);
         self.problems.push(Problem { place, message: message.into(), help });
     }
 
