@@ -7,6 +7,7 @@ use std::sync::Arc;
 use oneiric_core::environment::names;
 use oneiric_core::gate::{Gate, Pipeline};
 use oneiric_core::roles::{LogSink, Task};
+use oneiric_core::settings::Settings;
 use oneiric_core::trust::Allowlist;
 use oneiric_core::{BootId, Clock, ComponentRuntime, Environment, Key, Provider, Rng};
 use oneiric_dag::{Executor, Observer, Parts};
@@ -21,10 +22,6 @@ use crate::read::read_manifest;
 use crate::run_log::together;
 use crate::system::{SystemClock, SystemEnvironment, SystemRng};
 
-/// The most nodes under way at a time in a process where nobody says otherwise. Enough for waiting on
-/// hundreds of slow services; a limit at all, because each `exec:` node is a process.
-pub const DEFAULT_MAX_PARALLEL: u32 = 256;
-
 /// Puts an orchestrator together; see [`Oneiric::builder`].
 pub struct Builder {
     runtimes: Vec<Arc<dyn ComponentRuntime>>,
@@ -38,7 +35,8 @@ pub struct Builder {
     gate: Arc<dyn Gate>,
     logs: Vec<Arc<dyn LogSink>>,
     observer: Option<Arc<dyn Observer>>,
-    max_parallel: u32,
+    max_parallel: Option<u32>,
+    settings: Settings,
 }
 
 enum Where {
@@ -71,7 +69,8 @@ impl Default for Builder {
             gate: Arc::new(Pipeline::standard()),
             logs: Vec::new(),
             observer: None,
-            max_parallel: DEFAULT_MAX_PARALLEL,
+            max_parallel: None,
+            settings: Settings::default(),
         }
     }
 }
@@ -169,11 +168,19 @@ impl Builder {
         self
     }
 
-    /// The most nodes under way at a time over all runs, at least 1; [`DEFAULT_MAX_PARALLEL`] unless
-    /// said.
+    /// Settings: their selections decide between candidates, and what the builder is not told otherwise
+    /// follows from them. The defaults unless said.
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// The most nodes under way at a time over all runs, at least 1; `execution.max_parallel` of the
+    /// settings unless said.
     #[must_use]
     pub fn max_parallel(mut self, count: u32) -> Self {
-        self.max_parallel = count.max(1);
+        self.max_parallel = Some(count.max(1));
         self
     }
 
@@ -187,6 +194,7 @@ impl Builder {
         let mut catalog = Catalog::load(Bundle { files })?;
         let linked: Vec<_> = self.linked.0.keys().cloned().collect();
         register_linked(&mut catalog, &linked);
+        catalog.select(&self.settings);
         let allowlist = self.environment.get(names::FACTORY_ALLOWLIST);
         let allowlist = Allowlist::parse(allowlist.as_deref());
         let mut runtimes: Vec<Arc<dyn ComponentRuntime>> = vec![Arc::new(std::mem::take(&mut self.linked))];
@@ -263,7 +271,7 @@ impl Loaded {
             log: together(builder.logs.into_iter().chain(own_log).collect()),
             observer: builder.observer,
             boot,
-            max_parallel: builder.max_parallel,
+            max_parallel: builder.max_parallel.unwrap_or(builder.settings.execution.max_parallel).max(1),
         });
         Ok(Oneiric::new(catalog, binder, executor, linked))
     }

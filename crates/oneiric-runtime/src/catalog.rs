@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use oneiric_core::manifest::{self, Dag, Manifest, ParseError, Place, Position, Problem};
 use oneiric_core::resolver::{Query, Registry, ResolveError};
+use oneiric_core::settings::Settings;
 use oneiric_core::{Descriptor, Domain, Key, Provider, Source};
 use oneiric_dag::graph::{Draft, DraftNode, Policy};
 use oneiric_dag::{Graph, GraphError, Limits};
@@ -120,6 +121,14 @@ impl Catalog {
     /// Adds a candidate that no manifest names: a task linked into the program.
     pub fn register(&mut self, descriptor: Descriptor) {
         self.registry.register(descriptor);
+    }
+
+    /// Honours the selections of settings. One that names a provider that is not there changes nothing;
+    /// [`Registry::unmet_selections`] lists it.
+    pub fn select(&mut self, settings: &Settings) {
+        for (domain, key, provider) in settings.selections() {
+            self.registry.select(domain, key, provider.clone());
+        }
     }
 
     /// The manifests.

@@ -17,7 +17,7 @@ mod run_log;
 mod state_dir;
 mod system;
 
-pub use builder::{Builder, DEFAULT_MAX_PARALLEL, Loaded};
+pub use builder::{Builder, Loaded};
 pub use bundle::{Bundle, ManifestFile};
 pub use catalog::{Catalog, Workflow};
 pub use error::{Error, Kind};
@@ -28,4 +28,4 @@ pub use run_log::{LOGS, LogLine, MAX_LOG_BYTES, RunLog, read_log};
 #[cfg(feature = "sqlite")]
 pub use state_dir::open_store;
 pub use state_dir::{DATABASE, DEFAULT_STATE_DIR};
-pub use system::{SystemClock, SystemEnvironment, SystemRng};
+pub use system::{SystemClock, SystemEnvironment, SystemFiles, SystemRng};

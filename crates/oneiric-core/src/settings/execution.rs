@@ -12,6 +12,8 @@ pub struct Execution {
     pub max_parallel: u32,
 }
 
+/// 256 nodes: enough for waiting on hundreds of slow services; a limit at all, because each `exec:` node is
+/// a process.
 impl Default for Execution {
     fn default() -> Self {
         Self { max_parallel: 256 }
