@@ -10,8 +10,10 @@ use std::sync::Arc;
 use oneiric_core::environment::names;
 use oneiric_core::gate::{Gate, Pipeline};
 use oneiric_core::id::IdError;
-use oneiric_core::lifecycle::{self, Hook, Lifecycle, NoSettings, SettingsSource, Timeouts};
+use oneiric_core::lifecycle::{self, Hook, Lifecycle, SettingsSource, Timeouts};
 use oneiric_core::roles::LogSink;
+use oneiric_core::secret::Secrets;
+use oneiric_core::settings::Settings;
 use oneiric_core::trust::Allowlist;
 use oneiric_core::{Clock, ComponentRuntime, Environment, Rng};
 use oneiric_dag::Observer;
@@ -25,11 +27,8 @@ use crate::error::Error;
 use crate::linked::LinkedRuntime;
 use crate::oneiric::Oneiric;
 use crate::read::read_manifest;
+use crate::secrets::FromSettings;
 use crate::system::{SystemClock, SystemEnvironment, SystemRng};
-
-/// The most nodes under way at a time in a process where nobody says otherwise. Enough for waiting on
-/// hundreds of slow services; a limit at all, because each `exec:` node is a process.
-pub const DEFAULT_MAX_PARALLEL: u32 = 256;
 
 /// Puts an orchestrator together; see [`Oneiric::builder`].
 pub struct Builder {
@@ -47,10 +46,12 @@ pub struct Builder {
     gate: Arc<dyn Gate>,
     logs: Vec<Arc<dyn LogSink>>,
     observer: Option<Arc<dyn Observer>>,
-    max_parallel: u32,
-    settings: Arc<dyn SettingsSource>,
+    max_parallel: Option<u32>,
+    settings: Settings,
+    secrets: Option<Secrets>,
+    provider_settings: Option<Arc<dyn SettingsSource>>,
     hooks: Vec<Arc<dyn Hook>>,
-    timeouts: Timeouts,
+    timeouts: Option<Timeouts>,
 }
 
 enum Where {
@@ -85,10 +86,12 @@ impl Default for Builder {
             gate: Arc::new(Pipeline::standard()),
             logs: Vec::new(),
             observer: None,
-            max_parallel: DEFAULT_MAX_PARALLEL,
-            settings: Arc::new(NoSettings),
+            max_parallel: None,
+            settings: Settings::default(),
+            secrets: None,
+            provider_settings: None,
             hooks: Vec::new(),
-            timeouts: Timeouts::default(),
+            timeouts: None,
         }
     }
 }
@@ -158,18 +161,35 @@ impl Builder {
         self
     }
 
-    /// The most nodes under way at a time over all runs, at least 1; [`DEFAULT_MAX_PARALLEL`] unless
-    /// said.
+    /// Settings: their selections decide between candidates, and what the builder is not told otherwise
+    /// follows from them. The defaults unless said.
     #[must_use]
-    pub fn max_parallel(mut self, count: u32) -> Self {
-        self.max_parallel = count.max(1);
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
         self
     }
 
-    /// Where the settings of providers come from; none unless said.
+    /// The most nodes under way at a time over all runs, at least 1; `execution.max_parallel` of the
+    /// settings unless said.
+    #[must_use]
+    pub fn max_parallel(mut self, count: u32) -> Self {
+        self.max_parallel = Some(count.max(1));
+        self
+    }
+
+    /// Where secrets come from: `oneiric_adapters::secrets::chain(..)`; the inline values of the settings
+    /// unless said.
+    #[must_use]
+    pub fn secrets(mut self, secrets: Secrets) -> Self {
+        self.secrets = Some(secrets);
+        self
+    }
+
+    /// Where the settings of providers come from; `provider_settings` of the settings, with secrets from
+    /// the chain, unless said.
     #[must_use]
     pub fn provider_settings(mut self, settings: Arc<dyn SettingsSource>) -> Self {
-        self.settings = settings;
+        self.provider_settings = Some(settings);
         self
     }
 
@@ -180,10 +200,10 @@ impl Builder {
         self
     }
 
-    /// How long the steps of a component's life may take; upstream's numbers unless said.
+    /// How long the steps of a component's life may take; section `lifecycle` of the settings unless said.
     #[must_use]
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
-        self.timeouts = timeouts;
+        self.timeouts = Some(timeouts);
         self
     }
 
@@ -201,7 +221,14 @@ impl Builder {
             offered: self.runtimes.iter().flat_map(|runtime| runtime.offers()).collect(),
             linked: self.linked.descriptors(),
         };
-        let catalog = Catalog::load_beside(&own, Bundle { files })?;
+        let mut catalog = Catalog::load_beside(&own, Bundle { files })?;
+        catalog.select(&self.settings);
+        let settings = Arc::new(std::mem::take(&mut self.settings));
+        let secrets = self.secrets.take().unwrap_or_else(|| inline(&settings, &self.clock));
+        let secrecy = Arc::new(FromSettings { settings: Arc::clone(&settings), secrets });
+        let provider_settings = self.provider_settings.take();
+        let timeouts = self.timeouts.unwrap_or_else(|| settings.lifecycle.timeouts());
+        self.max_parallel = self.max_parallel.or(Some(settings.execution.max_parallel));
         let allowlist = self.environment.get(names::FACTORY_ALLOWLIST);
         let mut runtimes = std::mem::take(&mut self.runtimes);
         // Asked last: it answers for every bare name, so that an unknown one is told with the nearest.
@@ -210,12 +237,12 @@ impl Builder {
             registry: catalog.registry().clone(),
             runtimes,
             allowlist: Allowlist::parse(allowlist.as_deref()).and(std::mem::take(&mut self.allowed)),
-            settings: Arc::clone(&self.settings),
+            settings: provider_settings.unwrap_or_else(|| Arc::clone(&secrecy) as Arc<dyn SettingsSource>),
             hooks: std::mem::take(&mut self.hooks),
-            timeouts: self.timeouts,
+            timeouts,
             clock: Arc::clone(&self.clock),
         });
-        Ok(Loaded { catalog, lifecycle, own, builder: self })
+        Ok(Loaded { catalog, lifecycle, own, secrecy, builder: self })
     }
 
     /// [`Builder::load`] and [`Loaded::start`] in one.
@@ -225,4 +252,14 @@ impl Builder {
     pub async fn start(self) -> Result<Oneiric, Error> {
         self.load()?.start().await
     }
+}
+
+/// The chain of an embedder who names none: the inline values.
+fn inline(settings: &Settings, clock: &Arc<dyn Clock>) -> Secrets {
+    let kept = &settings.secrets;
+    Secrets::builder(Arc::clone(clock))
+        .inline(kept.inline.clone())
+        .ttl(kept.cache_ttl_seconds.duration())
+        .refresh(kept.refresh_interval.map(|every| every.duration()))
+        .build()
 }

@@ -122,6 +122,9 @@ pub enum Error {
         /// What is wrong with it.
         source: ShapeError,
     },
+    /// A store of secrets could not do what it was asked.
+    #[error("secrets: {0}")]
+    Secrets(Fault),
     /// The value of a setting or an argument is not possible.
     #[error("{what}: {reason}")]
     Setting {
@@ -238,7 +241,7 @@ impl Error {
             | Error::UnknownRun(_) => Kind::Resolution,
             Error::NotAllowed { .. } => Kind::Security,
             Error::Lifecycle(LifecycleError::Failed { phase: Phase::Settings, .. }) => Kind::Configuration,
-            Error::Lifecycle(_) => Kind::Execution,
+            Error::Lifecycle(_) | Error::Secrets(_) => Kind::Execution,
             Error::Busy { .. } | Error::Over { .. } | Error::Denied(_) => Kind::Execution,
             Error::Store(error) => match error {
                 StoreError::Open { .. }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use oneiric_core::{Lifecycle, RunId};
 use oneiric_dag::{Executor, Launch, Program, RunHandle};
 use oneiric_store::{Batch, Claim, Op, RunRecord, Store, UnknownNodes};
-
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::bind;
@@ -14,6 +13,7 @@ use crate::bundle::Bundle;
 use crate::catalog::{Catalog, Own};
 use crate::error::Error;
 use crate::request::{RunOptions, RunRequest};
+use crate::secrets::{self, FromSettings};
 
 /// The most runs that one recovery takes at a time.
 const RECOVERY_PAGE: usize = 256;
@@ -33,6 +33,7 @@ struct Inner {
     executor: Executor,
     // For catalogs that are read back from the store.
     own: Own,
+    secrecy: Arc<FromSettings>,
     // Puts down instances that a swap left in use; ended by the shutdown, or with the last clone.
     janitor: Mutex<Option<AbortOnDropHandle<()>>>,
     #[cfg(feature = "sqlite")]
@@ -41,14 +42,22 @@ struct Inner {
 
 impl Oneiric {
     /// Must be called inside of a tokio runtime.
-    pub(crate) fn new(catalog: Catalog, lifecycle: Lifecycle, executor: Executor, own: Own) -> Self {
-        let tended = lifecycle.clone();
-        let janitor = AbortOnDropHandle::new(tokio::spawn(async move { tended.tend().await }));
+    pub(crate) fn new(
+        catalog: Catalog,
+        lifecycle: Lifecycle,
+        executor: Executor,
+        own: Own,
+        secrecy: Arc<FromSettings>,
+    ) -> Self {
+        let clock = Arc::clone(&executor.parts().clock);
+        let work = secrets::housekeeping(lifecycle.clone(), Arc::clone(&secrecy), clock);
+        let janitor = AbortOnDropHandle::new(tokio::spawn(work));
         Self(Arc::new(Inner {
             catalog,
             lifecycle,
             executor,
             own,
+            secrecy,
             janitor: Mutex::new(Some(janitor)),
             #[cfg(feature = "sqlite")]
             control: Mutex::default(),
@@ -82,6 +91,11 @@ impl Oneiric {
     /// The components in service.
     pub fn lifecycle(&self) -> &Lifecycle {
         &self.0.lifecycle
+    }
+
+    /// The settings, and the chain that their secrets come from.
+    pub(crate) fn secrecy(&self) -> &FromSettings {
+        &self.0.secrecy
     }
 
     /// What the manifests say.

@@ -13,6 +13,7 @@ use crate::catalog::{Catalog, Own};
 use crate::error::Error;
 use crate::oneiric::Oneiric;
 use crate::run_log::together;
+use crate::secrets::FromSettings;
 
 /// An orchestrator whose manifests are read and whose store is not open yet: what is wrong with a
 /// workflow can be found before anything is created.
@@ -21,6 +22,7 @@ pub struct Loaded {
     pub(super) catalog: Catalog,
     pub(super) lifecycle: Lifecycle,
     pub(super) own: Own,
+    pub(super) secrecy: Arc<FromSettings>,
     pub(super) builder: Builder,
 }
 
@@ -43,7 +45,7 @@ impl Loaded {
     /// # Errors
     /// [`Error::Store`].
     pub async fn start(self) -> Result<Oneiric, Error> {
-        let Self { catalog, lifecycle, own, builder } = self;
+        let Self { catalog, lifecycle, own, secrecy, builder } = self;
         #[cfg(feature = "sqlite")]
         let state_dir = match &builder.store {
             Where::Folder(path) => Some(path.clone()),
@@ -79,9 +81,9 @@ impl Loaded {
             log: together(builder.logs.into_iter().chain(own_log).collect()),
             observer: builder.observer,
             boot,
-            max_parallel: builder.max_parallel,
+            max_parallel: builder.max_parallel.unwrap_or(secrecy.settings.execution.max_parallel).max(1),
         });
-        let oneiric = Oneiric::new(catalog, lifecycle, executor, own);
+        let oneiric = Oneiric::new(catalog, lifecycle, executor, own, secrecy);
         #[cfg(feature = "sqlite")]
         if let Some(state_dir) = state_dir {
             oneiric.listen(&state_dir);
