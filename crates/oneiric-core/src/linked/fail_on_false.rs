@@ -29,7 +29,7 @@ pub fn fail_on_false<T: Task>(task: T) -> FailOnFalse<T> {
 impl<T: Task> Task for FailOnFalse<T> {
     async fn run(&self, cx: TaskContext<'_>) -> Result<Payload, Fault> {
         let output = self.0.run(cx).await?;
-        if output.value() == &false {
+        if *output.value() == false {
             return Err(Fault::transient("returned-false", "the task returned false"));
         }
         Ok(output)
