@@ -63,7 +63,7 @@ pub(crate) fn ask(clients: Vec<Client>, request: &Request, limit: Duration) -> V
             .filter_map(|(path, asking)| {
                 let answer = match asking.join().expect("asking does not panic") {
                     Err(error) if ended(&error, request) => return None,
-                    answer => answer.map_err(|error| refused(&error)),
+                    answer => answer.map_err(|error| refused(&error, limit)),
                 };
                 Some(Told { path, answer: answer.and_then(done) })
             })
@@ -81,7 +81,11 @@ fn done(answer: Answer) -> Result<Answer, Failure> {
                 None => failure,
             })
         }
-        Answer::Status(_) | Answer::Health(_) | Answer::Swapped(_) => Ok(answer),
+        Answer::Status(_)
+        | Answer::Health(_)
+        | Answer::Swapped(_)
+        | Answer::Secrets { .. }
+        | Answer::Rotated { .. } => Ok(answer),
     }
 }
 
@@ -99,10 +103,18 @@ fn ended(error: &ControlError, request: &Request) -> bool {
     gone && !matches!(request, Request::Swap { .. })
 }
 
-fn refused(error: &ControlError) -> Failure {
+fn refused(error: &ControlError, limit: Duration) -> Failure {
     match error {
+        ControlError::Gone { path, source }
+            if matches!(source.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) =>
+        {
+            let (path, limit) = (path.display(), limit.as_secs());
+            let message = format!("the process behind {path} did not answer within {limit} seconds");
+            Failure::said(Code::Execution, message)
+                .help("it may be suspended or overloaded; `oneiric status` tells when it answers again")
+        }
         ControlError::Gone { .. } => Failure::said(Code::Execution, error.to_string())
-            .help("it may be suspended or overloaded; `oneiric status` tells when it answers again"),
+            .help("whether it did what was asked is not known; `oneiric status` tells"),
         ControlError::Unreadable { .. } => Failure::said(Code::Protocol, error.to_string())
             .help("use the `oneiric` of the same version as the process"),
     }
@@ -128,6 +140,8 @@ pub(crate) fn misfit(answer: &Answer) -> Failure {
         Answer::Status(_) => "a status",
         Answer::Health(_) => "health",
         Answer::Swapped(_) => "a swap",
+        Answer::Secrets { .. } => "secrets",
+        Answer::Rotated { .. } => "a rotation",
         Answer::Refused { .. } => "a refusal",
     };
     Failure::said(Code::Protocol, format!("a live process answered another question with {what}"))

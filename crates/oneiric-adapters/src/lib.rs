@@ -1,4 +1,5 @@
-//! Backends of Oneiric, one feature each. So far: the component runtimes.
+//! Backends of Oneiric, one feature each. So far: the component runtimes, and with
+//! feature `secrets` the stores of secrets ([`secrets`]).
 //!
 //! | feature   | runtime             | factories                                                |
 //! |-----------|---------------------|----------------------------------------------------------|
@@ -34,6 +35,8 @@ pub mod builtin;
 pub mod exec;
 mod limits;
 mod parts;
+#[cfg(feature = "secrets")]
+pub mod secrets;
 
 pub use limits::Limits;
 pub use parts::{Parts, enabled};

@@ -76,6 +76,21 @@ impl SettingsSource for NoSettings {
     }
 }
 
+/// Settings from a function of the candidate. Nothing in them is taken for a secret.
+#[async_trait]
+impl<F> SettingsSource for F
+where
+    F: Fn(&Descriptor) -> Map<String, Value> + Send + Sync,
+{
+    async fn settings(&self, descriptor: &Descriptor) -> Result<Map<String, Value>, Fault> {
+        Ok(self(descriptor))
+    }
+
+    fn masked(&self, descriptor: &Descriptor) -> Map<String, Value> {
+        self(descriptor)
+    }
+}
+
 /// What a lifecycle is made of.
 pub struct Parts {
     /// The candidates.

@@ -20,11 +20,12 @@ mod oneiric;
 mod read;
 mod request;
 mod run_log;
+mod secrets;
 mod state_dir;
 mod status;
 mod system;
 
-pub use builder::{Builder, DEFAULT_MAX_PARALLEL, Loaded};
+pub use builder::{Builder, Loaded};
 pub use bundle::{Bundle, ManifestFile};
 pub use catalog::{Catalog, Workflow};
 pub use error::{Error, Kind};
@@ -32,8 +33,9 @@ pub use oneiric::Oneiric;
 pub use read::read_manifest;
 pub use request::{RunOptions, RunRequest};
 pub use run_log::{LOGS, LogLine, MAX_LOG_BYTES, RunLog, read_log};
+pub use secrets::Rotated;
 #[cfg(feature = "sqlite")]
 pub use state_dir::open_store;
 pub use state_dir::{DATABASE, DEFAULT_STATE_DIR};
 pub use status::{Answered, ComponentStatus, InstanceState, Shadowed, component_statuses};
-pub use system::{SystemClock, SystemEnvironment, SystemRng};
+pub use system::{SystemClock, SystemEnvironment, SystemFiles, SystemRng};

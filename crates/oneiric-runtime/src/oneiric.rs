@@ -6,18 +6,23 @@ use std::time::Duration;
 use oneiric_core::{Lifecycle, RunId};
 use oneiric_dag::{Executor, Launch, Program, RunHandle};
 use oneiric_store::{Batch, Claim, Op, RunRecord, Store, UnknownNodes};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::bind;
 use crate::bundle::Bundle;
 use crate::catalog::{Catalog, Own};
 use crate::error::Error;
 use crate::request::{RunOptions, RunRequest};
-use tokio::task::JoinHandle;
+use crate::secrets::{self, FromSettings};
 
 /// The most runs that one recovery takes at a time.
 const RECOVERY_PAGE: usize = 256;
 
 /// The live orchestrator. A clone is the same one.
+///
+/// [`Oneiric::shutdown`] is how it ends. Where the last clone is only dropped, nothing of it stays
+/// behind but the runs under way, which go on for as long as the tokio runtime does; components are
+/// dropped without being stopped.
 #[derive(Debug, Clone)]
 pub struct Oneiric(Arc<Inner>);
 
@@ -28,22 +33,31 @@ struct Inner {
     executor: Executor,
     // For catalogs that are read back from the store.
     own: Own,
-    // Puts down instances that a swap left in use; ended by the shutdown.
-    janitor: Mutex<Option<JoinHandle<()>>>,
+    secrecy: Arc<FromSettings>,
+    // Puts down instances that a swap left in use; ended by the shutdown, or with the last clone.
+    janitor: Mutex<Option<AbortOnDropHandle<()>>>,
     #[cfg(feature = "sqlite")]
     control: Mutex<Option<crate::control::Server>>,
 }
 
 impl Oneiric {
     /// Must be called inside of a tokio runtime.
-    pub(crate) fn new(catalog: Catalog, lifecycle: Lifecycle, executor: Executor, own: Own) -> Self {
-        let tended = lifecycle.clone();
-        let janitor = tokio::spawn(async move { tended.tend().await });
+    pub(crate) fn new(
+        catalog: Catalog,
+        lifecycle: Lifecycle,
+        executor: Executor,
+        own: Own,
+        secrecy: Arc<FromSettings>,
+    ) -> Self {
+        let clock = Arc::clone(&executor.parts().clock);
+        let work = secrets::housekeeping(lifecycle.clone(), Arc::clone(&secrecy), clock);
+        let janitor = AbortOnDropHandle::new(tokio::spawn(work));
         Self(Arc::new(Inner {
             catalog,
             lifecycle,
             executor,
             own,
+            secrecy,
             janitor: Mutex::new(Some(janitor)),
             #[cfg(feature = "sqlite")]
             control: Mutex::default(),
@@ -77,6 +91,11 @@ impl Oneiric {
     /// The components in service.
     pub fn lifecycle(&self) -> &Lifecycle {
         &self.0.lifecycle
+    }
+
+    /// The settings, and the chain that their secrets come from.
+    pub(crate) fn secrecy(&self) -> &FromSettings {
+        &self.0.secrecy
     }
 
     /// What the manifests say.

@@ -2,10 +2,24 @@
 
 use std::time::Duration;
 
+use oneiric_core::id::IdError;
 use oneiric_core::{Key, Payload, Provider, RunId};
 use serde::{Deserialize, Serialize};
 
+use crate::error::Error;
+
 /// A wish to run a workflow. Only the workflow is necessary.
+///
+/// ```
+/// use oneiric_runtime::RunRequest;
+///
+/// #[derive(serde::Serialize)]
+/// struct Order { item: &'static str }
+///
+/// let request = RunRequest::of("order", &Order { item: "tea" })?;
+/// assert_eq!(request.input.value()["item"], "tea");
+/// # Ok::<(), oneiric_runtime::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct RunRequest {
     /// Which workflow.
@@ -33,6 +47,20 @@ impl RunRequest {
             trigger: "cli".to_owned(),
             options: RunOptions::default(),
         }
+    }
+
+    /// A request with an input of a type of your own; `&()` for none.
+    ///
+    /// # Errors
+    /// [`Error::Name`] where the key is none, [`Error::Shape`] for an input that JSON cannot hold.
+    pub fn of<T: Serialize + ?Sized>(
+        workflow: impl TryInto<Key, Error: Into<IdError>>,
+        input: &T,
+    ) -> Result<Self, Error> {
+        let workflow = workflow.try_into().map_err(Into::into)?;
+        let input = Payload::of(input)
+            .map_err(|source| Error::Shape { what: format!("the input of `{workflow}`"), source })?;
+        Ok(Self { input, ..Self::new(workflow) })
     }
 }
 

@@ -12,4 +12,5 @@ mod exec_groups;
 mod exec_loading;
 mod exec_stops;
 mod process;
+mod secrets;
 mod support;

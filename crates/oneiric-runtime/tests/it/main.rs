@@ -6,4 +6,5 @@ mod crash;
 mod embed;
 mod errors;
 mod exec;
+mod secrets;
 mod support;

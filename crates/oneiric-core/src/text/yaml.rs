@@ -8,12 +8,12 @@ use std::collections::HashMap;
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Tag};
 
 use super::problem::Span;
-use super::read::{Reader, duplicate, too_deep, too_many_values};
+use super::reader::{Reader, duplicate, too_deep, too_many_values};
 use super::tree::{Name, Pairs, Tree, Value};
 use super::{MAX_DEPTH, MAX_VALUES};
 
 /// Reads a text; `None` where the reader was told what is wrong.
-pub(super) fn read<'t>(reader: &mut Reader<'t>) -> Option<Tree<'t>> {
+pub(crate) fn read<'t>(reader: &mut Reader<'t>) -> Option<Tree<'t>> {
     let options = granit_parser::options! {
         flow_nesting_limit: MAX_DEPTH,
         block_nesting_limit: MAX_DEPTH,
@@ -73,7 +73,7 @@ impl<'t> Build<'_, 't> {
             Event::DocumentStart(..) => {
                 self.documents += 1;
                 if self.documents > 1 {
-                    let help = Some("a manifest is one document".to_owned());
+                    let help = Some("a file is one document".to_owned());
                     self.reader.problem(span, "a second document starts here", help);
                     return None;
                 }

@@ -2,7 +2,7 @@
 
 use serde::de::IgnoredAny;
 
-/// A format that a manifest can be written in.
+/// A format that a file can be written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Format {
     /// YAML 1.2 with the core schema: `no` is text, `010` is refused.

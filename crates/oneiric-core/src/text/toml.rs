@@ -4,12 +4,12 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::problem::Span;
-use super::read::{Reader, duplicate, short, too_deep, too_large, too_many_values};
+use super::reader::{Reader, duplicate, short, too_deep, too_large, too_many_values};
 use super::tree::{Name, Tree, Value};
 use super::{MAX_DEPTH, MAX_TOML_BYTES, MAX_VALUES};
 
 /// Reads a text; `None` where the reader was told what is wrong.
-pub(super) fn read<'t>(reader: &mut Reader<'t>) -> Option<Tree<'t>> {
+pub(crate) fn read<'t>(reader: &mut Reader<'t>) -> Option<Tree<'t>> {
     let text = reader.text();
     if text.len() > MAX_TOML_BYTES {
         let message = format!("{} bytes of TOML, at most {MAX_TOML_BYTES} are allowed", text.len());

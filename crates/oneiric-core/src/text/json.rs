@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use serde::de::IgnoredAny;
 
 use super::problem::Span;
-use super::read::{Reader, duplicate, too_deep, too_large, too_many_values};
+use super::reader::{Reader, duplicate, too_deep, too_large, too_many_values};
 use super::tree::{Name, Pairs, Tree, Value};
 use super::{MAX_DEPTH, MAX_VALUES};
 
 /// Reads a text; `None` where the reader was told what is wrong.
-pub(super) fn read<'t>(reader: &mut Reader<'t>) -> Option<Tree<'t>> {
+pub(crate) fn read<'t>(reader: &mut Reader<'t>) -> Option<Tree<'t>> {
     let text = reader.text();
     if let Err(error) = serde_json::from_str::<IgnoredAny>(text) {
         let offset = offset(text, error.line(), error.column());

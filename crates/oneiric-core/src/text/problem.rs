@@ -26,7 +26,7 @@ impl PartialEq for Position {
 pub struct Place {
     /// The name that the caller gave the text.
     pub file: Arc<str>,
-    /// Counted from 1.
+    /// Counted from 1; 0 where the source has no lines, such as a variable.
     pub line: u32,
     /// Characters, counted from 1.
     pub column: u32,
@@ -58,6 +58,9 @@ impl Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.line == 0 {
+            return f.write_str(&self.file);
+        }
         write!(f, "{}:{}:{}", self.file, self.line, self.column)
     }
 }
@@ -80,7 +83,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// The file is not a manifest: everything that is wrong with it, sorted by place.
+/// A file is not what it must be: everything that is wrong with it, sorted by place.
 ///
 /// Prints one problem per line as `file:line:column: message (help)`. Trying again cannot help.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,13 +120,13 @@ impl fmt::Display for OneLine<'_> {
 
 /// A stretch of the text being read, in bytes.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Span {
-    pub(super) offset: u32,
-    pub(super) length: u32,
+pub(crate) struct Span {
+    pub(crate) offset: u32,
+    pub(crate) length: u32,
 }
 
 impl Span {
-    pub(super) fn new(start: usize, end: usize) -> Self {
+    pub(crate) fn new(start: usize, end: usize) -> Self {
         Self { offset: small(start), length: small(end.saturating_sub(start)) }
     }
 }
@@ -131,7 +134,7 @@ impl Span {
 /// Finds line and column of a byte. A mark every few bytes rather than one per line, so that a file of
 /// one long line is not scanned from its start for every value.
 #[derive(Debug)]
-pub(super) struct Lines<'t> {
+pub(crate) struct Lines<'t> {
     text: &'t str,
     marks: Vec<(u32, u32)>,
 }
@@ -140,7 +143,7 @@ impl<'t> Lines<'t> {
     /// Costs 8 bytes of marks per 256 bytes of text.
     const STEP: usize = 256;
 
-    pub(super) fn new(text: &'t str) -> Self {
+    pub(crate) fn new(text: &'t str) -> Self {
         let mut marks = Vec::with_capacity(text.len() / Self::STEP + 1);
         let mut at = (1, 1);
         for chunk in text.as_bytes().chunks(Self::STEP) {
@@ -151,18 +154,18 @@ impl<'t> Lines<'t> {
     }
 
     /// The text itself.
-    pub(super) fn text(&self) -> &'t str {
+    pub(crate) fn text(&self) -> &'t str {
         self.text
     }
 
     /// What stands in a span.
-    pub(super) fn slice(&self, span: Span) -> &'t str {
+    pub(crate) fn slice(&self, span: Span) -> &'t str {
         let start = span.offset as usize;
         self.text.get(start..start + span.length as usize).unwrap_or_default()
     }
 
     /// The position of a byte; past the end it is that of the end.
-    pub(super) fn position(&self, offset: u32) -> Position {
+    pub(crate) fn position(&self, offset: u32) -> Position {
         let offset = (offset as usize).min(self.text.len());
         let mark = offset / Self::STEP;
         let Some(&at) = self.marks.get(mark).or(self.marks.last()) else {
@@ -183,7 +186,7 @@ fn step((line, column): (u32, u32), byte: &u8) -> (u32, u32) {
 }
 
 /// The byte at which a line and column (in characters) stand; the end of the text where they do not.
-pub(super) fn offset_of(text: &str, line: u32, column: u32) -> usize {
+pub(crate) fn offset_of(text: &str, line: u32, column: u32) -> usize {
     let mut at = (1, 1);
     for (offset, byte) in text.bytes().enumerate() {
         if text.is_char_boundary(offset) && (at == (line, column) || at.0 > line) {

@@ -8,17 +8,17 @@ use serde_json::Number;
 
 use super::problem::Span;
 
-/// A value and where it stands. Boxed slices rather than vectors: a manifest is read once and a spare
+/// A value and where it stands. Boxed slices rather than vectors: a file is read once and a spare
 /// capacity of four per small mapping would triple it.
 #[derive(Debug, Clone)]
-pub(super) struct Tree<'t> {
-    pub(super) span: Span,
-    pub(super) value: Value<'t>,
+pub(crate) struct Tree<'t> {
+    pub(crate) span: Span,
+    pub(crate) value: Value<'t>,
 }
 
 /// A JSON value; mappings keep the order in which they were written.
 #[derive(Debug, Clone)]
-pub(super) enum Value<'t> {
+pub(crate) enum Value<'t> {
     Null,
     Bool(bool),
     Number(Number),
@@ -29,14 +29,14 @@ pub(super) enum Value<'t> {
 
 /// The key of a mapping.
 #[derive(Debug, Clone)]
-pub(super) struct Name<'t> {
-    pub(super) span: Span,
-    pub(super) text: Cow<'t, str>,
+pub(crate) struct Name<'t> {
+    pub(crate) span: Span,
+    pub(crate) text: Cow<'t, str>,
 }
 
 impl<'t> Value<'t> {
     /// A whole number or a finite float; `None` for what JSON cannot say.
-    pub(super) fn number(text: &str) -> Option<Self> {
+    pub(crate) fn number(text: &str) -> Option<Self> {
         if text.contains(['.', 'e', 'E']) {
             return Number::from_f64(text.parse().ok()?).map(Value::Number);
         }
@@ -45,7 +45,7 @@ impl<'t> Value<'t> {
     }
 
     /// What it is, for messages.
-    pub(super) fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         match self {
             Value::Null => "nothing",
             Value::Bool(_) => "a truth value",
@@ -59,7 +59,7 @@ impl<'t> Value<'t> {
 
 impl<'t> Tree<'t> {
     /// The value without places.
-    pub(super) fn into_json(self) -> serde_json::Value {
+    pub(crate) fn into_json(self) -> serde_json::Value {
         match self.value {
             Value::Null => serde_json::Value::Null,
             Value::Bool(value) => serde_json::Value::Bool(value),
@@ -73,7 +73,7 @@ impl<'t> Tree<'t> {
     }
 
     /// How many values this is, itself included, and how many levels it is tall, itself not counted.
-    pub(super) fn size(&self) -> (usize, usize) {
+    pub(crate) fn size(&self) -> (usize, usize) {
         let below = |sizes: &mut dyn Iterator<Item = (usize, usize)>| {
             sizes.fold((1, 0), |(values, height), (more, taller)| (values + more, height.max(taller + 1)))
         };
@@ -85,7 +85,7 @@ impl<'t> Tree<'t> {
     }
 
     /// Moves this value and all below it to one place: a copy stands where it was asked for.
-    pub(super) fn stand_at(&mut self, span: Span) {
+    pub(crate) fn stand_at(&mut self, span: Span) {
         self.span = span;
         match &mut self.value {
             Value::List(items) => items.iter_mut().for_each(|item| item.stand_at(span)),
@@ -98,7 +98,7 @@ impl<'t> Tree<'t> {
     }
 
     /// Sorts all mappings by key, by code point as Python does.
-    pub(super) fn sort(&mut self) {
+    pub(crate) fn sort(&mut self) {
         match &mut self.value {
             Value::List(items) => items.iter_mut().for_each(Tree::sort),
             Value::Map(pairs) => {
@@ -112,7 +112,7 @@ impl<'t> Tree<'t> {
 
 /// A mapping that is being built and refuses a key that is there already.
 #[derive(Debug, Default)]
-pub(super) struct Pairs<'t> {
+pub(crate) struct Pairs<'t> {
     list: Vec<(Name<'t>, Tree<'t>)>,
     /// The keys of a large mapping; a small one is faster searched than hashed.
     index: HashSet<Cow<'t, str>>,
@@ -122,7 +122,7 @@ impl<'t> Pairs<'t> {
     const SMALL: usize = 16;
 
     /// Adds a pair, or gives the name back where it is taken.
-    pub(super) fn insert(&mut self, name: Name<'t>, tree: Tree<'t>) -> Result<(), Name<'t>> {
+    pub(crate) fn insert(&mut self, name: Name<'t>, tree: Tree<'t>) -> Result<(), Name<'t>> {
         if self.list.len() < Self::SMALL {
             if self.list.iter().any(|(taken, _)| taken.text == name.text) {
                 return Err(name);
@@ -139,7 +139,7 @@ impl<'t> Pairs<'t> {
         Ok(())
     }
 
-    pub(super) fn into_boxed_slice(self) -> Box<[(Name<'t>, Tree<'t>)]> {
+    pub(crate) fn into_boxed_slice(self) -> Box<[(Name<'t>, Tree<'t>)]> {
         self.list.into_boxed_slice()
     }
 }

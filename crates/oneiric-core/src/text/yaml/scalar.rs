@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use granit_parser::{ScalarStyle, Tag};
 use serde_json::Number;
 
-use super::super::read::{short, too_large};
+use super::super::reader::{short, too_large};
 use super::super::tree::Value;
 
 /// What is wrong with a scalar, and the help.
