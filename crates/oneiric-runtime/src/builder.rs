@@ -273,6 +273,6 @@ impl Loaded {
             boot,
             max_parallel: builder.max_parallel.unwrap_or(builder.settings.execution.max_parallel).max(1),
         });
-        Ok(Oneiric::new(catalog, binder, executor, linked))
+        Ok(Oneiric::new(catalog, binder, executor, linked, builder.settings))
     }
 }

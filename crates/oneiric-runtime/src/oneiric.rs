@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use oneiric_core::settings::Settings;
 use oneiric_core::{Key, RunId};
 use oneiric_dag::{Executor, Launch, Program, RunHandle};
 use oneiric_store::{Batch, Claim, Op, RunRecord, Store, UnknownNodes};
@@ -27,16 +28,28 @@ struct Inner {
     executor: Executor,
     // Tasks of the program itself, for catalogs that are read back from the store.
     linked: Vec<Key>,
+    settings: Settings,
 }
 
 impl Oneiric {
-    pub(crate) fn new(catalog: Catalog, binder: Binder, executor: Executor, linked: Vec<Key>) -> Self {
-        Self(Arc::new(Inner { catalog, binder, executor, linked }))
+    pub(crate) fn new(
+        catalog: Catalog,
+        binder: Binder,
+        executor: Executor,
+        linked: Vec<Key>,
+        settings: Settings,
+    ) -> Self {
+        Self(Arc::new(Inner { catalog, binder, executor, linked, settings }))
     }
 
     /// What the manifests say.
     pub fn catalog(&self) -> &Catalog {
         &self.0.catalog
+    }
+
+    /// The settings that it was built with.
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
     }
 
     /// Where everything durable goes.
@@ -153,6 +166,7 @@ impl Oneiric {
         let bundle = Bundle::load(self.store().as_ref(), record.id, record.bundle).await?;
         let mut catalog = Catalog::load(bundle)?;
         register_linked(&mut catalog, &self.0.linked);
+        catalog.select(&self.0.settings);
         self.0.binder.program(&catalog, &record.workflow, &options).await
     }
 

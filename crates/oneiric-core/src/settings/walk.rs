@@ -304,9 +304,7 @@ fn shown(field: &Field, tree: &Tree<'_>) -> String {
 
 fn help(field: &Field, tree: &Tree<'_>) -> Option<String> {
     match (&field.kind, &tree.value) {
-        (Kind::Text(_) | Kind::Choice(_), Value::Number(_) | Value::Bool(_)) => {
-            Some("put it in quotes".to_owned())
-        }
+        (Kind::Text(_), Value::Number(_) | Value::Bool(_)) => Some("put it in quotes".to_owned()),
         (Kind::Bool, Value::Text(_)) => Some("write true or false, without quotes".to_owned()),
         (Kind::Whole { .. } | Kind::Number { .. }, Value::Text(text)) if text.parse::<f64>().is_ok() => {
             Some("remove the quotes".to_owned())
