@@ -556,11 +556,26 @@ fn a_secret_is_seen_in_no_output_of_any_command() {
         "config show --config bad-text.yaml",
         "config show --config bad-type.toml",
         "config show --config twice.json",
+        "config show --config no-map.yaml",
+        "config show --config list.yaml",
+        "config show --config beside.yaml",
         "secrets list --set adapters.provider_settings.file.path=broken.yaml",
     ];
     home.file("bad-key.yaml", &format!("remote:\n  auth:\n    token: {CANARY}\n    tokn: {CANARY}\n"));
     home.file("bad-text.yaml", &format!("remote: {{auth: {{token: {CANARY}}}\n"));
     home.file("bad-type.toml", &format!("[secrets.inline]\na = '{CANARY}'\nb = ['{CANARY}']\n"));
+    home.file(
+        "no-map.yaml",
+        &format!("secrets:\n  inline: {CANARY}\nremote: {{auth: [{CANARY}]}}\nadapters: {CANARY}\n"),
+    );
+    home.file("list.yaml", &format!("{CANARY}\n"));
+    home.file(
+        "beside.yaml",
+        &format!(
+            "adapters: {{provider_settings: {{p: {{\n  list: [{{password: {CANARY}}}],\n  url: 'x://u:{CANARY}@h'}}}}}}\n\
+             wrong: 1\nremote: {{manifest_url: 'https://u:{CANARY}@h'}}\n"
+        ),
+    );
     let twice = format!("{{\"remote\": {{\"auth\": {{\"token\": \"{CANARY}\", \"token\": \"{CANARY}\"}}}}}}");
     home.file("twice.json", &twice);
     let broken = home.file("broken.yaml", &format!("from-file: [{CANARY}\n"));
