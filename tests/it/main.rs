@@ -11,5 +11,6 @@ mod killing;
 mod live;
 mod release;
 mod resume;
+mod settings;
 mod support;
 mod wall;

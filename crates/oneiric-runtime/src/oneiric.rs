@@ -232,7 +232,8 @@ impl Oneiric {
             return bind::program(&self.0.lifecycle, &self.0.catalog, &record.workflow, &options).await;
         }
         let bundle = Bundle::load(self.store().as_ref(), record.id, record.bundle).await?;
-        let catalog = Catalog::load_beside(&self.0.own, bundle)?;
+        let mut catalog = Catalog::load_beside(&self.0.own, bundle)?;
+        catalog.select(&self.0.secrecy.settings);
         bind::program(&self.0.lifecycle, &catalog, &record.workflow, &options).await
     }
 

@@ -4,6 +4,8 @@ mod human;
 mod trial;
 
 use oneiric_core::lifecycle::{Status, Summary};
+use oneiric_core::secret::Status as SecretsStatus;
+use oneiric_core::settings::Profile;
 use oneiric_runtime::control::{Answer, Probed, Request};
 use serde::Serialize;
 use serde_json::Value;
@@ -16,13 +18,17 @@ use crate::known::Known;
 use crate::peers::{self, Process};
 use crate::session::{self, Session};
 
-/// Upstream's shape: `{"lifecycle":[...],"lifecycle_summary":{...},"runtime":null,"processes":[...]}`.
+/// Upstream's shape: `{"lifecycle":[...],"lifecycle_summary":{...},"runtime":null,"profile":{...},
+/// "secrets":{...},"processes":[...]}`. Profile and secrets are those of the settings that this command
+/// sees.
 #[derive(Serialize)]
 struct Report<'a> {
     lifecycle: Vec<Line<'a>>,
     lifecycle_summary: Summary,
     // Of an orchestrator that runs for long; there is none yet.
     runtime: Option<Value>,
+    profile: Profile,
+    secrets: SecretsStatus,
     processes: &'a [Process],
 }
 
@@ -59,7 +65,7 @@ struct Health {
 
 /// Shows it.
 pub(super) fn health(session: &mut Session, args: &HealthArgs) -> Result<Code, Failure> {
-    let (mut health, failures) = of_processes(session, args);
+    let (mut health, failures) = of_processes(session, args)?;
     if health.processes.is_empty() && failures.is_empty() {
         if args.probe {
             health = trial::tried(session, args)?;
@@ -74,9 +80,11 @@ pub(super) fn health(session: &mut Session, args: &HealthArgs) -> Result<Code, F
         lifecycle: health.rows.iter().map(|row| Line::new(row, args.probe)).collect(),
         lifecycle_summary: health.summary.clone(),
         runtime: None,
+        profile: session.settings()?.settings.profile.clone(),
+        secrets: session.secrets()?.status(),
         processes: &health.processes,
     };
-    let state_dir = session.state_dir();
+    let state_dir = session.state_dir()?;
     session
         .screen
         .emit(&report, |screen| human::print(screen, &health, args.probe, &state_dir, session::now()))?;
@@ -96,11 +104,11 @@ impl<'a> Line<'a> {
 }
 
 /// What the live processes say, and why some say nothing.
-fn of_processes(session: &Session, args: &HealthArgs) -> (Health, Vec<Failure>) {
+fn of_processes(session: &Session, args: &HealthArgs) -> Result<(Health, Vec<Failure>), Failure> {
     let (domain, key) = (args.domain.clone(), args.key.clone());
     let request = Request::Health { domain, key, probe: args.probe };
     let (mut processes, mut rows, mut failures) = (Vec::new(), Vec::new(), Vec::new());
-    for told in peers::tell(&session.state_dir(), &request) {
+    for told in peers::tell(&session.state_dir()?, &request) {
         match told.answer {
             Ok(Answer::Health(health)) => {
                 processes.push(Process::new(health.pid, health.started_at));
@@ -120,7 +128,7 @@ fn of_processes(session: &Session, args: &HealthArgs) -> (Health, Vec<Failure>) 
         name(a).cmp(&name(b))
     });
     let summary = Summary::of(rows.iter().map(|row: &Row| &row.probed.status));
-    (Health { processes, rows, summary, tried: false }, failures)
+    Ok((Health { processes, rows, summary, tried: false }, failures))
 }
 
 /// That the live processes know what was asked for, although nobody asked for it in them yet.
@@ -129,7 +137,7 @@ fn known_there(session: &Session, args: &HealthArgs) -> Result<(), Failure> {
         return Ok(());
     }
     let request = Request::Status { domain: None, key: None };
-    let answers: Vec<_> = peers::tell(&session.state_dir(), &request)
+    let answers: Vec<_> = peers::tell(&session.state_dir()?, &request)
         .into_iter()
         .filter_map(|told| match told.answer {
             Ok(Answer::Status(status)) => Some(status),

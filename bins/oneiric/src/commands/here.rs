@@ -7,7 +7,7 @@ use oneiric_runtime::Oneiric;
 use super::conduct::on_workers;
 use crate::exit::Code;
 use crate::failure::Failure;
-use crate::session::Session;
+use crate::session::{Session, warn_of_unmet};
 use crate::signals::Signals;
 
 /// How long components may take to stop, as long as those of a run.
@@ -20,6 +20,7 @@ pub(super) fn here<T>(
     work: impl AsyncFnOnce(&Oneiric) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let loaded = session.load()?;
+    warn_of_unmet(loaded.catalog().registry());
     on_workers(async move {
         let mut signals = Signals::catch()
             .map_err(|error| Failure::said(Code::Execution, format!("cannot catch signals: {error}")))?;

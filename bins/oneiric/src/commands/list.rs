@@ -2,6 +2,7 @@
 
 use std::io::{self, Write as _};
 
+use oneiric_core::resolver::UnmetSelection;
 use oneiric_core::{Candidate, Domain};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -14,12 +15,35 @@ use crate::output::Screen;
 use crate::output::palette::Tone;
 use crate::session::Session;
 
-/// `{"domain":"task","active":[...],"shadowed":[...]}`; `domain` is null where all are listed.
+/// `{"domain":"task","active":[...],"shadowed":[...],"unmet_selections":[]}`; `domain` is null where all are
+/// listed.
 #[derive(Serialize)]
 struct Listing<'a> {
     domain: Option<&'a Domain>,
     active: Vec<Line<'a>>,
     shadowed: Vec<Line<'a>>,
+    /// Selections that no candidate meets.
+    unmet_selections: Vec<Unmet<'a>>,
+}
+
+/// A selection that no candidate meets, and the providers that there are.
+#[derive(Serialize)]
+struct Unmet<'a> {
+    domain: &'a str,
+    key: &'a str,
+    provider: &'a str,
+    known: Vec<&'a str>,
+}
+
+impl<'a> Unmet<'a> {
+    fn of(unmet: UnmetSelection<'a>) -> Self {
+        Self {
+            domain: unmet.domain.name(),
+            key: unmet.key.as_str(),
+            provider: unmet.provider.as_str(),
+            known: unmet.known.into_iter().map(|provider| provider.as_str()).collect(),
+        }
+    }
 }
 
 /// One candidate. `place` is the file it came from.
@@ -71,6 +95,11 @@ pub(super) fn list(session: &mut Session, args: &ListArgs) -> Result<Code, Failu
         domain: args.domain.as_ref(),
         active: domains.iter().flat_map(|domain| registry.active(domain)).map(Line::of).collect(),
         shadowed: domains.iter().flat_map(|domain| registry.shadowed(domain)).map(Line::of).collect(),
+        unmet_selections: registry
+            .unmet_selections()
+            .filter(|unmet| args.domain.as_ref().is_none_or(|domain| domain == unmet.domain))
+            .map(Unmet::of)
+            .collect(),
     };
     session.screen.emit(&listing, |screen| {
         if domains.is_empty() {

@@ -122,7 +122,7 @@ fn factories(runtime: &dyn ComponentRuntime) -> Vec<String> {
 /// Lists them.
 pub(super) fn plugins(session: &mut Session) -> Result<Code, Failure> {
     let catalog = session.catalog()?;
-    let mut entries: Vec<_> = session.runtimes().iter().map(|runtime| Entry::of(runtime.as_ref())).collect();
+    let mut entries: Vec<_> = Session::runtimes().iter().map(|runtime| Entry::of(runtime.as_ref())).collect();
     entries.push(Entry::linked(catalog.registry()));
     let registered = entries.iter().map(|entry| entry.registered_candidates).sum();
     let report = Report { groups: [GROUP], registered, entries, errors: [] };

@@ -48,7 +48,7 @@ pub(super) fn status(session: &mut Session, args: &StatusArgs) -> Result<Code, F
             && args.key.as_ref().is_none_or(|key| row.component.key == *key)
     });
     let report = json::Report::new(&standing, args);
-    let state_dir = session.state_dir();
+    let state_dir = session.state_dir()?;
     session
         .screen
         .emit(&report, |screen| human::print(screen, &standing, args.shadowed, &state_dir, session::now()))?;
@@ -58,7 +58,7 @@ pub(super) fn status(session: &mut Session, args: &StatusArgs) -> Result<Code, F
 /// Of the live processes; of manifests and settings where there is none.
 fn standing(session: &Session) -> Result<(Standing, Vec<Failure>), Failure> {
     let (mut processes, mut rows, mut failures) = (Vec::new(), Vec::new(), Vec::new());
-    for told in peers::tell(&session.state_dir(), &Request::Status { domain: None, key: None }) {
+    for told in peers::tell(&session.state_dir()?, &Request::Status { domain: None, key: None }) {
         match told.answer {
             Ok(Answer::Status(status)) => {
                 let pid = Some(status.pid);

@@ -56,7 +56,7 @@ struct Tried {
 /// Swaps it. Exits as the gravest refusal says.
 pub(super) fn swap(session: &mut Session, args: &SwapArgs) -> Result<Code, Failure> {
     let (key, setting) = (args.key.key(), setting(&args.domain, args.key.key()));
-    let mut done = elsewhere::swapped(&session.state_dir(), args)?;
+    let mut done = elsewhere::swapped(&session.state_dir()?, args)?;
     let tried = match &done {
         Some(_) => None,
         None => Some(tried(session, args)?),
@@ -67,7 +67,7 @@ pub(super) fn swap(session: &mut Session, args: &SwapArgs) -> Result<Code, Failu
     };
     let (domain, tried) = (&args.domain, tried.as_ref());
     let report = Report { domain, key, swapped, refused: &refused, tried, setting: &setting };
-    let state_dir = session.state_dir();
+    let state_dir = session.state_dir()?;
     session.screen.emit(&report, |screen| {
         for done in swapped {
             line(screen, done)?;

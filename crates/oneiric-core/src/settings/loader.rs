@@ -22,7 +22,6 @@ use crate::Environment;
 use crate::nearest::nearest;
 
 /// Loads settings; see [`super`].
-#[derive(Debug)]
 pub struct Loader<'a> {
     project: String,
     environment: &'a dyn Environment,
@@ -33,6 +32,18 @@ pub struct Loader<'a> {
     options: Vec<String>,
     typed: Vec<(String, Value)>,
     sections: BTreeMap<String, Section>,
+}
+
+/// What was set may be a secret and is not printed.
+impl fmt::Debug for Loader<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loader")
+            .field("project", &self.project)
+            .field("base", &self.base)
+            .field("explicit", &self.explicit)
+            .field("profile", &self.profile)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A section that the program adds.
@@ -122,7 +133,7 @@ impl<'a> Loader<'a> {
         self
     }
 
-    /// `PATH=VALUE` (`--set`); the type of the key decides what the text means. May be repeated, a later
+    /// `KEY=VALUE` (`--set`); the type of the key decides what the text means. May be repeated, a later
     /// one wins.
     #[must_use]
     pub fn set(mut self, option: impl Into<String>) -> Self {

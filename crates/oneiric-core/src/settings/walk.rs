@@ -92,7 +92,7 @@ impl<'s> Walk<'s> {
             (_, Value::Null) if field.nullable => self.take(field, serde_json::Value::Null, tree.span),
             (_, value) => {
                 let tree = Tree { span: tree.span, value };
-                if field.secret {
+                if field.guards_secrets() || is_telling("", &tree) {
                     self.hide(&tree);
                 }
                 if let Some(value) = self.plain(field, &tree) {
@@ -106,13 +106,14 @@ impl<'s> Walk<'s> {
     /// secret stays whole.
     fn any(&mut self, tree: Tree<'_>, secret: bool) {
         let span = tree.span;
-        let secret = secret || self.at.names().last().is_some_and(|name| mask::is_secret_name(name));
         match tree.value {
             Value::Map(pairs) if !pairs.is_empty() => {
-                let json = Tree { span, value: Value::Map(pairs.clone()) }.into_json();
-                if SecretRef::of(&json).is_some() {
-                    self.found.push(Found { path: self.at.clone(), value: json, span, alias: false });
-                    return;
+                if pairs.len() <= 2 {
+                    let json = Tree { span, value: Value::Map(pairs.clone()) }.into_json();
+                    if SecretRef::of(&json).is_some() {
+                        self.found.push(Found { path: self.at.clone(), value: json, span, alias: false });
+                        return;
+                    }
                 }
                 for (name, tree) in pairs {
                     self.at.push(name.text.as_ref());
@@ -122,7 +123,7 @@ impl<'s> Walk<'s> {
             }
             value => {
                 let tree = Tree { span, value };
-                if secret {
+                if secret || is_telling(self.at.names().last().map_or("", String::as_str), &tree) {
                     self.hide(&tree);
                 }
                 if self.found.len() < MAX_KEYS {
@@ -287,10 +288,16 @@ pub(super) fn tidy_number(value: f64) -> serde_json::Value {
     if value.fract() == 0.0 && value.abs() < EXACT { (value as i64).into() } else { value.into() }
 }
 
-/// A value for a message; a secret by its kind only.
+/// Whether a value looks like a secret under this name, or holds something that does.
+fn is_telling(name: &str, tree: &Tree<'_>) -> bool {
+    let json = tree.clone().into_json();
+    mask::value(name, &json) != json
+}
+
+/// A value for a message; what is or holds a secret by its kind only.
 fn shown(field: &Field, tree: &Tree<'_>) -> String {
     match &tree.value {
-        other if field.secret => other.kind().to_owned(),
+        other if field.guards_secrets() || is_telling("", tree) => other.kind().to_owned(),
         Value::Text(text) if text.is_empty() => "nothing".to_owned(),
         Value::Text(text) => format!("the text `{}`", short(text)),
         Value::Bool(value) => format!("`{value}`"),
@@ -304,9 +311,7 @@ fn shown(field: &Field, tree: &Tree<'_>) -> String {
 
 fn help(field: &Field, tree: &Tree<'_>) -> Option<String> {
     match (&field.kind, &tree.value) {
-        (Kind::Text(_) | Kind::Choice(_), Value::Number(_) | Value::Bool(_)) => {
-            Some("put it in quotes".to_owned())
-        }
+        (Kind::Text(_), Value::Number(_) | Value::Bool(_)) => Some("put it in quotes".to_owned()),
         (Kind::Bool, Value::Text(_)) => Some("write true or false, without quotes".to_owned()),
         (Kind::Whole { .. } | Kind::Number { .. }, Value::Text(text)) if text.parse::<f64>().is_ok() => {
             Some("remove the quotes".to_owned())

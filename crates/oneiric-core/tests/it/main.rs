@@ -1,4 +1,7 @@
 //! The public API of the crate, as its users see it.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
 
+#[cfg(feature = "settings")]
+mod configuration;
+#[cfg(feature = "manifest")]
 mod schema;
