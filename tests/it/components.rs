@@ -138,6 +138,32 @@ fn without_a_live_process_a_swap_is_tried_out_and_says_how_to_select_it() {
 }
 
 #[test]
+fn a_selection_of_the_settings_is_seen_and_one_that_nobody_meets_is_told() {
+    let shop = Shop::new();
+    let status = |provider: &str| {
+        let set = format!("tasks.selections.shop.charge={provider}");
+        let arguments =
+            ["--manifest", "shop.yaml", "status", "--key", "shop.charge", "--json", "--set", &set];
+        shop.home.json(&arguments)["status"][0].clone()
+    };
+    assert_holds(
+        &status("new"),
+        &json!({"provider": "new", "configured_provider": "new", "selection_applied": true, "state": "active"}),
+    );
+    let unmet = status("nobody");
+    assert_holds(
+        &unmet,
+        &json!({"provider": "old", "configured_provider": "nobody", "selection_applied": false}),
+    );
+    assert!(unmet["message"].as_str().unwrap().contains("`nobody`, which is not there"), "{unmet:#}");
+    let set = ["--set", "adapters.selections.queue=nats"];
+    let alone = shop.home.json(&[&["status", "--json"][..], &set].concat());
+    let expected =
+        json!({"key": "queue", "state": "unresolved", "provider": null, "instance_state": "absent"});
+    assert_holds(&alone["status"][0], &expected);
+}
+
+#[test]
 fn an_action_is_run_and_its_result_is_json() {
     let shop = Shop::new();
     let invoke = ["--manifest", "shop.yaml", "action-invoke", "shop.price"];

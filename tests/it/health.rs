@@ -19,6 +19,8 @@ fn the_components_of_a_live_process_are_asked() {
                        "pid": pid, "probe_result": true}],
         "lifecycle_summary": {"samples": 1, "success_rate": 1.0},
         "runtime": null,
+        "profile": {"name": "default", "watchers_enabled": true, "supervisor_enabled": true},
+        "secrets": {"provider": "env", "inline_entries": 0},
         "processes": [{"pid": pid}],
     });
     assert_holds(&asked, &expected);

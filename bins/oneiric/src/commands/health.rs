@@ -3,7 +3,8 @@
 mod human;
 mod trial;
 
-use oneiric_core::lifecycle::{Status, Summary};
+use oneiric_core::Provider;
+use oneiric_core::lifecycle::Summary;
 use oneiric_core::secret::Status as SecretsStatus;
 use oneiric_core::settings::Profile;
 use oneiric_runtime::control::{Answer, Probed, Request};
@@ -48,6 +49,8 @@ struct Line<'a> {
 #[derive(Debug)]
 struct Row {
     pid: Option<u32>,
+    /// Who offers it, where nobody's instance serves.
+    offered: Option<Provider>,
     probed: Probed,
     /// How the process ends because of it.
     code: Code,
@@ -114,6 +117,7 @@ fn of_processes(session: &Session, args: &HealthArgs) -> Result<(Health, Vec<Fai
                 processes.push(Process::new(health.pid, health.started_at));
                 rows.extend(health.lifecycle.into_iter().map(|probed| Row {
                     pid: Some(health.pid),
+                    offered: None,
                     code: if probed.probe_result == Some(false) { Code::Execution } else { Code::Ok },
                     probed,
                 }));
@@ -146,11 +150,4 @@ fn known_there(session: &Session, args: &HealthArgs) -> Result<(), Failure> {
         .collect();
     let rows = answers.iter().flat_map(|status| &status.components).map(|row| (&row.domain, &row.key));
     Known::of(rows).expect(args.domain.as_ref(), args.key.as_ref())
-}
-
-/// The status and the answer of a component that was tried out here.
-fn row(status: Status, answer: Option<Result<(), String>>, code: Code) -> Row {
-    let probe_result = answer.as_ref().map(Result::is_ok);
-    let probe_error = answer.and_then(Result::err);
-    Row { pid: None, probed: Probed { status, probe_result, probe_error }, code }
 }

@@ -82,3 +82,19 @@ fn unwritten(key: &Key) -> Failure {
     Failure::said(Code::Resolution, format!("action `{key}` says nothing of what it takes and gives"))
         .help("its documentation may; `oneiric explain` shows where it comes from")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_call_that_takes_too_long_is_given_up() {
+        let limit = Duration::from_millis(1);
+        let fault = within(Some(limit), std::future::pending()).await.unwrap_err();
+        let failure = failed(&"shop.price".parse().unwrap(), &fault);
+        assert_eq!(failure.to_string(), "action `shop.price`: timed out after 1ms");
+        assert_eq!(failure.code(), Code::Execution);
+        let quick = within(None, async { Ok(Payload::NULL) }).await;
+        assert_eq!(quick, Ok(Payload::NULL));
+    }
+}

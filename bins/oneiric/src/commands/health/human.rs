@@ -43,7 +43,7 @@ pub(super) fn print(
     ]);
     for row in &health.rows {
         let status = &row.probed.status;
-        let provider = status.current_provider.as_ref().or(status.pinned.as_ref());
+        let provider = status.current_provider.as_ref().or(status.pinned.as_ref()).or(row.offered.as_ref());
         let pid = row.pid.filter(|_| several).map(|pid| pid.to_string());
         let seen = status.last_health_at.filter(|_| !health.tried).map(|at| time::ago(at, now));
         table.row([
@@ -147,7 +147,7 @@ mod tests {
             probed("queue.scheduler", Some(false), Some(refused)),
             probed("file_transfer.https_upload", None, None),
         ]
-        .map(|probed| Row { pid: Some(4711), probed, code: Code::Ok })
+        .map(|probed| Row { pid: Some(4711), offered: None, probed, code: Code::Ok })
         .into();
         insta::assert_snapshot!("health_80", shown(&health, true, 80));
         insta::assert_snapshot!("health_100", shown(&health, true, 100));

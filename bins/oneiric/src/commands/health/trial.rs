@@ -1,12 +1,14 @@
 //! Components started here, asked, and stopped again.
 
+use std::sync::Arc;
+
 use oneiric_core::lifecycle::{Summary, Swap};
-use oneiric_core::resolver::Query;
-use oneiric_core::{Domain, Key, Registry, Source};
+use oneiric_core::{Descriptor, Domain, Key, Registry, Source};
+use oneiric_runtime::control::Probed;
 use oneiric_runtime::{Error, Oneiric};
 use tokio::task::JoinSet;
 
-use super::{Health, Row, row};
+use super::{Health, Row};
 use crate::args::HealthArgs;
 use crate::commands::here::here;
 use crate::exit::Code;
@@ -25,18 +27,18 @@ pub(super) fn tried(session: &Session, args: &HealthArgs) -> Result<Health, Fail
         let mut rows = Vec::new();
         for some in wanted(&registry, args).chunks(AT_A_TIME) {
             let mut starting = JoinSet::new();
-            for (domain, key) in some {
-                let (oneiric, domain, key) = (oneiric.clone(), domain.clone(), key.clone());
+            for candidate in some {
+                let (oneiric, candidate) = (oneiric.clone(), Arc::clone(candidate));
                 starting.spawn(async move {
-                    let started = oneiric.swap(&domain, &key, Swap::default()).await;
-                    (domain, key, started.err())
+                    let started = oneiric.swap(&candidate.domain, &candidate.key, Swap::default()).await;
+                    (candidate, started.err())
                 });
             }
             while let Some(ended) = starting.join_next().await {
-                let (domain, key, error) = ended.map_err(|error| {
+                let (candidate, error) = ended.map_err(|error| {
                     Failure::said(Code::Execution, format!("a component could not be started: {error}"))
                 })?;
-                rows.extend(asked(oneiric, &domain, &key, error).await?);
+                rows.extend(asked(oneiric, &candidate, error).await?);
             }
         }
         rows.sort_by(|a, b| {
@@ -50,7 +52,7 @@ pub(super) fn tried(session: &Session, args: &HealthArgs) -> Result<Health, Fail
 
 /// What manifests and selections name; the one of a key, whoever offers it. A workflow is a graph and
 /// has no instance.
-fn wanted(registry: &Registry, args: &HealthArgs) -> Vec<(Domain, Key)> {
+fn wanted(registry: &Registry, args: &HealthArgs) -> Vec<Arc<Descriptor>> {
     let fits = |domain: &Domain, key: &Key| {
         args.domain.as_ref().is_none_or(|wanted| wanted == domain)
             && args.key.as_ref().is_none_or(|wanted| wanted == key)
@@ -64,30 +66,28 @@ fn wanted(registry: &Registry, args: &HealthArgs) -> Vec<(Domain, Key)> {
                 || registry.selection(&found.domain, &found.key).is_some()
                 || matches!(found.source, Source::LocalManifest(_) | Source::RemoteManifest(_))
         })
-        .map(|found| (found.domain.clone(), found.key.clone()))
+        .map(Arc::clone)
         .collect()
 }
 
 /// Asks a component that came up; tells of one that did not.
 async fn asked(
     oneiric: &Oneiric,
-    domain: &Domain,
-    key: &Key,
+    candidate: &Descriptor,
     error: Option<Error>,
 ) -> Result<Option<Row>, Failure> {
+    let Descriptor { domain, key, provider, .. } = candidate;
+    let row = |status, answer: Option<Result<(), String>>, code| {
+        let probe_result = answer.as_ref().map(Result::is_ok);
+        let probed = Probed { status, probe_result, probe_error: answer.and_then(Result::err) };
+        Row { pid: None, offered: Some(provider.clone()), probed, code }
+    };
     if let Some(error) = error {
         let status = oneiric.statuses().into_iter().find(|one| one.domain == *domain && one.key == *key);
-        return match status {
-            Some(status) => {
-                let told = status.last_error.clone().unwrap_or_else(|| error.to_string());
-                Ok(Some(row(status, Some(Err(told)), error.kind().into())))
-            }
-            // It was not even begun with: the resolver has no answer.
-            None => match oneiric.lifecycle().registry().resolve(domain, key, &Query::default()) {
-                Err(unknown) => Err(unknown.into()),
-                Ok(_) => Err(error.into()),
-            },
-        };
+        // Where there is none it was not even begun with.
+        let Some(status) = status else { return Err(error.into()) };
+        let told = status.last_error.clone().unwrap_or_else(|| error.to_string());
+        return Ok(Some(row(status, Some(Err(told)), error.kind().into())));
     }
     let probes = oneiric.probe(Some(domain), Some(key)).await;
     Ok(probes.into_iter().next().map(|probe| {

@@ -39,6 +39,10 @@ pub(super) fn print(
         Column::right("hides"),
         Column::new("from", Room::Middle),
     ]);
+    // What a live process serves matters more, and what is the same of all tells nothing.
+    let mut sources = standing.rows.iter().map(|row| &row.component.source);
+    let first = sources.next();
+    let differ = standing.processes.is_empty() && sources.any(|other| Some(other) != first);
     for row in &standing.rows {
         let has = &row.component;
         let pid = row.pid.filter(|_| several);
@@ -49,7 +53,7 @@ pub(super) fn print(
             instance(has),
             plain(pid.map(|pid| pid.to_string()).unwrap_or_default()),
             plain(if has.shadowed > 0 { has.shadowed.to_string() } else { String::new() }),
-            (source(has, row.pid), Tone::Faint),
+            (if differ { source(has) } else { String::new() }, Tone::Faint),
         ]);
         notes(&mut table, row, shadowed, screen.width);
     }
@@ -74,9 +78,8 @@ fn provider(has: &ComponentStatus) -> String {
     provider.map(ToString::to_string).unwrap_or_default()
 }
 
-/// Where it comes from; what a live process serves matters more, and there `explain` has it.
-fn source(has: &ComponentStatus, pid: Option<u32>) -> String {
-    has.source.clone().filter(|_| pid.is_none()).unwrap_or_default()
+fn source(has: &ComponentStatus) -> String {
+    has.source.clone().unwrap_or_default()
 }
 
 fn instance(has: &ComponentStatus) -> Cell {
