@@ -42,5 +42,6 @@ pub(super) fn here<T>(
 }
 
 fn given_up(code: Code) -> Failure {
-    Failure::said(code, "given up on a signal")
+    let signal = if code == Code::Terminated { "SIGTERM" } else { "SIGINT" };
+    Failure::said(code, format!("given up on {signal}"))
 }
