@@ -5,4 +5,5 @@ mod crash;
 mod embed;
 mod errors;
 mod exec;
+mod settings;
 mod support;
