@@ -33,10 +33,10 @@ impl fmt::Debug for Loaded {
 }
 
 impl Loaded {
-    /// A section that the program added with [`Loader::section`].
+    /// A section that the program added with [`Loader::section`](super::Loader::section).
     ///
     /// # Errors
-    /// What the type finds wrong with it; [`Loader::load`] has found it before where the name is the same.
+    /// What the type finds wrong with it; [`Loader::load`](super::Loader::load) has found it before where the name is the same.
     pub fn section<T: DeserializeOwned + Default>(&self, name: &str) -> Result<T, SettingsError> {
         let Some(value) = self.sections.get(name) else { return Ok(T::default()) };
         serde_json::from_value(value.clone()).map_err(|error| misfit(name, &error.to_string()))
