@@ -99,7 +99,13 @@ impl Session {
     /// The folder of the state.
     pub(crate) fn state_dir(&self) -> Result<PathBuf, Failure> {
         match &self.state_dir {
-            Some(path) => Ok(path.clone()),
+            Some(path) => {
+                // What was said of settings is checked, also where it changes nothing.
+                if self.config.is_some() || self.profile.is_some() || !self.set.is_empty() {
+                    self.settings()?;
+                }
+                Ok(path.clone())
+            }
             None => Ok(PathBuf::from(self.settings()?.settings.state_dir())),
         }
     }

@@ -5,11 +5,12 @@ use serde_json::Value;
 use super::alias;
 use super::coerce::{coerce, how};
 use super::error::SourceError;
+use super::locate::{Near, check_names, locate, near};
 use super::merge::Assignment;
 use super::origin::Origin;
 use super::path::Path;
 use super::schema::Field;
-use super::walk::{Near, Walk, check_names, locate, near, tree_of};
+use super::walk::{Walk, tree_of};
 use crate::Environment;
 use crate::text::tree::Tree;
 
