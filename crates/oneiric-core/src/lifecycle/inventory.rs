@@ -144,6 +144,8 @@ impl Inner {
             Some(limit) => tokio::select! {
                 biased;
                 end = turn => end,
+                // The end of the lifecycle has a deadline of its own.
+                () = self.stopping.cancelled(), if then == Then::Leave => return false,
                 () = self.clock.sleep(limit) => match then {
                     Then::Leave => return false,
                     Then::Stop => match self.insist(unit).await {
