@@ -117,16 +117,13 @@ impl Lifecycle {
     where
         Arc<R>: Send + Sync,
     {
-        let followed = if first::is_plain(query) { self.0.shelves.followed(domain, key) } else { None };
-        let slot = match followed {
-            Some(slot) => slot,
-            None => self.0.meant(domain, key, query)?,
-        };
-        match first::offer(&slot) {
-            Some(answer) => answer,
-            // In a box: nobody who only looks up carries the size of bringing up.
-            None => Box::pin(self.0.in_role(&slot)).await,
+        if first::is_plain(query)
+            && let Some(handle) = self.0.ready(domain, key)
+        {
+            return Ok(handle);
         }
+        // In a box: nobody who only looks up carries the size of bringing up.
+        Box::pin(self.0.ask(domain, key, query)).await
     }
 
     /// Exactly this candidate in a role, whether or not the resolver knows it.
@@ -180,7 +177,7 @@ impl Lifecycle {
 
     /// The names of the roles that the instance of a key plays; `None` where none serves.
     pub fn roles(&self, domain: &Domain, key: &Key) -> Option<Vec<&'static str>> {
-        let live = self.0.shelves.followed(domain, key)?.live.load_full()?;
+        let live = self.0.shelves.followed(domain, key, |slot| slot.live.load_full())?;
         Some(live.instance.roles().collect())
     }
 

@@ -1,6 +1,5 @@
 //! The first use of a component: up once, however many ask.
 
-use std::any::TypeId;
 use std::sync::Arc;
 
 use tokio::sync::MutexGuard;
@@ -15,16 +14,42 @@ use super::error::LifecycleError;
 use super::handle::Handle;
 use super::inventory::Then;
 use super::slot::{Pin, Slot, Turn};
-use super::unit::Live;
 
 impl Inner {
-    /// The slot that a question means; made where it is not there yet.
-    pub(super) fn meant(
+    /// What everybody means by a key, where it is up and was asked for in this role before: one
+    /// look-up, nothing to wait for.
+    #[inline]
+    pub(super) fn ready<R: ?Sized + Role>(&self, domain: &Domain, key: &Key) -> Option<Handle<R>>
+    where
+        Arc<R>: Send + Sync,
+    {
+        self.shelves.followed(domain, key, |slot| slot.plays::<R>().then(|| Handle::new(Arc::clone(slot))))
+    }
+
+    /// The answer to any question.
+    pub(super) async fn ask<R: ?Sized + Role>(
         &self,
         domain: &Domain,
         key: &Key,
         query: &Query<'_>,
-    ) -> Result<Arc<Slot>, LifecycleError> {
+    ) -> Result<Handle<R>, LifecycleError>
+    where
+        Arc<R>: Send + Sync,
+    {
+        let followed = if is_plain(query) {
+            self.shelves.followed(domain, key, |slot| Some(Arc::clone(slot)))
+        } else {
+            None
+        };
+        let slot = match followed {
+            // Something serves, whether or not it still has a candidate.
+            Some(slot) => slot,
+            None => self.meant(domain, key, query)?,
+        };
+        self.in_role(&slot).await
+    }
+
+    fn meant(&self, domain: &Domain, key: &Key, query: &Query<'_>) -> Result<Arc<Slot>, LifecycleError> {
         let registry = self.registry.load();
         let candidate = registry.resolve(domain, key, query)?;
         let pin = if is_plain(query) { Pin::Follow } else { Pin::of(query, candidate) };
@@ -39,19 +64,25 @@ impl Inner {
     where
         Arc<R>: Send + Sync,
     {
-        if let Some(answer) = offer(slot) {
-            return answer;
+        let played = match slot.need::<R>() {
+            Some(played) => played,
+            None => {
+                self.first(slot).await?;
+                // What was settled goes away at the end of the lifecycle only.
+                slot.need::<R>().ok_or_else(|| slot.stopped())?
+            }
+        };
+        match played {
+            Ok(()) => Ok(Handle::new(Arc::clone(slot))),
+            Err(unit) => Err(missing_role(&unit.descriptor, &unit.instance, R::NAME)),
         }
-        self.first(slot).await?;
-        // What was settled goes away at the end of the lifecycle only.
-        offer(slot).unwrap_or_else(|| Err(slot.stopped()))
     }
 
-    async fn first(&self, slot: &Arc<Slot>) -> Result<Arc<Live>, LifecycleError> {
+    async fn first(&self, slot: &Slot) -> Result<(), LifecycleError> {
         let seen = slot.attempts();
         let mut turn = self.turn(slot).await?;
-        if let Some(live) = slot.live.load_full() {
-            return Ok(live);
+        if slot.live.load().is_some() {
+            return Ok(());
         }
         if slot.attempts() != seen
             && let Some(error) = &turn.failed
@@ -69,8 +100,7 @@ impl Inner {
             // It failed; it is put down before anybody tries again.
             self.put_down(&newcomer, self.patience(), Then::Leave).await;
         }
-        result?;
-        slot.live.load_full().ok_or_else(|| slot.stopped())
+        result.map(drop)
     }
 
     /// Waits for the changes of a slot that are under way.
@@ -88,24 +118,4 @@ impl Inner {
 #[inline]
 pub(super) fn is_plain(query: &Query<'_>) -> bool {
     query.provider.is_none() && query.wanted().next().is_none()
-}
-
-/// A handle for a slot in service; `None` where nothing serves.
-#[inline]
-pub(super) fn offer<R: ?Sized + Role>(slot: &Arc<Slot>) -> Option<Result<Handle<R>, LifecycleError>>
-where
-    Arc<R>: Send + Sync,
-{
-    let live = slot.live.load();
-    let live = live.as_ref()?;
-    let noted = match live.instance.place(TypeId::of::<R>()) {
-        Some(place) if live.is_noted(place) => true,
-        // Rare: the first handle for this role, or one that is not played.
-        _ => slot.need::<R>()?,
-    };
-    Some(if noted {
-        Ok(Handle::new(Arc::clone(slot)))
-    } else {
-        Err(missing_role(&live.unit.descriptor, &live.instance, R::NAME))
-    })
 }

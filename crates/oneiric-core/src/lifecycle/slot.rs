@@ -1,8 +1,8 @@
 //! What serves one key, and the locks under which that changes.
 
 use std::any::TypeId;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use arc_swap::ArcSwapOption;
 
@@ -77,6 +77,9 @@ impl SlotId {
     }
 }
 
+/// How many roles of a slot are found without its lock. Components play two or three.
+const NOTED: usize = 4;
+
 /// What serves one key.
 #[derive(Debug)]
 pub(super) struct Slot {
@@ -88,6 +91,10 @@ pub(super) struct Slot {
     // Its place in the order of first bindings, among all of the lifecycle; 0 is never. A swap keeps
     // it: those who lean on the component came up after its first instance, and go before its last.
     order: AtomicU64,
+    // Whether `live` is something, and the first of `book`'s roles: what a look-up reads, at the price
+    // of plain loads.
+    is_up: AtomicBool,
+    noted: [OnceLock<TypeId>; NOTED],
     book: Mutex<Book>,
 }
 
@@ -137,6 +144,8 @@ impl Slot {
             live: ArcSwapOption::empty(),
             turn: tokio::sync::Mutex::default(),
             order: AtomicU64::new(0),
+            is_up: AtomicBool::new(false),
+            noted: Default::default(),
             book: Mutex::new(book),
         }
     }
@@ -161,18 +170,31 @@ impl Slot {
         self.book().attempts += 1;
     }
 
+    /// Whether something serves that is known to play a role: it was asked for before, and no newcomer
+    /// is bound without it.
+    #[inline]
+    pub(super) fn plays<R: ?Sized + Role>(&self) -> bool {
+        let id = TypeId::of::<R>();
+        self.is_up.load(Ordering::Acquire) && self.noted.iter().any(|noted| noted.get() == Some(&id))
+    }
+
     /// Asks a role of every later newcomer, where what serves now plays it. `None` where nothing
-    /// serves; `false` where it does not play the role.
-    pub(super) fn need<R: ?Sized + Role>(&self) -> Option<bool> {
+    /// serves; the instance where it does not play the role.
+    pub(super) fn need<R: ?Sized + Role>(&self) -> Option<Result<(), Arc<Unit>>> {
+        let id = TypeId::of::<R>();
         let mut book = self.book();
         let live = self.live.load();
         let live = live.as_ref()?;
-        let Some(place) = live.instance.place(TypeId::of::<R>()) else { return Some(false) };
-        if book.roles.iter().all(|known| known.id != TypeId::of::<R>()) {
-            book.roles.push(Needed { id: TypeId::of::<R>(), name: R::NAME });
+        if live.instance.place(id).is_none() {
+            return Some(Err(Arc::clone(&live.unit)));
         }
-        live.note(place);
-        Some(true)
+        if book.roles.iter().all(|known| known.id != id) {
+            if let Some(noted) = self.noted.get(book.roles.len()) {
+                noted.get_or_init(|| id);
+            }
+            book.roles.push(Needed { id, name: R::NAME });
+        }
+        Some(Ok(()))
     }
 
     /// The first role that is needed and that an instance does not play.
@@ -196,8 +218,7 @@ impl Slot {
         }
         unit.ordered(self.order.load(Ordering::Relaxed));
         let live = Live::new(Arc::clone(unit));
-        book.roles.iter().filter_map(|role| live.instance.place(role.id)).for_each(|place| live.note(place));
-        book.replaced = self.live.swap(Some(Arc::new(live)));
+        book.replaced = self.put(Some(Arc::new(live)));
         Ok(())
     }
 
@@ -213,8 +234,13 @@ impl Slot {
         if book.closed {
             return None;
         }
-        let newcomer = self.live.swap(book.replaced.take())?;
+        let newcomer = self.put(book.replaced.take())?;
         Some(Arc::clone(&newcomer.unit))
+    }
+
+    fn put(&self, live: Option<Arc<Live>>) -> Option<Arc<Live>> {
+        self.is_up.store(live.is_some(), Ordering::Release);
+        self.live.swap(live)
     }
 
     /// The units that serve or could serve again.
@@ -229,7 +255,7 @@ impl Slot {
         let mut book = self.book();
         book.closed = true;
         stop(&mut book.status);
-        let live = self.live.swap(None);
+        let live = self.put(None);
         live.into_iter().chain(book.replaced.take()).map(|live| Arc::clone(&live.unit)).collect()
     }
 

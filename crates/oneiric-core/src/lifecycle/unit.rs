@@ -43,8 +43,6 @@ pub(super) struct Live {
     // Here as well as in the unit: one step less for every call.
     pub(super) instance: Instance,
     pub(super) unit: Arc<Unit>,
-    // A bit for each of the first 64 roles: handles were given out for it, and its slot knows.
-    noted: AtomicU64,
     _left: DropGuard,
 }
 
@@ -77,18 +75,7 @@ impl Unit {
 impl Live {
     pub(super) fn new(unit: Arc<Unit>) -> Self {
         let left = unit.left.clone().drop_guard();
-        Self { instance: unit.instance.clone(), unit, noted: AtomicU64::new(0), _left: left }
-    }
-
-    /// Whether the slot knows that a role is needed.
-    pub(super) fn is_noted(&self, place: usize) -> bool {
-        place < 64 && self.noted.load(Ordering::Acquire) & (1 << place) != 0
-    }
-
-    pub(super) fn note(&self, place: usize) {
-        if place < 64 {
-            self.noted.fetch_or(1 << place, Ordering::Release);
-        }
+        Self { instance: unit.instance.clone(), unit, _left: left }
     }
 }
 

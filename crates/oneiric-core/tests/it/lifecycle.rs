@@ -5,6 +5,7 @@ mod defects;
 mod failing;
 mod giving_up;
 mod load;
+mod model;
 mod sharing;
 mod stopping;
 mod world;

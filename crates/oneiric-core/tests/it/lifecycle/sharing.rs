@@ -116,6 +116,22 @@ fn swaps_of_one_key_come_one_after_the_other() {
 }
 
 #[test]
+fn one_that_is_slow_to_start_holds_up_no_other_in_a_refresh() {
+    let world = World::new(["a", "b", "c"].map(|key| candidate(key, "first")));
+    virtual_time(&world.clock, async {
+        for key in ["a", "b", "c"] {
+            world.handle(key).await.unwrap();
+            let better = oneiric_core::Descriptor { priority: 1, ..candidate(key, "slow") };
+            world.lifecycle.register(|registry| registry.register(better));
+        }
+        world.script("slow", |script| script.start = Does::Takes(Duration::from_secs(20)));
+        assert!(world.lifecycle.refresh().await.iter().all(|(.., swapped)| swapped.is_ok()));
+        assert_eq!(world.clock.monotonic(), Duration::from_secs(20));
+        world.check_only(&[3, 4, 5]);
+    });
+}
+
+#[test]
 fn a_component_may_resolve_another_while_it_starts() {
     let mut leaning = candidate("k", "leaning");
     leaning.metadata.insert("resolves".to_owned(), "base".into());
