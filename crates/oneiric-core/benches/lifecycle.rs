@@ -24,7 +24,9 @@ use oneiric_core::{
 use oneiric_testkit::ManualClock;
 use oneiric_testkit::bench::{compare, timed};
 
-const LOOKUPS: u32 = 500_000;
+// A round is two or three milliseconds: short enough that some are not disturbed on a shared machine.
+const LOOKUPS: u32 = 50_000;
+const ROUNDS: usize = 200;
 const SWAPS: usize = 1_000;
 const CALLERS: usize = 64;
 const IDLE: usize = 100_000;
@@ -136,7 +138,7 @@ async fn look_ups() {
         })
         .0
     };
-    compare("handle.current()", LOOKUPS, limit, current).print();
+    print_look_up("handle.current()", limit, current);
     let resolved = || {
         timed(|| {
             for _ in 0..LOOKUPS {
@@ -146,7 +148,7 @@ async fn look_ups() {
         })
         .0
     };
-    compare("registry.resolve + handle.current()", LOOKUPS, limit, resolved).print();
+    print_look_up("registry.resolve + handle.current()", limit, resolved);
     let asked = || {
         timed(|| {
             futures_executor(async {
@@ -161,7 +163,20 @@ async fn look_ups() {
         })
         .0
     };
-    compare("lifecycle.handle + handle.current()", LOOKUPS, limit, asked).print();
+    print_look_up("lifecycle.handle + handle.current()", limit, asked);
+}
+
+/// The comparison, and the fastest of many rounds: what it takes where nobody else uses the core.
+fn print_look_up(name: &str, limit: impl Fn() -> Duration, ours: impl Fn() -> Duration) {
+    compare(name, LOOKUPS, &limit, &ours).print();
+    let fastest = |arm: &dyn Fn() -> Duration| (0..ROUNDS).map(|_| arm()).min().unwrap_or_default();
+    let nanos = |time: Duration| time.as_nanos() as f64 / f64::from(LOOKUPS);
+    println!(
+        "{:<44} limit {:>8.1}ns  ours {:>8.1}ns",
+        format!("  fastest of {ROUNDS} rounds"),
+        nanos(fastest(&limit)),
+        nanos(fastest(&ours)),
+    );
 }
 
 /// Polls what never has to wait.

@@ -24,6 +24,7 @@ mod slot;
 mod status;
 mod swap;
 mod timeouts;
+mod trie;
 mod unit;
 
 use std::fmt;
@@ -177,7 +178,7 @@ impl Lifecycle {
 
     /// The names of the roles that the instance of a key plays; `None` where none serves.
     pub fn roles(&self, domain: &Domain, key: &Key) -> Option<Vec<&'static str>> {
-        let live = self.0.shelves.followed(domain, key, |slot| slot.live.load_full())?;
+        let live = self.0.shelves.followed(domain, key)?.live.load_full()?;
         Some(live.instance.roles().collect())
     }
 

@@ -44,10 +44,16 @@ impl Inner {
         clean
     }
 
-    /// Takes what is in a slot out of service for good.
-    pub(super) fn close(&self, slot: &Slot) -> Vec<Arc<Unit>> {
+    /// Takes what is in a slot out of service, and keeps anything else from coming in.
+    fn close(&self, slot: &Slot) {
+        slot.close();
+        self.empty(slot);
+    }
+
+    /// Takes what is in a slot out of service.
+    pub(super) fn empty(&self, slot: &Slot) -> Vec<Arc<Unit>> {
         let now = self.clock.now();
-        let gone = slot.close(|status| status.stop(now));
+        let gone = slot.empty(|status| status.stop(now));
         gone.iter().for_each(|unit| self.inventory.retire(unit));
         gone
     }

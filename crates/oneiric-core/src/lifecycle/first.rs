@@ -23,7 +23,8 @@ impl Inner {
     where
         Arc<R>: Send + Sync,
     {
-        self.shelves.followed(domain, key, |slot| slot.plays::<R>().then(|| Handle::new(Arc::clone(slot))))
+        let slot = self.shelves.followed(domain, key)?;
+        slot.plays::<R>().then(|| Handle::new(Arc::clone(slot)))
     }
 
     /// The answer to any question.
@@ -36,14 +37,10 @@ impl Inner {
     where
         Arc<R>: Send + Sync,
     {
-        let followed = if is_plain(query) {
-            self.shelves.followed(domain, key, |slot| Some(Arc::clone(slot)))
-        } else {
-            None
-        };
+        let followed = if is_plain(query) { self.shelves.followed(domain, key) } else { None };
         let slot = match followed {
             // Something serves, whether or not it still has a candidate.
-            Some(slot) => slot,
+            Some(slot) => Arc::clone(slot),
             None => self.meant(domain, key, query)?,
         };
         self.in_role(&slot).await

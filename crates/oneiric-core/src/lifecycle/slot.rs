@@ -250,10 +250,14 @@ impl Slot {
         live.iter().chain(&book.replaced).map(|live| Arc::clone(&live.unit)).collect()
     }
 
-    /// Takes everything out of service for good. Returns what was in it.
-    pub(super) fn close(&self, stop: impl FnOnce(&mut Status)) -> Vec<Arc<Unit>> {
+    /// Nothing is bound from now on.
+    pub(super) fn close(&self) {
+        self.book().closed = true;
+    }
+
+    /// Takes everything out of service. Returns what was in it.
+    pub(super) fn empty(&self, stop: impl FnOnce(&mut Status)) -> Vec<Arc<Unit>> {
         let mut book = self.book();
-        book.closed = true;
         stop(&mut book.status);
         let live = self.put(None);
         live.into_iter().chain(book.replaced.take()).map(|live| Arc::clone(&live.unit)).collect()

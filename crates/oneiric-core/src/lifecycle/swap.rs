@@ -89,14 +89,14 @@ impl Inner {
 
     pub(super) async fn refresh(&self) -> Vec<(Domain, Key, Result<Swapped, LifecycleError>)> {
         let registry = self.registry.load_full();
-        let unknown = self.shelves.remove_unheld(|slot| !slot.id.is_known(&registry));
+        let unknown = self.shelves.unheld(|slot| !slot.id.is_known(&registry));
         let changed: Vec<_> =
             self.shelves.all().into_iter().filter(|slot| slot.is_overtaken(&registry)).collect();
         let swaps = changed.into_iter().map(async |slot| {
             let swapped = self.swap_slot(&slot, Swap::default()).await;
             (slot.id.domain.clone(), slot.id.key.clone(), swapped)
         });
-        let gone: Vec<_> = unknown.iter().flat_map(|slot| self.close(slot)).collect();
+        let gone: Vec<_> = unknown.iter().flat_map(|slot| self.empty(slot)).collect();
         let gone = futures_util::future::join_all(
             gone.iter().map(|unit| self.put_down(unit, self.patience(), Then::Leave)),
         );
