@@ -1,1 +1,3 @@
 //! The public API of the crate, as its users see it.
+
+mod lifecycle;
