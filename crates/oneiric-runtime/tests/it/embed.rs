@@ -1,5 +1,9 @@
 //! Embedded: closures as tasks, no servers, no state folder.
 
+mod crackerjack;
+mod linking;
+mod ranking;
+
 use std::sync::Arc;
 
 use oneiric_core::{Fault, Payload};
