@@ -81,3 +81,19 @@ async fn an_unknown_provider_of_a_known_key_is_no_swap() {
     let error = oneiric.swap_to("action", "both", "nobody").await.unwrap_err();
     assert!(error.to_string().contains("has no provider `nobody`"), "{error}");
 }
+
+#[tokio::test]
+async fn of_equal_linked_components_the_last_one_answers() {
+    let linked = |provider: &str| {
+        Linked::action("one", action_fn(|(): ()| async { Ok::<_, Fault>("linked") })).provider(provider)
+    };
+    let check = async |added: &[&str], expected: &str| {
+        let builder = added.iter().fold(Oneiric::builder(), |builder, name| builder.component(linked(name)));
+        let oneiric = builder.start().await.unwrap();
+        let one = oneiric.resolve::<dyn Action>("one").await.unwrap();
+        assert_eq!(one.current().unwrap().descriptor().provider.as_str(), expected, "{added:?}");
+    };
+    check(&["a", "b"], "b").await;
+    check(&["b", "a"], "a").await;
+    check(&["a", "b", "a"], "a").await;
+}
