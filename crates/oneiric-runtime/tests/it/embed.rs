@@ -1,8 +1,12 @@
 //! Embedded: closures as tasks, no servers, no state folder.
 
 mod crackerjack;
+mod failing;
+mod leaving;
 mod linking;
+mod noted;
 mod ranking;
+mod swapping;
 
 use std::sync::Arc;
 
