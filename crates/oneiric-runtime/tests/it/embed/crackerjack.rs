@@ -7,7 +7,7 @@ use std::time::Duration;
 use oneiric_core::Fault;
 use oneiric_core::linked::{fail_on_false, task_fn};
 use oneiric_core::roles::Task;
-use oneiric_dag::{Incomplete, RunReport};
+use oneiric_dag::{Incomplete, RunHandle, RunReport};
 use oneiric_runtime::{Builder, Error, Kind, Oneiric, RunRequest};
 use oneiric_store::{NodeStatus, RunStatus, SkipReason};
 use serde::{Deserialize, Serialize};
@@ -83,9 +83,13 @@ fn builder(session: &Arc<Session>, on_failure: &str) -> Builder {
         .fold(builder, |builder, (name, _)| builder.task(name, fail_on_false(session.task(name))))
 }
 
-async fn run(oneiric: &Oneiric) -> Result<RunReport, Incomplete> {
+async fn start(oneiric: &Oneiric) -> RunHandle {
     let context = Context { pkg_path: "/src/shop".to_owned() };
-    oneiric.run(RunRequest::of("crackerjack", &context).unwrap()).await.unwrap().completed().await
+    oneiric.run(RunRequest::of("crackerjack", &context).unwrap()).await.unwrap()
+}
+
+async fn run(oneiric: &Oneiric) -> Result<RunReport, Incomplete> {
+    start(oneiric).await.completed().await
 }
 
 /// The phases that ended so, in the order of the graph.
@@ -97,7 +101,7 @@ fn names() -> Vec<&'static str> {
     PHASES.iter().map(|(name, _)| *name).collect()
 }
 
-/// `before` in any order of the two that run at once.
+/// In the order of the graph, whichever of the two at once came first.
 fn sorted(mut names: Vec<&'static str>) -> Vec<&'static str> {
     names.sort_by_key(|name| PHASES.iter().position(|(known, _)| known == name));
     names
@@ -130,10 +134,9 @@ async fn failing_fast_cancels_the_phase_that_is_under_way() {
     let session = Session::new(true);
     let clock = oneiric_testkit::ManualClock::new();
     let oneiric = builder(&session, "fail_fast").clock(Arc::new(clock.clone())).start().await.unwrap();
-    let running = tokio::spawn({
-        let oneiric = oneiric.clone();
-        async move { run(&oneiric).await }
-    });
+    // Started before time moves, which would also end the activation of a phase.
+    let run = start(&oneiric).await;
+    let running = tokio::spawn(async move { run.completed().await });
     // The hooks do not listen; they are given the grace of a run, and then dropped.
     while !running.is_finished() {
         tokio::task::yield_now().await;
