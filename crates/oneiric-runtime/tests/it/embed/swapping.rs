@@ -144,6 +144,30 @@ async fn a_swap_to_what_does_not_come_up_leaves_the_run_with_what_it_had() {
     assert_eq!(next.completed().await.unwrap().output::<String>("a").unwrap(), "sound");
 }
 
+#[tokio::test]
+async fn a_run_that_begins_after_a_swap_means_what_was_swapped_in() {
+    let named = |name: &'static str| {
+        let task = task_fn(move |(): ()| async move { Ok::<_, Fault>(name) });
+        Linked::task("work", task).provider(name)
+    };
+    let oneiric = Oneiric::builder()
+        .component(named("plain"))
+        .component(named("preferred").describe(|it| it.priority = 1))
+        .workflow("one", &json!({"nodes": [{"id": "a", "task": "work"}]}))
+        .start()
+        .await
+        .unwrap();
+    let check = async |expected: &str| {
+        let run = oneiric.run(RunRequest::of("one", &()).unwrap()).await.unwrap();
+        assert_eq!(run.completed().await.unwrap().output::<String>("a").unwrap(), expected);
+    };
+    check("preferred").await;
+    oneiric.swap_to("task", "work", "plain").await.unwrap();
+    check("plain").await;
+    oneiric.swap_to("task", "work", "preferred").await.unwrap();
+    check("preferred").await;
+}
+
 /// A process whose manifest builds `greet` by `factory`. Its task `wait` ends when it is asked to stop.
 #[cfg(feature = "sqlite")]
 fn greeting(folder: &std::path::Path, factory: &str, reached: &CancellationToken) -> Builder {
