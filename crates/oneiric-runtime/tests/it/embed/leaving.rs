@@ -121,7 +121,6 @@ async fn an_orchestrator_that_is_only_dropped_leaves_no_task_behind() {
     use_and_drop(Oneiric::builder()).await;
 }
 
-#[cfg(feature = "sqlite")]
 #[tokio::test]
 async fn an_orchestrator_with_a_state_folder_gives_it_back_when_it_is_dropped() {
     let folder = tempfile::tempdir().unwrap();

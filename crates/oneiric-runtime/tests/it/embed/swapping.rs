@@ -169,7 +169,6 @@ async fn a_run_that_begins_after_a_swap_means_what_was_swapped_in() {
 }
 
 /// A process whose manifest builds `greet` by `factory`. Its task `wait` ends when it is asked to stop.
-#[cfg(feature = "sqlite")]
 fn greeting(folder: &std::path::Path, factory: &str, reached: &CancellationToken) -> Builder {
     struct Wait(CancellationToken);
 
@@ -208,7 +207,6 @@ fn greeting(folder: &std::path::Path, factory: &str, reached: &CancellationToken
         .manifest_text("day.yaml", manifest.into_bytes())
 }
 
-#[cfg(feature = "sqlite")]
 #[tokio::test]
 async fn a_resumed_run_keeps_to_the_candidates_of_its_own_manifests() {
     let folder = tempfile::tempdir().unwrap();
