@@ -38,7 +38,7 @@ pub use catalog::{Catalog, Workflow};
 pub use error::{Error, Kind};
 pub use oneiric::Oneiric;
 pub use read::read_manifest;
-pub use request::{RunOptions, RunRequest};
+pub use request::{PROGRAM, RunOptions, RunRequest};
 pub use run_log::{LOGS, LogLine, MAX_LOG_BYTES, RunLog, read_log};
 pub use secrets::Rotated;
 #[cfg(feature = "sqlite")]

@@ -53,6 +53,27 @@ fn closures_are_tasks_and_memory_is_enough() {
 }
 
 #[test]
+fn a_run_is_caused_by_the_program_unless_it_says_otherwise() {
+    process(async {
+        let noop = FnTask::new(|cx| Ok(cx.input.clone()));
+        let oneiric = Oneiric::builder()
+            .task("hello", Arc::clone(&noop))
+            .task("loud", noop)
+            .manifest_text("greet.yaml", GREET)
+            .start()
+            .await
+            .unwrap();
+        let check = async |request: RunRequest, expected: &str| {
+            let run = oneiric.run(request).await.unwrap();
+            let record = oneiric.store().run(run.id()).await.unwrap().unwrap();
+            assert_eq!(record.trigger, expected);
+        };
+        check(RunRequest::of("greet", &()).unwrap(), "program").await;
+        check(RunRequest { trigger: "test".to_owned(), ..RunRequest::new(key("greet")) }, "test").await;
+    });
+}
+
+#[test]
 fn many_runs_at_once_share_one_process() {
     process(async {
         let noop = FnTask::new(|cx| Ok(cx.input.clone()));

@@ -151,13 +151,26 @@ async fn failing_fast_cancels_the_phase_that_is_under_way() {
 }
 
 #[tokio::test]
-async fn false_is_an_output_where_nobody_says_otherwise() {
-    let oneiric = Oneiric::builder()
-        .task("tests", task_fn(|(): ()| async { Ok::<_, Fault>(false) }))
-        .workflow("one", &json!({"nodes": [{"id": "tests", "task": "tests"}]}))
+async fn only_false_is_a_failure_and_only_where_somebody_says_so() {
+    let answering = |answer: serde_json::Value| {
+        task_fn(move |(): ()| {
+            let answer = answer.clone();
+            async move { Ok::<_, Fault>(answer) }
+        })
+    };
+    let builder = ["null", "zero"]
+        .into_iter()
+        .zip([json!(null), json!(0)])
+        .fold(Oneiric::builder(), |builder, (key, answer)| {
+            builder.task(key, fail_on_false(answering(answer)))
+        });
+    let nodes = ["null", "zero", "no"].map(|name| json!({"id": name, "task": name}));
+    let oneiric = builder
+        .task("no", answering(json!(false)))
+        .workflow("three", &json!({"nodes": nodes}))
         .start()
         .await
         .unwrap();
-    let run = oneiric.run(RunRequest::of("one", &()).unwrap()).await.unwrap();
-    assert!(!run.completed().await.unwrap().output::<bool>("tests").unwrap());
+    let run = oneiric.run(RunRequest::of("three", &()).unwrap()).await.unwrap();
+    assert!(!run.completed().await.unwrap().output::<bool>("no").unwrap());
 }

@@ -8,6 +8,7 @@ use oneiric_core::roles::Task;
 use oneiric_core::{Class, Component, Fault, Instance, Role};
 use oneiric_runtime::{Builder, Oneiric, RunRequest};
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use super::noted::{Noted, Notes, noted, taken};
 
@@ -79,6 +80,19 @@ impl Role for Kept {
     const NAME: &'static str = "kept";
 }
 
+/// Waits until the tokio runtime has no task but this one.
+async fn nothing_is_left() {
+    let metrics = tokio::runtime::Handle::current().metrics();
+    // A task that was aborted ends when the runtime comes to it.
+    for _ in 0..1000 {
+        if metrics.num_alive_tasks() == 0 {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("{} tasks are left", metrics.num_alive_tasks());
+}
+
 /// Uses an orchestrator and drops it; nothing of it may stay in the tokio runtime.
 async fn use_and_drop(builder: Builder) {
     let kept = Arc::new(std::sync::Mutex::new(None));
@@ -104,21 +118,41 @@ async fn use_and_drop(builder: Builder) {
     let kept = kept.lock().unwrap().take().unwrap();
     assert!(kept.upgrade().is_some(), "a clone is the same orchestrator");
     drop(clone);
-    let metrics = tokio::runtime::Handle::current().metrics();
-    // A task that was aborted ends when the runtime comes to it.
-    for _ in 0..1000 {
-        if metrics.num_alive_tasks() == 0 {
-            break;
-        }
-        tokio::task::yield_now().await;
-    }
-    assert_eq!(metrics.num_alive_tasks(), 0);
+    nothing_is_left().await;
     assert!(kept.upgrade().is_none(), "its components went with it");
 }
 
 #[tokio::test]
 async fn an_orchestrator_that_is_only_dropped_leaves_no_task_behind() {
     use_and_drop(Oneiric::builder()).await;
+}
+
+#[tokio::test]
+async fn a_run_under_way_goes_on_when_its_orchestrator_is_dropped() {
+    let go = CancellationToken::new();
+    let wait = go.clone();
+    let waiting = task_fn(move |text: String| {
+        let wait = wait.clone();
+        async move {
+            wait.cancelled().await;
+            Ok::<_, Fault>(text)
+        }
+    });
+    let oneiric = Oneiric::builder()
+        .task("wait", waiting)
+        .workflow(
+            "two",
+            &json!({"nodes": [{"id": "a", "task": "wait"},
+                                           {"id": "b", "task": "wait", "depends_on": ["a"]}]}),
+        )
+        .start()
+        .await
+        .unwrap();
+    let run = oneiric.run(RunRequest::of("two", "tea").unwrap()).await.unwrap();
+    drop(oneiric);
+    go.cancel();
+    assert_eq!(run.completed().await.unwrap().output::<String>("b").unwrap(), "tea");
+    nothing_is_left().await;
 }
 
 #[tokio::test]
