@@ -4,6 +4,7 @@
 mod arrows;
 mod bad_input;
 mod cli;
+mod downstream;
 mod fixture;
 mod killing;
 mod release;
