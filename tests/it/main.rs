@@ -5,6 +5,7 @@ mod arrows;
 mod bad_input;
 mod cli;
 mod components;
+mod downstream;
 mod fixture;
 mod health;
 mod killing;

@@ -97,7 +97,29 @@ impl Default for Builder {
 }
 
 impl Oneiric {
-    /// Begins to put one together.
+    /// Begins to put one together. Nothing is needed but what is to run.
+    ///
+    /// ```
+    /// use oneiric_core::Fault;
+    /// use oneiric_core::linked::task_fn;
+    /// use oneiric_runtime::{Oneiric, RunRequest};
+    /// use serde_json::json;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let oneiric = Oneiric::builder()
+    ///     .task("double", task_fn(|n: u64| async move { Ok::<_, Fault>(2 * n) }))
+    ///     .workflow("twice", &json!({"nodes": [
+    ///         {"id": "a", "task": "double"},
+    ///         {"id": "b", "task": "double", "depends_on": ["a"], "payload": "${{ nodes.a.output }}"},
+    ///     ]}))
+    ///     .start()
+    ///     .await?;
+    /// let run = oneiric.run(RunRequest::of("twice", &5)?).await?;
+    /// assert_eq!(run.completed().await?.output::<u64>("b")?, 20);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn builder() -> Builder {
         Builder::default()
     }
@@ -187,6 +209,18 @@ impl Builder {
 
     /// Where the settings of providers come from; `provider_settings` of the settings, with secrets from
     /// the chain, unless said.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use oneiric_core::Descriptor;
+    /// # use oneiric_runtime::Oneiric;
+    /// # use serde_json::json;
+    /// let settings = |candidate: &Descriptor| match candidate.provider.as_str() {
+    ///     "jinja" => [("folder".to_owned(), json!("templates"))].into_iter().collect(),
+    ///     _ => serde_json::Map::new(),
+    /// };
+    /// let builder = Oneiric::builder().provider_settings(Arc::new(settings));
+    /// ```
     #[must_use]
     pub fn provider_settings(mut self, settings: Arc<dyn SettingsSource>) -> Self {
         self.provider_settings = Some(settings);

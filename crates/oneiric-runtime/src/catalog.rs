@@ -15,6 +15,17 @@ use crate::bundle::{Bundle, ManifestFile};
 use crate::error::Error;
 
 /// Candidates and graphs of a bundle of manifests.
+///
+/// ```
+/// use oneiric_runtime::{Bundle, Catalog, ManifestFile};
+///
+/// let text = b"entries:
+/// - {domain: workflow, key: day, provider: me, factory: 'builtin:noop', dag: {nodes: [{id: a, task: greet}]}}";
+/// let catalog = Catalog::load(Bundle { files: vec![ManifestFile::new("day.yaml", *text)] })?;
+/// let (_, day) = catalog.workflow(&"day".parse()?, None)?;
+/// assert_eq!(day.graph.tasks()[0].as_str(), "greet");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct Catalog {
     bundle: Bundle,

@@ -1,9 +1,16 @@
 //! Assembles the layers of Oneiric into one embeddable orchestrator. It owns no mechanism of its own.
 //!
-//! [`Catalog`] is what manifests say: candidates and checked graphs, without a store or a process.
-//! [`Oneiric`] is the live orchestrator: it binds tasks through the component runtimes it was given,
-//! runs workflows durably, resumes what a dead process left, and stops in an orderly way. It does not
-//! know which adapters exist: `builder().with(oneiric_adapters::enabled(..))`.
+//! | for | there is |
+//! |---|---|
+//! | putting one together | [`Oneiric::builder`], [`Builder`], [`Loaded`] |
+//! | runs | [`Oneiric::run`], [`RunRequest`], [`RunHandle`], [`RunReport`] |
+//! | components | [`Oneiric::resolve`], [`Oneiric::swap_to`], [`Oneiric::explain`] |
+//! | manifests, without a store or a process | [`Catalog`], [`Bundle`], [`read_manifest`] |
+//! | how things stand | [`Oneiric::statuses`], [`component_statuses`], [`RunLog`], `control` |
+//! | what went wrong | [`Error`], [`Kind`], [`Incomplete`] |
+//!
+//! It does not know which adapters exist: `builder().with(oneiric_adapters::enabled(..))`. Tasks, roles
+//! and settings are `oneiric-core`'s. `docs/embedding.md` is the page for people who link it.
 
 #[cfg(feature = "sqlite")]
 mod answer;
@@ -31,7 +38,7 @@ pub use catalog::{Catalog, Workflow};
 pub use error::{Error, Kind};
 pub use oneiric::Oneiric;
 pub use read::read_manifest;
-pub use request::{RunOptions, RunRequest};
+pub use request::{PROGRAM, RunOptions, RunRequest};
 pub use run_log::{LOGS, LogLine, MAX_LOG_BYTES, RunLog, read_log};
 pub use secrets::Rotated;
 #[cfg(feature = "sqlite")]
@@ -39,3 +46,12 @@ pub use state_dir::open_store;
 pub use state_dir::{DATABASE, DEFAULT_STATE_DIR};
 pub use status::{Answered, ComponentStatus, InstanceState, Shadowed, component_statuses};
 pub use system::{SystemClock, SystemEnvironment, SystemFiles, SystemRng};
+
+// What the functions of this crate take and give.
+pub use oneiric_dag::{Ended, Incomplete, NodeReport, OutputError, RunHandle, RunReport};
+pub use oneiric_store::{NodeStatus, RunStatus, UnknownNodes};
+
+/// The Rust on the page about embedding is tested as documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/embedding.md")]
+struct Embedding;

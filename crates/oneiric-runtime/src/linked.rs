@@ -15,8 +15,17 @@ use oneiric_core::{
 /// Builds linked components, and manifest entries whose factory is the bare name of one.
 #[derive(Default)]
 pub(crate) struct LinkedRuntime {
-    components: HashMap<(Domain, Key, Provider), (Descriptor, Make)>,
+    components: HashMap<(Domain, Key, Provider), Added>,
     factories: HashMap<String, Make>,
+    // How often a component was added.
+    added: usize,
+}
+
+/// A component, and when it was added.
+struct Added {
+    order: usize,
+    descriptor: Descriptor,
+    make: Make,
 }
 
 impl LinkedRuntime {
@@ -27,7 +36,10 @@ impl LinkedRuntime {
         let id = (descriptor.domain.clone(), descriptor.key.clone(), descriptor.provider.clone());
         let make = Arc::clone(linked.make());
         self.factories.insert(descriptor.factory.to_string(), Arc::clone(&make));
-        self.components.insert(id, (descriptor, make));
+        // One that is added again goes to the end, and the place that it had is not given away.
+        let order = self.added;
+        self.added += 1;
+        self.components.insert(id, Added { order, descriptor, make });
         Ok(())
     }
 
@@ -36,18 +48,18 @@ impl LinkedRuntime {
         self.factories.insert(name, make);
     }
 
-    /// The candidates of the components, in the order of their names.
+    /// The candidates of the components, in the order of adding: of equal ones the last one wins.
     pub(crate) fn descriptors(&self) -> Vec<Descriptor> {
-        let mut all: Vec<_> = self.components.values().map(|(descriptor, _)| descriptor.clone()).collect();
-        all.sort_by(|a, b| (&a.domain, &a.key, &a.provider).cmp(&(&b.domain, &b.key, &b.provider)));
-        all
+        let mut all: Vec<_> = self.components.values().collect();
+        all.sort_by_key(|added| added.order);
+        all.into_iter().map(|added| added.descriptor.clone()).collect()
     }
 
     fn make(&self, descriptor: &Descriptor) -> Option<&Make> {
         if descriptor.source == Source::Manual {
             let id = (descriptor.domain.clone(), descriptor.key.clone(), descriptor.provider.clone());
-            if let Some((_, make)) = self.components.get(&id) {
-                return Some(make);
+            if let Some(added) = self.components.get(&id) {
+                return Some(&added.make);
             }
         }
         match descriptor.factory.kind() {

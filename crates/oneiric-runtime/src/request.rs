@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 
+/// What causes a run that the embedding program asks for.
+pub const PROGRAM: &str = "program";
+
 /// A wish to run a workflow. Only the workflow is necessary.
 ///
 /// ```
@@ -30,7 +33,7 @@ pub struct RunRequest {
     pub id: Option<RunId>,
     /// Who asks, for the record.
     pub actor: Option<String>,
-    /// What causes it, for the record: `cli` unless said.
+    /// What causes it, for the record: [`PROGRAM`] unless said.
     pub trigger: String,
     /// What the manifest is overridden with.
     pub options: RunOptions,
@@ -44,7 +47,7 @@ impl RunRequest {
             input: Payload::NULL,
             id: None,
             actor: None,
-            trigger: "cli".to_owned(),
+            trigger: PROGRAM.to_owned(),
             options: RunOptions::default(),
         }
     }

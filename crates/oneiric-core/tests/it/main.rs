@@ -3,5 +3,6 @@
 
 #[cfg(feature = "settings")]
 mod configuration;
+mod lifecycle;
 #[cfg(feature = "manifest")]
 mod schema;

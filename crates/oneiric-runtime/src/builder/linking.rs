@@ -71,6 +71,26 @@ impl Builder {
     }
 
     /// Names a function that manifest entries may use as their factory.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use oneiric_core::linked::task_fn;
+    /// # use oneiric_core::roles::Task;
+    /// # use oneiric_core::{Component, Fault, Instance};
+    /// # use oneiric_runtime::Oneiric;
+    /// struct Greeter;
+    /// impl Component for Greeter {}
+    ///
+    /// let builder = Oneiric::builder()
+    ///     .factory("greeter", |_| {
+    ///         let greet: Arc<dyn Task> =
+    ///             Arc::new(task_fn(|name: String| async move { Ok::<_, Fault>(format!("hi {name}")) }));
+    ///         Ok(Instance::new(Arc::new(Greeter)).plays::<dyn Task>(greet))
+    ///     })
+    ///     .manifest_text("greet.yaml", *b"entries: [{domain: task, key: greet, provider: me, factory: greeter}]");
+    /// builder.load()?;
+    /// # Ok::<(), oneiric_runtime::Error>(())
+    /// ```
     #[must_use]
     pub fn factory(
         mut self,
