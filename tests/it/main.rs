@@ -9,5 +9,6 @@ mod fixture;
 mod killing;
 mod release;
 mod resume;
+mod settings;
 mod support;
 mod wall;

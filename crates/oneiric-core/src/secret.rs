@@ -7,11 +7,13 @@
 mod chain;
 mod reference;
 mod resolve;
+mod status;
 #[cfg(test)]
 mod tests;
 mod value;
 
-pub use chain::{INLINE, MAX_CACHED, MISS_TTL, Secrets, SecretsBuilder, Status, StatusEntry};
+pub use chain::{INLINE, MAX_CACHED, MISS_TTL, Secrets, SecretsBuilder};
 pub use reference::{SecretId, SecretRef};
 pub use resolve::{references, resolve_settings};
+pub use status::{Status, StatusEntry};
 pub use value::{MASK, Secret};

@@ -18,7 +18,7 @@
 //! assert_eq!(loaded.settings.remote.max_retries, 5);
 //! assert_eq!(loaded.settings.execution.max_parallel, 8);
 //! let why = loaded.provenance.explain("remote.max_retries")?;
-//! assert_eq!(why.origin.to_string(), "settings/oneiric.yaml:1:24");
+//! assert_eq!(why.origin.to_string(), "settings/oneiric.yaml:1:23");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -31,7 +31,9 @@ mod file;
 mod files;
 mod layer;
 mod lifecycle;
+mod loaded;
 mod loader;
+mod locate;
 mod logging;
 mod mask;
 mod merge;
@@ -67,7 +69,8 @@ pub use execution::Execution;
 pub use files::{Files, MapFiles};
 pub use layer::LayerSettings;
 pub use lifecycle::Lifecycle;
-pub use loader::{Loaded, Loader};
+pub use loaded::Loaded;
+pub use loader::Loader;
 pub use logging::{Level, Logging, Sink, SinkTarget};
 pub use origin::Origin;
 pub use path::Path;

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use oneiric_core::settings::Settings;
 use oneiric_core::{Lifecycle, RunId};
 use oneiric_dag::{Executor, Launch, Program, RunHandle};
 use oneiric_store::{Batch, Claim, Op, RunRecord, Store, UnknownNodes};
@@ -101,6 +102,11 @@ impl Oneiric {
     /// What the manifests say.
     pub fn catalog(&self) -> &Catalog {
         &self.0.catalog
+    }
+
+    /// The settings that it was built with.
+    pub fn settings(&self) -> &Settings {
+        &self.0.secrecy.settings
     }
 
     /// Where everything durable goes.
@@ -232,7 +238,8 @@ impl Oneiric {
             return bind::program(&self.0.lifecycle, &self.0.catalog, &record.workflow, &options).await;
         }
         let bundle = Bundle::load(self.store().as_ref(), record.id, record.bundle).await?;
-        let catalog = Catalog::load_beside(&self.0.own, bundle)?;
+        let mut catalog = Catalog::load_beside(&self.0.own, bundle)?;
+        catalog.select(&self.0.secrecy.settings);
         bind::program(&self.0.lifecycle, &catalog, &record.workflow, &options).await
     }
 

@@ -5,9 +5,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use serde::Serialize;
 use tokio::sync::OnceCell;
 
+use super::status::{Status, StatusEntry};
 use super::{Secret, SecretId, SecretRef};
 use crate::roles::SecretStore;
 use crate::{Clock, Fault, Provider};
@@ -290,35 +290,4 @@ impl Secrets {
         // A panic elsewhere leaves no half of a change here.
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// What is known of a chain: upstream's `secrets` block of the health file, and which ids are cached.
-///
-/// Shape: `{"provider":"env,file","cache_ttl_seconds":600.0,"refresh_interval":null,"inline_entries":0,
-/// "prefetched":true,"status":"ready","entries":[{"id":"stripe-key","from":"env"}]}`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Status {
-    /// The stores in the order in which they are asked, comma separated.
-    pub provider: String,
-    /// How long a value is used.
-    pub cache_ttl_seconds: f64,
-    /// How often all are fetched anew.
-    pub refresh_interval: Option<f64>,
-    /// How many values are given inline.
-    pub inline_entries: usize,
-    /// Whether what was asked for in advance is there.
-    pub prefetched: bool,
-    /// `ready` where it is, else `pending`.
-    pub status: &'static str,
-    /// What is cached.
-    pub entries: Vec<StatusEntry>,
-}
-
-/// A secret that is cached.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct StatusEntry {
-    /// Its id.
-    pub id: String,
-    /// Who has it; `None` where nobody does.
-    pub from: Option<String>,
 }

@@ -18,6 +18,15 @@ pub struct SourceError {
 impl SourceError {
     /// A problem of a source that has no lines.
     pub(super) fn without_place(source: &str, message: impl Into<String>, help: Option<String>) -> Self {
+        // An option may hold what a terminal would obey.
+        let source: String = source
+            .chars()
+            .flat_map(|c| {
+                let (as_is, escaped) =
+                    if c.is_control() { (None, Some(c.escape_default())) } else { (Some(c), None) };
+                as_is.into_iter().chain(escaped.into_iter().flatten())
+            })
+            .collect();
         let place = Place { file: Arc::from(source), line: 0, column: 0, offset: 0, length: 0 };
         let problem = Problem { place, message: message.into(), help };
         Self { problems: ParseError { problems: vec![problem], more: 0 }, text: Arc::from([]) }

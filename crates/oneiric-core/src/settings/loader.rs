@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::error::{SettingsError, SourceError};
 use super::files::Files;
+use super::loaded::{Loaded, misfit};
 use super::merge::{Assignment, assemble, merge};
 use super::origin::Origin;
 use super::path::Path;
@@ -22,7 +23,6 @@ use crate::Environment;
 use crate::nearest::nearest;
 
 /// Loads settings; see [`super`].
-#[derive(Debug)]
 pub struct Loader<'a> {
     project: String,
     environment: &'a dyn Environment,
@@ -35,52 +35,23 @@ pub struct Loader<'a> {
     sections: BTreeMap<String, Section>,
 }
 
+/// What was set may be a secret and is not printed.
+impl fmt::Debug for Loader<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loader")
+            .field("project", &self.project)
+            .field("base", &self.base)
+            .field("explicit", &self.explicit)
+            .field("profile", &self.profile)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A section that the program adds.
 #[derive(Debug, Clone)]
 struct Section {
     schema: Value,
     check: fn(Value) -> Result<(), String>,
-}
-
-/// Settings and where they came from.
-#[derive(Clone)]
-pub struct Loaded {
-    /// The settings.
-    pub settings: Settings,
-    /// Where each came from.
-    pub provenance: Provenance,
-    /// The files that were read, lowest first.
-    pub files: Vec<String>,
-    sections: Map<String, Value>,
-}
-
-/// The program's own sections may hold anything and are not printed.
-impl fmt::Debug for Loaded {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Loaded")
-            .field("settings", &self.settings)
-            .field("files", &self.files)
-            .field("sections", &self.sections.keys().collect::<Vec<_>>())
-            .finish_non_exhaustive()
-    }
-}
-
-impl Loaded {
-    /// A section that the program added with [`Loader::section`].
-    ///
-    /// # Errors
-    /// What the type finds wrong with it; [`Loader::load`] has found it before where the name is the same.
-    pub fn section<T: DeserializeOwned + Default>(&self, name: &str) -> Result<T, SettingsError> {
-        let Some(value) = self.sections.get(name) else { return Ok(T::default()) };
-        serde_json::from_value(value.clone()).map_err(|error| misfit(name, &error.to_string()))
-    }
-}
-
-fn misfit(section: &str, why: &str) -> SettingsError {
-    let message = format!("does not have the shape that the program expects: {}", file::discreet(why));
-    SettingsError {
-        sources: vec![SourceError::without_place(&format!("section `{section}`"), message, None)],
-    }
 }
 
 impl<'a> Loader<'a> {
@@ -122,7 +93,7 @@ impl<'a> Loader<'a> {
         self
     }
 
-    /// `PATH=VALUE` (`--set`); the type of the key decides what the text means. May be repeated, a later
+    /// `KEY=VALUE` (`--set`); the type of the key decides what the text means. May be repeated, a later
     /// one wins.
     #[must_use]
     pub fn set(mut self, option: impl Into<String>) -> Self {
@@ -273,7 +244,8 @@ impl<'a> Loader<'a> {
         }
         let settings = serde_json::from_value(Value::Object(whole))
             .map_err(|error| misfit("settings", &error.to_string()))?;
-        Ok(Loaded { settings, provenance: Provenance::new(stacks, Arc::new(root), prefix), files, sections })
+        let provenance = Provenance::new(stacks, Arc::new(root), prefix);
+        Ok(Loaded { settings, provenance, files, sections })
     }
 
     /// `ONEIRIC_` for `oneiric`.
@@ -292,7 +264,7 @@ impl<'a> Loader<'a> {
         }
         for (name, key) in alias::KEYS {
             if let (Ok(name), Ok(key)) = (Path::parse(name), Path::parse(key))
-                && let Ok((_, target)) = super::walk::locate(&root, key.names())
+                && let Ok((_, target)) = super::locate::locate(&root, key.names())
             {
                 let target = target.clone();
                 root.alias(name.names(), &key, target);

@@ -21,7 +21,7 @@ const WORDS: [&str; 12] = [
 ];
 
 /// Whether a key of this name is likely to hold a secret.
-pub(super) fn is_secret_name(name: &str) -> bool {
+fn is_secret_name(name: &str) -> bool {
     let name = name.to_ascii_lowercase().replace('-', "_");
     WORDS.iter().any(|word| name.contains(word))
 }

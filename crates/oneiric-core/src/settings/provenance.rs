@@ -6,12 +6,12 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::locate::{Near, locate, near};
 use super::mask;
 use super::merge::{Stack, assemble};
 use super::origin::Origin;
 use super::path::Path;
 use super::schema::{Field, Kind};
-use super::walk::{Near, locate, near};
 use crate::secret::MASK;
 
 /// For every key where its value came from. Values that are secret are `***` from the beginning.

@@ -145,6 +145,17 @@ impl Field {
         fields.entry(first.clone()).or_insert(section).alias(rest, of, target);
     }
 
+    /// Whether it is a secret, or something below it may be.
+    pub(super) fn guards_secrets(&self) -> bool {
+        self.secret
+            || match &self.kind {
+                Kind::Section(fields) => fields.values().any(Field::guards_secrets),
+                Kind::Map { value, .. } => matches!(value.kind, Kind::Any) || value.guards_secrets(),
+                Kind::List(item) => item.guards_secrets(),
+                _ => false,
+            }
+    }
+
     /// Whether it is a second name, or leads to second names only.
     pub(super) fn is_alias(&self) -> bool {
         self.alias.is_some()

@@ -308,9 +308,9 @@ ONEIRIC_REMOTE__ENABLE: no setting has this variable (did you mean `ONEIRIC_REMO
 ONEIRIC_REMOTE__ENABLED: `remote.enabled` must be true or false, found the text `maybe` (write true or false)
 ONEIRIC_RUNTIME_SUPERVISOR__POLL_INTERVAL: `runtime_supervisor.poll_interval` must be a number from 0.1 to 31536000, found `0`
 the program's `app.name`: `app.name` must be text, found `5` (put it in quotes)
---set: there is no `=` behind the key (write PATH=VALUE: `--set remote.enabled=true`)
+--set: there is no `=` behind the key (write KEY=VALUE: `--set remote.enabled=true`)
 --set remote.retrymaxdelay: unknown key `remote.retrymaxdelay` (did you mean `remote.retry_max_delay`?)
---set app.debug: `app.debug` must be true or false, found the text `2` (write true or false, without quotes)";
+--set app.debug: `app.debug` must be true or false, found the text `2` (write true or false)";
     assert_eq!(text, expected);
     for source in &error.unwrap_err().sources {
         assert!(!String::from_utf8_lossy(&source.text).contains("s3cret"));

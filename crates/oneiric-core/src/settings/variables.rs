@@ -5,11 +5,12 @@ use serde_json::Value;
 use super::alias;
 use super::coerce::{coerce, how};
 use super::error::SourceError;
+use super::locate::{Near, check_names, locate, near};
 use super::merge::Assignment;
 use super::origin::Origin;
 use super::path::Path;
 use super::schema::Field;
-use super::walk::{Near, Walk, check_names, locate, near, tree_of};
+use super::walk::{Walk, tree_of};
 use crate::Environment;
 use crate::text::tree::Tree;
 
@@ -81,20 +82,26 @@ fn is_mapping(field: &Field) -> bool {
     matches!(field.kind, Kind::Section(_) | Kind::Map { .. } | Kind::Any)
 }
 
-/// What `--set PATH=VALUE` says.
+/// What `--set KEY=VALUE` says.
 pub(super) fn option(text: &str, root: &Field, wrong: &mut Vec<SourceError>) -> Vec<Assignment> {
     let Some((path, value)) = split(text) else {
-        let help = Some("write PATH=VALUE: `--set remote.enabled=true`".to_owned());
+        let help = Some("write KEY=VALUE: `--set remote.enabled=true`".to_owned());
         wrong.push(SourceError::without_place("--set", "there is no `=` behind the key", help));
         return Vec::new();
     };
     let source = format!("--set {path}");
-    assign(path, &source, root, wrong, |field| coerce(field, value), Origin::Flag(source.clone()))
+    assign(path, &source, root, wrong, Said::Text(value), &Origin::Flag(source.clone()))
 }
 
 /// What a program says of a key.
 pub(super) fn typed(path: &str, value: Value, root: &Field, wrong: &mut Vec<SourceError>) -> Vec<Assignment> {
-    assign(path, &format!("the program's `{path}`"), root, wrong, |_| tree_of(value), Origin::Code)
+    assign(path, &format!("the program's `{path}`"), root, wrong, Said::Value(value), &Origin::Code)
+}
+
+/// A value before its key is known.
+enum Said<'a> {
+    Text(&'a str),
+    Value(Value),
 }
 
 /// At the first `=` that no quotes are around.
@@ -112,8 +119,8 @@ fn assign(
     source: &str,
     root: &Field,
     wrong: &mut Vec<SourceError>,
-    value: impl FnOnce(&Field) -> Tree<'static>,
-    origin: Origin,
+    said: Said<'_>,
+    origin: &Origin,
 ) -> Vec<Assignment> {
     let names = match Path::parse(text) {
         Ok(path) => path,
@@ -125,8 +132,11 @@ fn assign(
     };
     match locate(root, names.names()) {
         Ok((path, field)) => {
-            let tree = value(field);
-            check(root, field, path, tree, source, None, wrong)
+            let (tree, text) = match said {
+                Said::Text(text) => (coerce(field, text), Some(field)),
+                Said::Value(value) => (tree_of(value), None),
+            };
+            check(root, field, path, tree, source, text, wrong)
                 .into_iter()
                 .map(|(path, value, _)| Assignment { path, value, origin: origin.clone() })
                 .collect()
@@ -145,14 +155,15 @@ fn assign(
     }
 }
 
-/// Checks one value; paths, values and whether it was by a second name.
+/// Checks one value; paths, values and whether it was by a second name. `text`: the field, where the value
+/// was text that a type was given to.
 fn check(
     root: &Field,
     field: &Field,
     path: Path,
     tree: Tree<'static>,
     source: &str,
-    variable: Option<&Field>,
+    text: Option<&Field>,
     wrong: &mut Vec<SourceError>,
 ) -> Vec<(Path, Value, bool)> {
     if let Err(message) = check_names(root, &path) {
@@ -162,7 +173,7 @@ fn check(
     let mut walk = Walk::new(root, path);
     walk.value(field, tree);
     for found in walk.wrong {
-        let help = variable.and_then(how).or(found.help);
+        let help = text.and_then(how).or(found.help);
         wrong.push(SourceError::without_place(source, found.message, help));
     }
     walk.found.into_iter().map(|found| (found.path, found.value, found.alias)).collect()

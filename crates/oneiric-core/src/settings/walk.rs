@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Number};
 
+use super::locate::{Near, near};
 use super::merge::assemble;
 use super::path::Path;
-use super::schema::{Field, Kind, Names};
+use super::schema::{Field, Kind};
 use super::{MAX_KEYS, mask};
 use crate::nearest::nearest;
 use crate::secret::SecretRef;
@@ -12,9 +13,6 @@ use crate::text::MAX_PROBLEMS;
 use crate::text::problem::Span;
 use crate::text::reader::short;
 use crate::text::tree::{Tree, Value};
-
-/// Past a dozen a list of names stops being help.
-const LISTED: usize = 12;
 
 /// A key that was set.
 #[derive(Debug)]
@@ -92,7 +90,7 @@ impl<'s> Walk<'s> {
             (_, Value::Null) if field.nullable => self.take(field, serde_json::Value::Null, tree.span),
             (_, value) => {
                 let tree = Tree { span: tree.span, value };
-                if field.secret {
+                if field.guards_secrets() || is_telling("", &tree) {
                     self.hide(&tree);
                 }
                 if let Some(value) = self.plain(field, &tree) {
@@ -106,13 +104,14 @@ impl<'s> Walk<'s> {
     /// secret stays whole.
     fn any(&mut self, tree: Tree<'_>, secret: bool) {
         let span = tree.span;
-        let secret = secret || self.at.names().last().is_some_and(|name| mask::is_secret_name(name));
         match tree.value {
             Value::Map(pairs) if !pairs.is_empty() => {
-                let json = Tree { span, value: Value::Map(pairs.clone()) }.into_json();
-                if SecretRef::of(&json).is_some() {
-                    self.found.push(Found { path: self.at.clone(), value: json, span, alias: false });
-                    return;
+                if pairs.len() <= 2 {
+                    let json = Tree { span, value: Value::Map(pairs.clone()) }.into_json();
+                    if SecretRef::of(&json).is_some() {
+                        self.found.push(Found { path: self.at.clone(), value: json, span, alias: false });
+                        return;
+                    }
                 }
                 for (name, tree) in pairs {
                     self.at.push(name.text.as_ref());
@@ -122,7 +121,7 @@ impl<'s> Walk<'s> {
             }
             value => {
                 let tree = Tree { span, value };
-                if secret {
+                if secret || is_telling(self.at.names().last().map_or("", String::as_str), &tree) {
                     self.hide(&tree);
                 }
                 if self.found.len() < MAX_KEYS {
@@ -239,58 +238,22 @@ impl<'s> Walk<'s> {
     }
 }
 
-/// What was probably meant by a key that is not known.
-#[derive(Debug)]
-pub(super) enum Near {
-    /// This key.
-    Key(Path),
-    /// One of a few, in words.
-    Known(String),
-}
-
-/// What was probably meant by a key, of which all but the last name is known.
-pub(super) fn near(root: &Field, path: &Path) -> Near {
-    let everything = || Near::Known("`oneiric config show --all` lists all keys".to_owned());
-    let Some((last, above)) = path.names().split_last() else { return everything() };
-    let section = above.iter().try_fold(root, |field, name| match &field.kind {
-        Kind::Section(fields) => fields.get(name),
-        _ => None,
-    });
-    let own = section.into_iter().flat_map(Field::fields).filter(|(_, field)| !field.is_alias());
-    let names: Vec<&str> = own.map(|(name, _)| name.as_str()).collect();
-    let above = Path::new(above);
-    if let Some(name) = nearest(last, names.iter().copied()) {
-        return Near::Key(above.join(name));
-    }
-    // The right name in the wrong section, then anything that is written in a similar way.
-    let leaves: Vec<Path> = root.leaves().into_iter().map(|(path, _)| path).collect();
-    let moved: Vec<&Path> = leaves.iter().filter(|leaf| leaf.names().last() == Some(last)).collect();
-    if let [one] = moved.as_slice() {
-        return Near::Key((*one).clone());
-    }
-    let texts: Vec<String> = leaves.iter().map(ToString::to_string).collect();
-    if let Some(near) = nearest(&path.to_string(), texts.iter().map(String::as_str))
-        && let Some(place) = texts.iter().position(|text| text == near)
-    {
-        return Near::Key(leaves[place].clone());
-    }
-    if !(1..=LISTED).contains(&names.len()) {
-        return everything();
-    }
-    let place = if above.names().is_empty() { String::new() } else { format!(" in `{above}`") };
-    Near::Known(format!("known{place} are {}", names.join(", ")))
-}
-
 /// Numbers without a fraction are written without one: `30`, whether `30` or `30.0` was given.
 pub(super) fn tidy_number(value: f64) -> serde_json::Value {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if value.fract() == 0.0 && value.abs() < EXACT { (value as i64).into() } else { value.into() }
 }
 
-/// A value for a message; a secret by its kind only.
+/// Whether a value looks like a secret under this name, or holds something that does.
+fn is_telling(name: &str, tree: &Tree<'_>) -> bool {
+    let json = tree.clone().into_json();
+    mask::value(name, &json) != json
+}
+
+/// A value for a message; what is or holds a secret by its kind only.
 fn shown(field: &Field, tree: &Tree<'_>) -> String {
     match &tree.value {
-        other if field.secret => other.kind().to_owned(),
+        other if field.guards_secrets() || is_telling("", tree) => other.kind().to_owned(),
         Value::Text(text) if text.is_empty() => "nothing".to_owned(),
         Value::Text(text) => format!("the text `{}`", short(text)),
         Value::Bool(value) => format!("`{value}`"),
@@ -304,9 +267,7 @@ fn shown(field: &Field, tree: &Tree<'_>) -> String {
 
 fn help(field: &Field, tree: &Tree<'_>) -> Option<String> {
     match (&field.kind, &tree.value) {
-        (Kind::Text(_) | Kind::Choice(_), Value::Number(_) | Value::Bool(_)) => {
-            Some("put it in quotes".to_owned())
-        }
+        (Kind::Text(_), Value::Number(_) | Value::Bool(_)) => Some("put it in quotes".to_owned()),
         (Kind::Bool, Value::Text(_)) => Some("write true or false, without quotes".to_owned()),
         (Kind::Whole { .. } | Kind::Number { .. }, Value::Text(text)) if text.parse::<f64>().is_ok() => {
             Some("remove the quotes".to_owned())
@@ -336,50 +297,4 @@ fn map_of(map: Map<String, serde_json::Value>) -> Box<[(crate::text::tree::Name<
             (crate::text::tree::Name { span: Span::default(), text: text.into() }, tree_of(value))
         })
         .collect()
-}
-
-/// The field that a path leads to. The last names of a path become one name where nothing could follow:
-/// `tasks.selections.shop.charge` needs no quotes.
-///
-/// # Errors
-/// The place of the first name that is not known.
-pub(super) fn locate<'s>(root: &'s Field, names: &[String]) -> Result<(Path, &'s Field), usize> {
-    let (mut field, mut at) = (root, Path::default());
-    for (place, name) in names.iter().enumerate() {
-        field = match &field.kind {
-            Kind::Section(fields) => fields.get(name).ok_or(place)?,
-            Kind::Map { value, .. } => match &value.kind {
-                Kind::Section(_) | Kind::Map { .. } | Kind::Any => value,
-                _ => {
-                    at.push(names[place..].join("."));
-                    return Ok((at, value));
-                }
-            },
-            Kind::Any => field,
-            _ => return Err(place),
-        };
-        at.push(name);
-    }
-    Ok((at, field))
-}
-
-/// Whether `names` is an allowed name of a map's entry on the way to a field.
-pub(super) fn check_names(root: &Field, path: &Path) -> Result<(), String> {
-    let mut field = root;
-    for name in path.names() {
-        field = match &field.kind {
-            Kind::Section(fields) => match fields.get(name) {
-                Some(field) => field,
-                None => return Ok(()),
-            },
-            Kind::Map { names, value } => {
-                if *names != Names::Free {
-                    names.check(name)?;
-                }
-                value
-            }
-            _ => return Ok(()),
-        };
-    }
-    Ok(())
 }

@@ -15,6 +15,7 @@ pub(crate) struct Reader<'t> {
     problems: Vec<Problem>,
     more: usize,
     /// Nodes of graphs so far, for the bound that manifests have on them.
+    #[cfg_attr(not(feature = "manifest"), expect(dead_code, reason = "manifests need it"))]
     pub(crate) nodes: usize,
 }
 
@@ -42,11 +43,13 @@ impl<'t> Reader<'t> {
     }
 
     /// Whether nothing was found wrong so far.
+    #[cfg_attr(not(feature = "settings"), expect(dead_code, reason = "settings need it"))]
     pub(crate) fn is_clean(&self) -> bool {
         self.problems.is_empty()
     }
 
     /// Says what was found so far in other words.
+    #[cfg_attr(not(feature = "settings"), expect(dead_code, reason = "settings need it"))]
     pub(crate) fn rewrite(&mut self, words: impl Fn(&str) -> String) {
         for problem in &mut self.problems {
             problem.message = words(&problem.message);
@@ -64,6 +67,7 @@ impl<'t> Reader<'t> {
 
     /// `did you mean ...?`, where a known word is near. Silent once no further problem is kept, because
     /// a hostile file may hold a million unknown words.
+    #[cfg_attr(not(feature = "manifest"), expect(dead_code, reason = "manifests need it"))]
     pub(crate) fn suggest<'a>(&self, given: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
         if self.problems.len() == MAX_PROBLEMS {
             return None;
@@ -87,6 +91,7 @@ impl<'t> Reader<'t> {
 }
 
 /// Reports a value of the wrong kind, with the text to write where that can be guessed.
+#[cfg_attr(not(feature = "manifest"), expect(dead_code, reason = "manifests need it"))]
 pub(crate) fn mismatch(reader: &mut Reader<'_>, subject: &str, expected: &str, tree: &Tree<'_>) {
     let help = match (&tree.value, expected) {
         (Value::Number(_) | Value::Bool(_), "text") => {

@@ -98,6 +98,7 @@ impl<'t> Tree<'t> {
     }
 
     /// Sorts all mappings by key, by code point as Python does.
+    #[cfg(feature = "manifest")]
     pub(crate) fn sort(&mut self) {
         match &mut self.value {
             Value::List(items) => items.iter_mut().for_each(Tree::sort),

@@ -7,4 +7,5 @@ mod embed;
 mod errors;
 mod exec;
 mod secrets;
+mod settings;
 mod support;
