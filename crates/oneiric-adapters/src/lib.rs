@@ -32,8 +32,14 @@
 pub mod builtin;
 #[cfg(feature = "exec")]
 pub mod exec;
+#[cfg(feature = "foreign")]
+mod foreign;
 mod limits;
 mod parts;
+#[cfg(feature = "process")]
+mod process;
 
 pub use limits::Limits;
 pub use parts::{Parts, enabled};
+#[cfg(feature = "process")]
+pub use process::environment::PASSED_ON;
