@@ -50,7 +50,6 @@ mod call;
 mod leftover;
 mod output;
 mod settings;
-mod status;
 mod variables;
 
 use std::fmt;

@@ -4,6 +4,7 @@
 //! |-----------|---------------------|----------------------------------------------------------|
 //! | `builtin` | [`builtin::Builtin`] | `builtin:NAME`, and upstream's `oneiric.remote.samples:*` |
 //! | `exec`    | [`exec::Exec`]      | `exec:PROGRAM`, a process per call                       |
+//! | `worker`  | [`worker::Worker`]  | `worker:PROGRAM`, a pool of processes                    |
 //!
 //! What a component is, and which one a key means, is `oneiric-core`'s; when one is called, for how
 //! long and how often again is the executor's. A runtime here turns a descriptor into an instance and
@@ -24,8 +25,8 @@
 //!
 //! let environment = MapEnvironment::from_iter([("PATH", "/usr/bin:/bin")]);
 //! let runtimes = oneiric_adapters::enabled(&Parts::new(Arc::new(Frozen), Arc::new(environment)));
-//! # #[cfg(all(feature = "builtin", feature = "exec"))]
-//! assert_eq!(runtimes.iter().map(|r| r.name()).collect::<Vec<_>>(), ["builtin", "exec"]);
+//! # #[cfg(all(feature = "builtin", feature = "exec", feature = "worker"))]
+//! assert_eq!(runtimes.iter().map(|r| r.name()).collect::<Vec<_>>(), ["builtin", "exec", "worker"]);
 //! ```
 
 #[cfg(feature = "builtin")]
@@ -38,6 +39,8 @@ mod limits;
 mod parts;
 #[cfg(feature = "process")]
 mod process;
+#[cfg(feature = "worker")]
+pub mod worker;
 
 pub use limits::Limits;
 pub use parts::{Parts, enabled};

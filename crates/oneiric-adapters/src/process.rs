@@ -9,3 +9,4 @@ pub(crate) mod lines;
 pub(crate) mod program;
 pub(crate) mod reaper;
 pub(crate) mod spawning;
+pub(crate) mod status;

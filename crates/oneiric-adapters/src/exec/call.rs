@@ -12,11 +12,12 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::ChildStdin;
 
 use super::output::Output;
-use super::{Program, status, variables};
+use super::{Program, variables};
 use crate::foreign::Call;
 use crate::process::group::{Group, Pipes};
 use crate::process::lines::Lines;
 use crate::process::spawning::{refused, unless_torn_down};
+use crate::process::status;
 
 /// How much is read at once.
 const CHUNK_BYTES: usize = 16 * 1024;

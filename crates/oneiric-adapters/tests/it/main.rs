@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "also outside of test functions, a test that cannot go on panics")]
 
 mod builtin;
+mod contract;
 mod exec_bounds;
 mod exec_calls;
 mod exec_groups;
