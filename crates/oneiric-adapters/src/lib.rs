@@ -5,6 +5,7 @@
 //! | `builtin` | [`builtin::Builtin`] | `builtin:NAME`, and upstream's `oneiric.remote.samples:*` |
 //! | `exec`    | [`exec::Exec`]      | `exec:PROGRAM`, a process per call                       |
 //! | `worker`  | [`worker::Worker`]  | `worker:PROGRAM`, a pool of processes                    |
+//! | `python`  | [`python::Python`]  | Python's `pkg.mod:Attr`, a pool of interpreters          |
 //!
 //! What a component is, and which one a key means, is `oneiric-core`'s; when one is called, for how
 //! long and how often again is the executor's. A runtime here turns a descriptor into an instance and
@@ -25,8 +26,9 @@
 //!
 //! let environment = MapEnvironment::from_iter([("PATH", "/usr/bin:/bin")]);
 //! let runtimes = oneiric_adapters::enabled(&Parts::new(Arc::new(Frozen), Arc::new(environment)));
-//! # #[cfg(all(feature = "builtin", feature = "exec", feature = "worker"))]
-//! assert_eq!(runtimes.iter().map(|r| r.name()).collect::<Vec<_>>(), ["builtin", "exec", "worker"]);
+//! let names: Vec<_> = runtimes.iter().map(|runtime| runtime.name()).collect();
+//! # #[cfg(all(feature = "builtin", feature = "exec", feature = "python"))]
+//! assert_eq!(names[..4], ["builtin", "exec", "worker", "python"]);
 //! ```
 
 #[cfg(feature = "builtin")]
@@ -39,6 +41,8 @@ mod limits;
 mod parts;
 #[cfg(feature = "process")]
 mod process;
+#[cfg(feature = "python")]
+pub mod python;
 #[cfg(feature = "worker")]
 pub mod worker;
 

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use oneiric_core::{Clock, ComponentRuntime, Environment};
 
 use crate::Limits;
+#[cfg(feature = "python")]
+use crate::python::PythonSettings;
 #[cfg(feature = "worker")]
 use crate::worker::WorkerSettings;
 
@@ -21,6 +23,9 @@ pub struct Parts {
     /// Size and times of pools of workers, where an entry does not say.
     #[cfg(feature = "worker")]
     pub worker: WorkerSettings,
+    /// Which Python there is, and how many interpreters a component may have.
+    #[cfg(feature = "python")]
+    pub python: PythonSettings,
 }
 
 impl Parts {
@@ -32,12 +37,14 @@ impl Parts {
             limits: Limits::STANDARD,
             #[cfg(feature = "worker")]
             worker: WorkerSettings::default(),
+            #[cfg(feature = "python")]
+            python: PythonSettings::default(),
         }
     }
 }
 
 /// Every runtime that is compiled in, in the order in which they are to be asked: `builtin`, `exec`,
-/// `worker`.
+/// `worker`, `python`.
 #[cfg_attr(
     not(any(feature = "builtin", feature = "exec", feature = "worker")),
     expect(unused_variables, reason = "no runtime is compiled in")
@@ -50,5 +57,7 @@ pub fn enabled(parts: &Parts) -> Vec<Arc<dyn ComponentRuntime>> {
         Arc::new(crate::exec::Exec::new(parts)),
         #[cfg(feature = "worker")]
         Arc::new(crate::worker::Worker::new(parts)),
+        #[cfg(feature = "python")]
+        Arc::new(crate::python::Python::new(parts)),
     ]
 }

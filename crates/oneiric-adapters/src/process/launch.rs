@@ -50,12 +50,6 @@ impl Launch {
         self
     }
 
-    /// The folder to start in, where the entry names one.
-    #[cfg(feature = "python")]
-    pub(crate) fn cwd(&self) -> Option<&std::path::Path> {
-        self.cwd.as_ref().map(|(_, cwd)| cwd.as_path())
-    }
-
     /// The file to run, which was seen to exist a moment ago, as was the folder to run it in.
     ///
     /// # Errors

@@ -289,6 +289,11 @@ impl Calls {
         self.changed.notified()
     }
 
+    /// Whether a call would be served at once.
+    pub(super) fn has_room(&self) -> bool {
+        self.state().seats.values().any(Seat::has_room)
+    }
+
     /// What is known of the processes without asking one.
     ///
     /// # Errors

@@ -171,7 +171,8 @@ impl Caller for Pool {
 
     async fn health(&self) -> Result<(), Fault> {
         self.shared.calls.health()?;
-        if self.asks_health {
+        // A pool that is busy is alive; a question would wait for its calls.
+        if self.asks_health && self.shared.calls.has_room() {
             let id = self.next_id();
             self.answer(id, message::health(id), None, None).await?;
         }

@@ -2,6 +2,7 @@
 
 mod exec;
 mod linked;
+mod python;
 mod worker;
 
 use std::fs;
