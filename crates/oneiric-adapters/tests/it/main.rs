@@ -18,3 +18,5 @@ mod python_calls;
 mod python_life;
 mod python_loading;
 mod support;
+mod worker_pool;
+mod worker_protocol;
