@@ -32,6 +32,8 @@
 pub mod builtin;
 #[cfg(feature = "exec")]
 pub mod exec;
+#[cfg(feature = "http")]
+pub mod http;
 mod limits;
 mod parts;
 
