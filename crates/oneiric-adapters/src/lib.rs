@@ -37,6 +37,8 @@ pub mod builtin;
 pub mod exec;
 #[cfg(feature = "foreign")]
 mod foreign;
+#[cfg(feature = "http")]
+pub mod http;
 mod limits;
 mod parts;
 #[cfg(feature = "process")]

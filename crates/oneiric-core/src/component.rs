@@ -133,6 +133,12 @@ pub trait ComponentRuntime: Send + Sync + fmt::Debug {
     /// Its name in errors and in `explain`: `exec`.
     fn name(&self) -> &'static str;
 
+    /// The candidates that it brings along without a manifest; anything else of equal rank wins over
+    /// them.
+    fn offers(&self) -> Vec<Descriptor> {
+        Vec::new()
+    }
+
     /// Whether it builds this factory. Runtimes are asked in the order in which they were added.
     fn recognises(&self, descriptor: &Descriptor) -> bool;
 

@@ -222,6 +222,13 @@ impl FromStr for Domain {
     }
 }
 
+impl TryFrom<&str> for Domain {
+    type Error = IdError;
+    fn try_from(text: &str) -> Result<Self, IdError> {
+        Self::new(text)
+    }
+}
+
 impl TryFrom<String> for Domain {
     type Error = IdError;
     fn try_from(text: String) -> Result<Self, IdError> {

@@ -28,6 +28,7 @@ pub mod factory;
 pub mod fault;
 pub mod gate;
 pub mod id;
+pub mod lifecycle;
 pub mod linked;
 #[cfg(feature = "manifest")]
 pub mod manifest;
@@ -50,6 +51,7 @@ pub use expr::{Expr, Template};
 pub use factory::FactoryKind;
 pub use fault::{Class, Fault};
 pub use id::{BootId, Domain, Key, NodeId, Provider, RunId};
+pub use lifecycle::{Handle, Lifecycle};
 pub use linked::Linked;
 pub use payload::Payload;
 pub use resolver::{Candidate, Query, Registry};

@@ -6,16 +6,21 @@ use std::sync::Arc;
 
 use oneiric_core::environment::names;
 use oneiric_core::gate::{Gate, Pipeline};
+use oneiric_core::lifecycle::{self, Hook, Lifecycle, NoSettings, SettingsSource, Timeouts};
+use oneiric_core::linked::{Linked, PROVIDER};
 use oneiric_core::roles::{LogSink, Task};
 use oneiric_core::trust::Allowlist;
-use oneiric_core::{BootId, Clock, ComponentRuntime, Environment, Key, Provider, Rng};
+use oneiric_core::{
+    Blueprint, BootId, Clock, ComponentRuntime, Environment, Fault, Instance, Key, Provider, Rng,
+};
 use oneiric_dag::{Executor, Observer, Parts};
 use oneiric_store::{BootRecord, MemoryStore, Store};
 
-use crate::bind::{Binder, Linked, register_linked};
+use crate::bind;
 use crate::bundle::{Bundle, ManifestFile};
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Own};
 use crate::error::Error;
+use crate::linked::LinkedRuntime;
 use crate::oneiric::Oneiric;
 use crate::read::read_manifest;
 use crate::run_log::together;
@@ -28,7 +33,7 @@ pub const DEFAULT_MAX_PARALLEL: u32 = 256;
 /// Puts an orchestrator together; see [`Oneiric::builder`].
 pub struct Builder {
     runtimes: Vec<Arc<dyn ComponentRuntime>>,
-    linked: Linked,
+    linked: LinkedRuntime,
     files: Vec<ManifestFile>,
     paths: Vec<PathBuf>,
     store: Where,
@@ -39,6 +44,9 @@ pub struct Builder {
     logs: Vec<Arc<dyn LogSink>>,
     observer: Option<Arc<dyn Observer>>,
     max_parallel: u32,
+    settings: Arc<dyn SettingsSource>,
+    hooks: Vec<Arc<dyn Hook>>,
+    timeouts: Timeouts,
 }
 
 enum Where {
@@ -61,7 +69,7 @@ impl Default for Builder {
     fn default() -> Self {
         Self {
             runtimes: Vec::new(),
-            linked: Linked::default(),
+            linked: LinkedRuntime::default(),
             files: Vec::new(),
             paths: Vec::new(),
             store: Where::Memory,
@@ -72,6 +80,9 @@ impl Default for Builder {
             logs: Vec::new(),
             observer: None,
             max_parallel: DEFAULT_MAX_PARALLEL,
+            settings: Arc::new(NoSettings),
+            hooks: Vec::new(),
+            timeouts: Timeouts::default(),
         }
     }
 }
@@ -91,11 +102,40 @@ impl Builder {
         self
     }
 
-    /// Links a task in under a key, as if a manifest had named it.
+    /// Links a component in, as if a manifest had named it; its factory's name, the key unless said,
+    /// can be used in manifests, too.
     #[must_use]
-    pub fn task(mut self, key: Key, task: Arc<dyn Task>) -> Self {
-        self.linked.0.insert(key, task);
+    pub fn component(mut self, component: Linked) -> Self {
+        self.linked.add(component);
         self
+    }
+
+    /// Links a task in: a struct, or [`task_fn`](oneiric_core::linked::task_fn) of a closure.
+    #[must_use]
+    pub fn task(self, key: Key, task: impl Task + 'static) -> Self {
+        self.component(Linked::task(key, task))
+    }
+
+    /// Names a function that manifest entries may use as their factory.
+    #[must_use]
+    pub fn factory(
+        mut self,
+        name: impl Into<String>,
+        make: impl Fn(&Blueprint) -> Result<Instance, Fault> + Send + Sync + 'static,
+    ) -> Self {
+        self.linked.factory(name.into(), Arc::new(make));
+        self
+    }
+
+    /// Adds a workflow whose graph is made in code: upstream's `dag`, for example
+    /// `json!({"nodes": [{"id": "a", "task": "greet"}]})`. It is kept with its runs like a manifest.
+    #[must_use]
+    pub fn workflow(self, key: &Key, dag: &serde_json::Value) -> Self {
+        let entry = serde_json::json!({
+            "domain": "workflow", "key": key, "provider": PROVIDER, "factory": key, "dag": dag,
+        });
+        let manifest = serde_json::json!({ "source": PROVIDER, "entries": [entry] });
+        self.manifest_text(format!("{key} (in code).json"), manifest.to_string().into_bytes())
     }
 
     /// Adds a manifest file; read by [`Builder::start`].
@@ -177,6 +217,27 @@ impl Builder {
         self
     }
 
+    /// Where the settings of providers come from; none unless said.
+    #[must_use]
+    pub fn provider_settings(mut self, settings: Arc<dyn SettingsSource>) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Adds one who is asked around every swap.
+    #[must_use]
+    pub fn hook(mut self, hook: Arc<dyn Hook>) -> Self {
+        self.hooks.push(hook);
+        self
+    }
+
+    /// How long the steps of a component's life may take; upstream's numbers unless said.
+    #[must_use]
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
+        self
+    }
+
     /// Reads and checks the manifests; opens and creates nothing yet.
     ///
     /// # Errors
@@ -184,14 +245,25 @@ impl Builder {
     pub fn load(mut self) -> Result<Loaded, Error> {
         let mut files = self.paths.iter().map(|path| read_manifest(path)).collect::<Result<Vec<_>, _>>()?;
         files.append(&mut self.files);
-        let mut catalog = Catalog::load(Bundle { files })?;
-        let linked: Vec<_> = self.linked.0.keys().cloned().collect();
-        register_linked(&mut catalog, &linked);
+        let own = Own {
+            offered: self.runtimes.iter().flat_map(|runtime| runtime.offers()).collect(),
+            linked: self.linked.descriptors(),
+        };
+        let catalog = Catalog::load_beside(&own, Bundle { files })?;
         let allowlist = self.environment.get(names::FACTORY_ALLOWLIST);
-        let allowlist = Allowlist::parse(allowlist.as_deref());
-        let mut runtimes: Vec<Arc<dyn ComponentRuntime>> = vec![Arc::new(std::mem::take(&mut self.linked))];
-        runtimes.append(&mut self.runtimes);
-        Ok(Loaded { catalog, binder: Binder::new(runtimes, allowlist), linked, builder: self })
+        let mut runtimes = std::mem::take(&mut self.runtimes);
+        // Asked last: it answers for every bare name, so that an unknown one is told with the nearest.
+        runtimes.push(Arc::new(std::mem::take(&mut self.linked)));
+        let lifecycle = Lifecycle::new(lifecycle::Parts {
+            registry: catalog.registry().clone(),
+            runtimes,
+            allowlist: Allowlist::parse(allowlist.as_deref()),
+            settings: Arc::clone(&self.settings),
+            hooks: std::mem::take(&mut self.hooks),
+            timeouts: self.timeouts,
+            clock: Arc::clone(&self.clock),
+        });
+        Ok(Loaded { catalog, lifecycle, own, builder: self })
     }
 
     /// [`Builder::load`] and [`Loaded::start`] in one.
@@ -208,8 +280,8 @@ impl Builder {
 #[derive(Debug)]
 pub struct Loaded {
     catalog: Catalog,
-    binder: Binder,
-    linked: Vec<Key>,
+    lifecycle: Lifecycle,
+    own: Own,
     builder: Builder,
 }
 
@@ -224,7 +296,7 @@ impl Loaded {
     /// # Errors
     /// The first [`Error`] that running it would meet before anything runs.
     pub fn check(&self, workflow: &Key, provider: Option<&Provider>) -> Result<(), Error> {
-        self.binder.check(&self.catalog, workflow, provider)
+        bind::check(&self.lifecycle, &self.catalog, workflow, provider)
     }
 
     /// Opens the store and announces this process on it.
@@ -232,7 +304,12 @@ impl Loaded {
     /// # Errors
     /// [`Error::Store`].
     pub async fn start(self) -> Result<Oneiric, Error> {
-        let Self { catalog, binder, linked, builder } = self;
+        let Self { catalog, lifecycle, own, builder } = self;
+        #[cfg(feature = "sqlite")]
+        let state_dir = match &builder.store {
+            Where::Folder(path) => Some(path.clone()),
+            Where::Memory | Where::Given(_) => None,
+        };
         let (store, own_log): (Arc<dyn Store>, Option<Arc<dyn LogSink>>) = match builder.store {
             Where::Memory => (Arc::new(MemoryStore::new()), None),
             Where::Given(store) => (store, None),
@@ -265,6 +342,11 @@ impl Loaded {
             boot,
             max_parallel: builder.max_parallel,
         });
-        Ok(Oneiric::new(catalog, binder, executor, linked))
+        let oneiric = Oneiric::new(catalog, lifecycle, executor, own);
+        #[cfg(feature = "sqlite")]
+        if let Some(state_dir) = state_dir {
+            oneiric.listen(&state_dir);
+        }
+        Ok(oneiric)
     }
 }

@@ -72,18 +72,45 @@ impl Workflow {
     }
 }
 
+/// The candidates of a process that stand in no manifest.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Own {
+    /// What its component runtimes bring along: ranked behind everything of equal score.
+    pub(crate) offered: Vec<Descriptor>,
+    /// What was linked in: ranked before everything of equal score.
+    pub(crate) linked: Vec<Descriptor>,
+}
+
 impl Catalog {
+    /// As [`Catalog::load`], with what the process has of its own.
+    pub(crate) fn load_beside(own: &Own, bundle: Bundle) -> Result<Self, Error> {
+        let mut catalog = Self::default();
+        for descriptor in &own.offered {
+            catalog.registry.register(descriptor.clone());
+        }
+        catalog.read(bundle)?;
+        for descriptor in &own.linked {
+            catalog.registry.register(descriptor.clone());
+        }
+        Ok(catalog)
+    }
+
     /// Parses manifests, registers their entries and checks every graph.
     ///
     /// # Errors
     /// [`Error::Manifest`] for the first manifest that is wrong, with everything that is wrong in it.
     pub fn load(bundle: Bundle) -> Result<Self, Error> {
         let mut catalog = Self::default();
-        for file in &bundle.files {
-            catalog.add(file)?;
-        }
-        catalog.bundle = bundle;
+        catalog.read(bundle)?;
         Ok(catalog)
+    }
+
+    fn read(&mut self, bundle: Bundle) -> Result<(), Error> {
+        for file in &bundle.files {
+            self.add(file)?;
+        }
+        self.bundle = bundle;
+        Ok(())
     }
 
     fn add(&mut self, file: &ManifestFile) -> Result<(), Error> {
@@ -115,11 +142,6 @@ impl Catalog {
         let descriptors = manifest.entries.iter().map(|entry| entry.descriptor(source.clone())).collect();
         self.registry.replace_source(&source, descriptors);
         Ok(())
-    }
-
-    /// Adds a candidate that no manifest names: a task linked into the program.
-    pub fn register(&mut self, descriptor: Descriptor) {
-        self.registry.register(descriptor);
     }
 
     /// The manifests.

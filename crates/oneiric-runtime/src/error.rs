@@ -3,15 +3,18 @@
 use std::sync::Arc;
 
 use oneiric_core::gate::Denial;
+use oneiric_core::lifecycle::{LifecycleError, Phase};
 use oneiric_core::manifest::ParseError;
 use oneiric_core::resolver::ResolveError;
 use oneiric_core::{Fault, Key, RunId};
 use oneiric_dag::RunError;
 use oneiric_store::{CommitError, RunStatus, StoreError};
+use serde::{Deserialize, Serialize};
 
 /// The kind of trouble, from which exit codes and HTTP statuses follow. The most specific wins where
 /// several apply; they are sorted from the least to the most.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Work failed, or the gate refused it.
     Execution,
@@ -103,6 +106,9 @@ pub enum Error {
         /// Those it does play.
         plays: String,
     },
+    /// A component did not come up, or its lifecycle is over.
+    #[error(transparent)]
+    Lifecycle(LifecycleError),
     /// The value of a setting or an argument is not possible.
     #[error("{what}: {reason}")]
     Setting {
@@ -159,6 +165,33 @@ impl From<RunError> for Error {
     }
 }
 
+impl From<LifecycleError> for Error {
+    fn from(error: LifecycleError) -> Self {
+        match error {
+            LifecycleError::Unknown(error) => Error::Unknown(error),
+            LifecycleError::NotAllowed { domain, key, reason } => {
+                Error::NotAllowed { domain: domain.to_string(), key, reason }
+            }
+            LifecycleError::NoRuntime { domain, key, factory, runtimes } => {
+                let names: Vec<_> = runtimes.iter().map(|name| format!("`{name}:`")).collect();
+                let help = format!("factories that are built here: {}", names.join(", "));
+                Error::NoRuntime { domain: domain.to_string(), key, factory, help }
+            }
+            LifecycleError::MissingRole { domain, key, role, plays, .. } => {
+                let plays: Vec<_> = plays.iter().map(|role| format!("`{role}`")).collect();
+                let plays = if plays.is_empty() { "none".to_owned() } else { plays.join(", ") };
+                Error::MissingRole { domain: domain.to_string(), key, role, plays }
+            }
+            LifecycleError::Failed { domain, key, phase: Phase::Build, fault, .. } => {
+                Error::Component { domain: domain.to_string(), key, fault: *fault }
+            }
+            other @ (LifecycleError::Failed { .. } | LifecycleError::Stopped { .. }) => {
+                Error::Lifecycle(other)
+            }
+        }
+    }
+}
+
 impl From<CommitError> for Error {
     fn from(error: CommitError) -> Self {
         RunError::Commit(error).into()
@@ -183,6 +216,8 @@ impl Error {
             | Error::MissingRole { .. }
             | Error::UnknownRun(_) => Kind::Resolution,
             Error::NotAllowed { .. } => Kind::Security,
+            Error::Lifecycle(LifecycleError::Failed { phase: Phase::Settings, .. }) => Kind::Configuration,
+            Error::Lifecycle(_) => Kind::Execution,
             Error::Busy { .. } | Error::Over { .. } | Error::Denied(_) => Kind::Execution,
             Error::Store(error) => match error {
                 StoreError::Open { .. }

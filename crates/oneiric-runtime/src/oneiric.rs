@@ -1,17 +1,18 @@
 //! The live orchestrator.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use oneiric_core::{Key, RunId};
+use oneiric_core::{Lifecycle, RunId};
 use oneiric_dag::{Executor, Launch, Program, RunHandle};
 use oneiric_store::{Batch, Claim, Op, RunRecord, Store, UnknownNodes};
 
-use crate::bind::{Binder, register_linked};
+use crate::bind;
 use crate::bundle::Bundle;
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Own};
 use crate::error::Error;
 use crate::request::{RunOptions, RunRequest};
+use tokio::task::JoinHandle;
 
 /// The most runs that one recovery takes at a time.
 const RECOVERY_PAGE: usize = 256;
@@ -23,15 +24,59 @@ pub struct Oneiric(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     catalog: Catalog,
-    binder: Binder,
+    lifecycle: Lifecycle,
     executor: Executor,
-    // Tasks of the program itself, for catalogs that are read back from the store.
-    linked: Vec<Key>,
+    // For catalogs that are read back from the store.
+    own: Own,
+    // Puts down instances that a swap left in use; ended by the shutdown.
+    janitor: Mutex<Option<JoinHandle<()>>>,
+    #[cfg(feature = "sqlite")]
+    control: Mutex<Option<crate::control::Server>>,
 }
 
 impl Oneiric {
-    pub(crate) fn new(catalog: Catalog, binder: Binder, executor: Executor, linked: Vec<Key>) -> Self {
-        Self(Arc::new(Inner { catalog, binder, executor, linked }))
+    /// Must be called inside of a tokio runtime.
+    pub(crate) fn new(catalog: Catalog, lifecycle: Lifecycle, executor: Executor, own: Own) -> Self {
+        let tended = lifecycle.clone();
+        let janitor = tokio::spawn(async move { tended.tend().await });
+        Self(Arc::new(Inner {
+            catalog,
+            lifecycle,
+            executor,
+            own,
+            janitor: Mutex::new(Some(janitor)),
+            #[cfg(feature = "sqlite")]
+            control: Mutex::default(),
+        }))
+    }
+
+    /// Answers other processes from now on. That it cannot is no reason not to work.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn listen(&self, state_dir: &std::path::Path) {
+        let parts = self.0.executor.parts();
+        let (started_at, weak) = (parts.clock.now(), Arc::downgrade(&self.0));
+        let answering = Arc::new(move |request| -> std::pin::Pin<Box<dyn Future<Output = _> + Send>> {
+            let weak = weak.clone();
+            Box::pin(async move {
+                match weak.upgrade() {
+                    Some(inner) => crate::answer::answer(&Oneiric(inner), started_at, request).await,
+                    None => crate::answer::over(),
+                }
+            })
+        });
+        match crate::control::Server::open(state_dir, parts.boot, Arc::clone(&parts.clock), answering) {
+            Ok(server) => {
+                *self.0.control.lock().unwrap_or_else(PoisonError::into_inner) = Some(server);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "other processes cannot ask this one: no control socket");
+            }
+        }
+    }
+
+    /// The components in service.
+    pub fn lifecycle(&self) -> &Lifecycle {
+        &self.0.lifecycle
     }
 
     /// What the manifests say.
@@ -50,7 +95,8 @@ impl Oneiric {
     /// [`Error`]; then there is no run.
     pub async fn run(&self, request: RunRequest) -> Result<RunHandle, Error> {
         check_options(&request.options)?;
-        let program = self.0.binder.program(&self.0.catalog, &request.workflow, &request.options).await?;
+        let program =
+            bind::program(&self.0.lifecycle, &self.0.catalog, &request.workflow, &request.options).await?;
         let (bundle, blobs) = self.0.catalog.bundle().blobs();
         let parts = self.0.executor.parts();
         let now = parts.clock.now();
@@ -124,13 +170,29 @@ impl Oneiric {
     /// # Errors
     /// [`Error::Store`] where the store could not be closed cleanly.
     pub async fn shutdown(&self, deadline: Duration) -> Result<bool, Error> {
+        #[cfg(feature = "sqlite")]
+        {
+            let control = self.0.control.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(control) = control {
+                control.close(&*self.0.executor.parts().clock, deadline).await;
+            }
+        }
+        let clock = &self.0.executor.parts().clock;
+        let began = clock.monotonic();
         let stopped = self.0.executor.shutdown(deadline).await;
-        self.0.binder.stop().await;
+        let janitor = self.0.janitor.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(janitor) = janitor {
+            janitor.abort();
+            // It was cancelled or has panicked; either way it is over.
+            let _ = janitor.await;
+        }
+        let time_left = deadline.saturating_sub(clock.monotonic().saturating_sub(began));
+        let unused = self.0.lifecycle.stop(time_left).await;
         let store = self.store();
         let left = store.leave(self.0.executor.parts().boot).await;
         store.close().await?;
         left?;
-        Ok(stopped)
+        Ok(stopped && unused)
     }
 
     async fn resume_claimed(&self, record: &RunRecord, unknown: UnknownNodes) -> Result<RunHandle, Error> {
@@ -148,12 +210,11 @@ impl Oneiric {
             })?,
         };
         if self.0.catalog.bundle().blobs().0 == record.bundle {
-            return self.0.binder.program(&self.0.catalog, &record.workflow, &options).await;
+            return bind::program(&self.0.lifecycle, &self.0.catalog, &record.workflow, &options).await;
         }
         let bundle = Bundle::load(self.store().as_ref(), record.id, record.bundle).await?;
-        let mut catalog = Catalog::load(bundle)?;
-        register_linked(&mut catalog, &self.0.linked);
-        self.0.binder.program(&catalog, &record.workflow, &options).await
+        let catalog = Catalog::load_beside(&self.0.own, bundle)?;
+        bind::program(&self.0.lifecycle, &catalog, &record.workflow, &options).await
     }
 
     async fn claim(&self, run: RunId) -> Result<RunRecord, Error> {

@@ -1,5 +1,7 @@
 //! Value in, value out.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -31,6 +33,17 @@ pub trait Action: Send + Sync {
 }
 
 const _: fn(&dyn Action) = |_| {};
+
+#[async_trait]
+impl<T: ?Sized + Action> Action for Arc<T> {
+    async fn apply(&self, input: Payload) -> Result<Payload, Fault> {
+        self.as_ref().apply(input).await
+    }
+
+    fn schema(&self) -> Option<Schema> {
+        self.as_ref().schema()
+    }
+}
 
 impl Role for dyn Action {
     const NAME: &'static str = "action";

@@ -135,6 +135,13 @@ pub trait EventHandler: Send + Sync {
 
 const _: fn(&dyn EventHandler) = |_| {};
 
+#[async_trait]
+impl<T: ?Sized + EventHandler> EventHandler for Arc<T> {
+    async fn handle(&self, envelope: &Envelope) -> Result<Payload, Fault> {
+        self.as_ref().handle(envelope).await
+    }
+}
+
 impl Role for dyn EventHandler {
     const NAME: &'static str = "event handler";
     const DOMAIN: Domain = Domain::EVENT;

@@ -68,6 +68,13 @@ pub trait Task: Send + Sync {
     async fn run(&self, cx: TaskContext<'_>) -> Result<Payload, Fault>;
 }
 
+#[async_trait]
+impl<T: ?Sized + Task> Task for Arc<T> {
+    async fn run(&self, cx: TaskContext<'_>) -> Result<Payload, Fault> {
+        self.as_ref().run(cx).await
+    }
+}
+
 impl Role for dyn Task {
     const NAME: &'static str = "task";
     const DOMAIN: Domain = Domain::TASK;

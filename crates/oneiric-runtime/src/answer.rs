@@ -1,0 +1,66 @@
+//! What this process answers to others.
+
+use oneiric_core::lifecycle::{Probe, Summary, Swap};
+use oneiric_core::{Domain, Key, Timestamp};
+
+use crate::control::{Answer, Probed, ProcessHealth, ProcessStatus, Request, SwapDone};
+use crate::error::{Error, Kind};
+use crate::oneiric::Oneiric;
+use crate::status::component_statuses;
+
+/// The answer of a process that is going down.
+pub(crate) fn over() -> Answer {
+    let message = "the process is shutting down".to_owned();
+    Answer::Refused { kind: Kind::Execution, message, help: None }
+}
+
+/// Answers one request.
+pub(crate) async fn answer(oneiric: &Oneiric, started_at: Timestamp, request: Request) -> Answer {
+    let pid = std::process::id();
+    match request {
+        Request::Status { domain, key } => {
+            let statuses = oneiric.statuses();
+            let registry = oneiric.lifecycle().registry();
+            let components = component_statuses(&registry, &statuses, domain.as_ref(), key.as_ref());
+            Answer::Status(ProcessStatus { pid, started_at, components, swap: Summary::of(&statuses) })
+        }
+        Request::Health { domain, key, probe } => {
+            let lifecycle = health(oneiric, domain.as_ref(), key.as_ref(), probe).await;
+            let lifecycle_summary = Summary::of(&oneiric.statuses());
+            Answer::Health(ProcessHealth { pid, started_at, lifecycle, lifecycle_summary })
+        }
+        Request::Swap { domain, key, provider, force } => {
+            let swap = Swap { provider: provider.as_ref(), force };
+            match oneiric.swap(&domain, &key, swap).await {
+                Ok(done) => Answer::Swapped(SwapDone {
+                    pid,
+                    domain,
+                    key,
+                    provider: done.provider,
+                    previous: done.previous,
+                    took_ms: done.took.as_secs_f64() * 1000.0,
+                    old_stopped: done.old_stopped,
+                }),
+                Err(error) => Error::into(error),
+            }
+        }
+    }
+}
+
+async fn health(oneiric: &Oneiric, domain: Option<&Domain>, key: Option<&Key>, probe: bool) -> Vec<Probed> {
+    if probe {
+        return oneiric.probe(domain, key).await.into_iter().map(probed).collect();
+    }
+    let known = oneiric.statuses().into_iter();
+    known
+        .filter(|status| domain.is_none_or(|domain| status.domain == *domain))
+        .filter(|status| key.is_none_or(|key| status.key == *key))
+        .map(|status| probed(Probe { status, answer: None }))
+        .collect()
+}
+
+fn probed(probe: Probe) -> Probed {
+    let probe_result = probe.answer.as_ref().map(Result::is_ok);
+    let probe_error = probe.answer.and_then(Result::err).map(|fault| fault.to_string());
+    Probed { status: probe.status, probe_result, probe_error }
+}

@@ -1,0 +1,74 @@
+//! The asking side. Blocking: it is used by commands that do nothing else meanwhile.
+
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::place::Place;
+use super::protocol::{Answer, MAX_LINE, Request};
+
+/// Why a live process gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// It went away, or does not listen any more.
+    #[error("the process behind {path} does not answer: {source}")]
+    Gone {
+        /// Its socket.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is of another version, or no process of ours at all.
+    #[error("the process behind {path} gave an answer that cannot be read: {reason}")]
+    Unreadable {
+        /// Its socket.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A live process on a state folder.
+#[derive(Debug)]
+pub struct Client {
+    path: PathBuf,
+    stream: UnixStream,
+}
+
+/// The processes that are live on a state folder; none where there is no such folder. Creates nothing.
+pub fn live(state_dir: &Path) -> Vec<Client> {
+    let Some(place) = Place::existing(state_dir) else { return Vec::new() };
+    let names = place.names().into_iter();
+    names
+        .filter_map(|name| {
+            // Nobody behind it: its process is dead, and the next one clears it away.
+            let stream = UnixStream::connect(place.address(&name)).ok()?;
+            Some(Client { path: place.path(&name), stream })
+        })
+        .collect()
+}
+
+impl Client {
+    /// Asks, and waits for the answer at most `limit`.
+    ///
+    /// # Errors
+    /// [`ControlError`]; whether a swap was done is then unknown, and asking for the status tells.
+    pub fn ask(self, request: &Request, limit: Duration) -> Result<Answer, ControlError> {
+        let Self { path, mut stream } = self;
+        let mut line = serde_json::to_vec(request).expect("a request is plain data");
+        line.push(b'\n');
+        let asked = stream
+            .set_read_timeout(Some(limit))
+            .and_then(|()| stream.set_write_timeout(Some(limit)))
+            .and_then(|()| stream.write_all(&line));
+        let mut answer = Vec::new();
+        let read = asked.and_then(|()| BufReader::new(stream).take(MAX_LINE).read_until(b'\n', &mut answer));
+        match read {
+            Err(source) => Err(ControlError::Gone { path, source }),
+            Ok(0) => Err(ControlError::Gone { path, source: io::ErrorKind::UnexpectedEof.into() }),
+            Ok(_) => serde_json::from_slice(&answer)
+                .map_err(|error| ControlError::Unreadable { path, reason: error.to_string() }),
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! What is asked and answered.
+
+use oneiric_core::lifecycle::{Status, Summary};
+use oneiric_core::{Domain, Key, Provider, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Kind};
+use crate::status::ComponentStatus;
+
+/// The longest line of either side, in bytes. A status row has about a kilobyte: enough for ten
+/// thousand components.
+pub(super) const MAX_LINE: u64 = 16 << 20;
+
+/// What another process may ask for.
+///
+/// Shape: `{"verb":"swap","domain":"task","key":"charge","provider":"b","force":false}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "verb", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Request {
+    /// How the components stand.
+    Status {
+        /// Those of one domain only.
+        domain: Option<Domain>,
+        /// Those of one key only.
+        key: Option<Key>,
+    },
+    /// Asks the components in service whether they are healthy.
+    Health {
+        /// Those of one domain only.
+        domain: Option<Domain>,
+        /// Those of one key only.
+        key: Option<Key>,
+        /// Whether components are asked, or only what is known of them is told.
+        probe: bool,
+    },
+    /// Replaces what serves a key.
+    Swap {
+        /// The domain.
+        domain: Domain,
+        /// The key.
+        key: Key,
+        /// This provider's best candidate; without it, what the resolver says.
+        provider: Option<Provider>,
+        /// Bind a newcomer that is not healthy, too.
+        force: bool,
+    },
+}
+
+/// What the process says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub enum Answer {
+    /// To [`Request::Status`].
+    Status(ProcessStatus),
+    /// To [`Request::Health`].
+    Health(ProcessHealth),
+    /// To [`Request::Swap`].
+    Swapped(SwapDone),
+    /// It was not done.
+    Refused {
+        /// What kind of trouble.
+        kind: Kind,
+        /// What went wrong.
+        message: String,
+        /// The way out.
+        help: Option<String>,
+    },
+}
+
+/// How the components of one process stand.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProcessStatus {
+    /// The process.
+    pub pid: u32,
+    /// When it opened the state folder.
+    pub started_at: Timestamp,
+    /// By domain and key.
+    pub components: Vec<ComponentStatus>,
+    /// Its swaps in one line.
+    pub swap: Summary,
+}
+
+/// How healthy the components of one process are.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProcessHealth {
+    /// The process.
+    pub pid: u32,
+    /// When it opened the state folder.
+    pub started_at: Timestamp,
+    /// By domain and key; only what was asked for at least once.
+    pub lifecycle: Vec<Probed>,
+    /// Its swaps in one line.
+    pub lifecycle_summary: Summary,
+}
+
+/// A component's status and its own answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Probed {
+    /// The status.
+    #[serde(flatten)]
+    pub status: Status,
+    /// Whether it said that it is healthy; `None` where it was not asked or has no instance.
+    pub probe_result: Option<bool>,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub probe_error: Option<String>,
+}
+
+/// A swap that was done.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SwapDone {
+    /// The process.
+    pub pid: u32,
+    /// The domain.
+    pub domain: Domain,
+    /// The key.
+    pub key: Key,
+    /// Whose instance serves now.
+    pub provider: Provider,
+    /// Whose instance served before.
+    pub previous: Option<Provider>,
+    /// From the beginning to the binding, in milliseconds.
+    pub took_ms: f64,
+    /// Whether the old instance is stopped already, or waits for its last user.
+    pub old_stopped: bool,
+}
+
+impl From<Error> for Answer {
+    fn from(error: Error) -> Self {
+        Answer::Refused { kind: error.kind(), message: error.to_string(), help: error.help() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_one_line_of_json() {
+        let request = Request::Swap {
+            domain: Domain::TASK,
+            key: "charge".parse().unwrap(),
+            provider: None,
+            force: true,
+        };
+        let line = serde_json::to_string(&request).unwrap();
+        assert_eq!(line, r#"{"verb":"swap","domain":"task","key":"charge","provider":null,"force":true}"#);
+        assert_eq!(serde_json::from_str::<Request>(&line).unwrap(), request);
+        assert!(serde_json::from_str::<Request>(r#"{"verb":"dance"}"#).is_err());
+    }
+}
