@@ -5,12 +5,16 @@
 //! refused.
 
 mod call;
+#[cfg(any(feature = "worker", feature = "http"))]
+mod loss;
 #[cfg(feature = "worker")]
 mod roles;
 mod seam;
 mod section;
 
 pub(crate) use call::{Call, Caller, Role};
+#[cfg(any(feature = "worker", feature = "http"))]
+pub(crate) use loss::loss;
 #[cfg(feature = "worker")]
 pub(crate) use roles::played;
 pub(crate) use seam::Foreign;

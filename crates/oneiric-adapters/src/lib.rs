@@ -6,6 +6,7 @@
 //! | `exec`    | [`exec::Exec`]      | `exec:PROGRAM`, a process per call                       |
 //! | `worker`  | [`worker::Worker`]  | `worker:PROGRAM`, a pool of processes                    |
 //! | `python`  | [`python::Python`]  | Python's `pkg.mod:Attr`, a pool of interpreters          |
+//! | `http`    | [`endpoint::Http`]  | `http://` and `https://`, a POST per call                |
 //!
 //! What a component is, and which one a key means, is `oneiric-core`'s; when one is called, for how
 //! long and how often again is the executor's. A runtime here turns a descriptor into an instance and
@@ -27,12 +28,14 @@
 //! let environment = MapEnvironment::from_iter([("PATH", "/usr/bin:/bin")]);
 //! let runtimes = oneiric_adapters::enabled(&Parts::new(Arc::new(Frozen), Arc::new(environment)));
 //! let names: Vec<_> = runtimes.iter().map(|runtime| runtime.name()).collect();
-//! # #[cfg(all(feature = "builtin", feature = "exec", feature = "python"))]
-//! assert_eq!(names[..4], ["builtin", "exec", "worker", "python"]);
+//! # #[cfg(all(feature = "builtin", feature = "exec", feature = "python", feature = "http"))]
+//! assert_eq!(names, ["builtin", "exec", "worker", "python", "http"]);
 //! ```
 
 #[cfg(feature = "builtin")]
 pub mod builtin;
+#[cfg(feature = "http")]
+pub mod endpoint;
 #[cfg(feature = "exec")]
 pub mod exec;
 #[cfg(feature = "foreign")]

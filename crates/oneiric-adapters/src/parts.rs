@@ -5,6 +5,8 @@ use std::sync::Arc;
 use oneiric_core::{Clock, ComponentRuntime, Environment};
 
 use crate::Limits;
+#[cfg(feature = "http")]
+use crate::endpoint::HttpSettings;
 #[cfg(feature = "python")]
 use crate::python::PythonSettings;
 #[cfg(feature = "worker")]
@@ -26,6 +28,9 @@ pub struct Parts {
     /// Which Python there is, and how many interpreters a component may have.
     #[cfg(feature = "python")]
     pub python: PythonSettings,
+    /// Where components behind addresses may be, and how long they may take.
+    #[cfg(feature = "http")]
+    pub http: HttpSettings,
 }
 
 impl Parts {
@@ -39,14 +44,17 @@ impl Parts {
             worker: WorkerSettings::default(),
             #[cfg(feature = "python")]
             python: PythonSettings::default(),
+            #[cfg(feature = "http")]
+            http: HttpSettings::default(),
         }
     }
 }
 
 /// Every runtime that is compiled in, in the order in which they are to be asked: `builtin`, `exec`,
-/// `worker`, `python`.
+/// `worker`, `python`,
+/// `http`.
 #[cfg_attr(
-    not(any(feature = "builtin", feature = "exec", feature = "worker")),
+    not(any(feature = "builtin", feature = "exec", feature = "worker", feature = "http")),
     expect(unused_variables, reason = "no runtime is compiled in")
 )]
 pub fn enabled(parts: &Parts) -> Vec<Arc<dyn ComponentRuntime>> {
@@ -59,5 +67,7 @@ pub fn enabled(parts: &Parts) -> Vec<Arc<dyn ComponentRuntime>> {
         Arc::new(crate::worker::Worker::new(parts)),
         #[cfg(feature = "python")]
         Arc::new(crate::python::Python::new(parts)),
+        #[cfg(feature = "http")]
+        Arc::new(crate::endpoint::Http::new(parts)),
     ]
 }

@@ -59,7 +59,7 @@ use serde_json::{Map, Value, json};
 
 pub use settings::PythonSettings;
 
-use crate::foreign::{Section, handed_on};
+use crate::foreign::{Section, handed_on, loss};
 use crate::process::launch::Launch;
 use crate::worker::{self, Spec, WorkerSettings};
 use crate::{Limits, Parts};
@@ -121,7 +121,7 @@ impl Python {
             launch,
             hello: worker::hello(descriptor, &given, settings.concurrency, self.limits, more),
             settings,
-            loss: worker::loss(descriptor),
+            loss: loss(descriptor),
             limits: self.limits,
             clock: self.clock.clone(),
             reaper: Arc::default(),

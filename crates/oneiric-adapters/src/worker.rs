@@ -63,10 +63,10 @@ use serde_json::Map;
 pub use settings::WorkerSettings;
 
 pub(crate) use message::{Ready, hello};
-pub(crate) use pool::{Pool, Spec, loss};
+pub(crate) use pool::{Pool, Spec};
 pub(crate) use settings::KEYS;
 
-use crate::foreign::{Foreign, Section, handed_on, played};
+use crate::foreign::{Foreign, Section, handed_on, loss, played};
 use crate::process::launch::{self, Launch};
 use crate::{Limits, Parts};
 

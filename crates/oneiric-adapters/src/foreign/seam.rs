@@ -10,9 +10,10 @@ use tokio_util::task::TaskTracker;
 
 use super::{Call, Caller, Role};
 
-/// How long a component that is stopped waits for its calls. Most calls are shorter; one that is not is
-/// cut as a shutdown, which leaves it to be tried again elsewhere. A swap must not wait for ever.
-const DRAIN: Duration = Duration::from_secs(30);
+/// How long a component that is stopped waits for its calls, before they are cut as a shutdown, which leaves
+/// them to be tried again. A lifecycle waits for them before it stops anything; this is for who has none,
+/// and stays, with the end of the processes, within the ten seconds that a lifecycle gives a stop.
+const DRAIN: Duration = Duration::from_secs(4);
 
 /// A component on the other side of a [`Caller`].
 pub(crate) struct Foreign<C> {

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 #[cfg(feature = "worker")]
 use std::ops::RangeInclusive;
-#[cfg(feature = "worker")]
+#[cfg(any(feature = "worker", feature = "http"))]
 use std::time::Duration;
 
 use oneiric_core::{Blueprint, Fault, nearest::nearest};
@@ -48,9 +48,19 @@ impl Section {
     /// The permanent fault `bad-metadata` or `bad-settings`, which names the key and what it may hold.
     /// So do those of all other methods.
     pub(crate) fn read(name: &'static str, known: &[&str], blueprint: &Blueprint) -> Result<Self, Fault> {
+        Self::read_with(name, known, known, blueprint)
+    }
+
+    /// The same, where the entry and the settings may hold different keys.
+    pub(crate) fn read_with(
+        name: &'static str,
+        of_entry: &[&str],
+        of_settings: &[&str],
+        blueprint: &Blueprint,
+    ) -> Result<Self, Fault> {
         let mut section = Self { name, values: BTreeMap::new() };
-        section.take(Origin::Metadata, &blueprint.descriptor.metadata, known)?;
-        section.take(Origin::Settings, &blueprint.settings, known)?;
+        section.take(Origin::Metadata, &blueprint.descriptor.metadata, of_entry)?;
+        section.take(Origin::Settings, &blueprint.settings, of_settings)?;
         Ok(section)
     }
 
@@ -143,7 +153,7 @@ impl Section {
     }
 
     /// A time in seconds, at most `most`; fractions are fine.
-    #[cfg(feature = "worker")]
+    #[cfg(any(feature = "worker", feature = "http"))]
     pub(crate) fn seconds(&self, key: &str, most: Duration) -> Result<Option<Duration>, Fault> {
         self.get(key, |origin, field, value| {
             let found = value.as_f64().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
@@ -154,7 +164,7 @@ impl Section {
     }
 
     /// `true` or `false`.
-    #[cfg(feature = "python")]
+    #[cfg(any(feature = "python", feature = "http"))]
     pub(crate) fn flag(&self, key: &str) -> Result<Option<bool>, Fault> {
         self.get(key, |origin, field, value| {
             value.as_bool().ok_or_else(|| bad(origin, field, "is neither true nor false"))

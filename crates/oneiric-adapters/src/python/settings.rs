@@ -32,8 +32,8 @@ pub struct PythonSettings {
     /// Calls at once in one interpreter, 1 to 1,024. Default: 1, so that a call that has to be killed takes
     /// no other with it; a component of coroutines may take more.
     pub concurrency: u32,
-    /// How long an interpreter may take to import and build the component. Default: 60 s: some libraries
-    /// take ten on a small machine.
+    /// How long an interpreter may take to import and build the component. Default: 30 s, upstream's time
+    /// for an activation.
     pub ready: Duration,
 }
 
@@ -45,7 +45,7 @@ impl Default for PythonSettings {
             path: Vec::new(),
             workers: 4,
             concurrency: 1,
-            ready: Duration::from_secs(60),
+            ready: Duration::from_secs(30),
         }
     }
 }

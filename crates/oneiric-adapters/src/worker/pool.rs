@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use oneiric_core::{Class, Clock, Descriptor, Fault, Payload};
+use oneiric_core::{Class, Clock, Fault, Payload};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
@@ -32,16 +32,6 @@ pub(crate) struct Spec {
     pub(crate) limits: Limits,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) reaper: Arc<Reaper>,
-}
-
-/// What a call is whose process died under it: nobody knows how far it came. Only where the entry says
-/// that a repetition is harmless, or asks for one by its retry policy, is it as good as not called.
-pub(crate) fn loss(descriptor: &Descriptor) -> Class {
-    match descriptor.idempotent {
-        Some(true) => Class::Transient,
-        None if descriptor.retry.is_some() => Class::Transient,
-        None | Some(false) => Class::UnknownOutcome,
-    }
 }
 
 /// What the owners of the processes share with the pool.

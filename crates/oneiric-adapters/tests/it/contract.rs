@@ -1,6 +1,7 @@
 //! Every runtime keeps the contract of testkit.
 
 mod exec;
+mod http;
 mod linked;
 mod python;
 mod worker;

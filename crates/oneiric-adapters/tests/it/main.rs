@@ -7,6 +7,7 @@
 
 mod builtin;
 mod contract;
+mod endpoint;
 mod exec_bounds;
 mod exec_calls;
 mod exec_groups;
@@ -17,6 +18,7 @@ mod process;
 mod python_calls;
 mod python_life;
 mod python_loading;
+mod server;
 mod support;
 mod worker_pool;
 mod worker_protocol;
