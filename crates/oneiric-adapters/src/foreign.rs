@@ -18,4 +18,6 @@ pub(crate) use loss::loss;
 #[cfg(feature = "worker")]
 pub(crate) use roles::played;
 pub(crate) use seam::Foreign;
-pub(crate) use section::{Section, handed_on};
+pub(crate) use section::Section;
+#[cfg(feature = "process")]
+pub(crate) use section::handed_on;

@@ -46,6 +46,7 @@
 
 mod calls;
 mod child;
+mod json;
 mod message;
 mod outbox;
 mod owner;

@@ -1,9 +1,12 @@
 //! One call to something foreign, whichever role it is played in.
 
+#[cfg(feature = "process")]
 use std::time::Duration;
 
 use async_trait::async_trait;
-use oneiric_core::roles::{Stream, TaskContext};
+#[cfg(feature = "process")]
+use oneiric_core::roles::Stream;
+use oneiric_core::roles::TaskContext;
 use oneiric_core::{Fault, Payload};
 
 /// In which role a component is called.
@@ -32,6 +35,7 @@ impl Role {
 #[derive(Debug, Clone)]
 pub(crate) struct Call<'a> {
     /// The component, for log lines that no run owns.
+    #[cfg_attr(not(feature = "process"), expect(dead_code, reason = "only processes write lines"))]
     pub(crate) component: &'a str,
     /// The role.
     pub(crate) role: Role,
@@ -43,6 +47,7 @@ pub(crate) struct Call<'a> {
 
 impl Call<'_> {
     /// Hands on one line that the other side wrote.
+    #[cfg(feature = "process")]
     pub(crate) fn line(&self, stream: Stream, line: &str) {
         match self.cx {
             Some(cx) => cx.log.line(cx, stream, line),
@@ -64,6 +69,7 @@ impl Call<'_> {
     }
 
     /// How long a cancelled call may take to stop.
+    #[cfg(feature = "process")]
     pub(crate) fn grace(&self) -> Duration {
         self.cx.map_or(Duration::ZERO, |cx| cx.grace)
     }

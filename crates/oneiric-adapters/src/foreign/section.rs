@@ -37,6 +37,7 @@ impl Origin {
 }
 
 /// The settings that are meant for the component: all but the runtime's own table.
+#[cfg(feature = "process")]
 pub(crate) fn handed_on(settings: &Map<String, Value>, name: &str) -> Map<String, Value> {
     settings.iter().filter(|(key, _)| *key != name).map(|(key, value)| (key.clone(), value.clone())).collect()
 }
@@ -47,6 +48,7 @@ impl Section {
     /// # Errors
     /// The permanent fault `bad-metadata` or `bad-settings`, which names the key and what it may hold.
     /// So do those of all other methods.
+    #[cfg(feature = "process")]
     pub(crate) fn read(name: &'static str, known: &[&str], blueprint: &Blueprint) -> Result<Self, Fault> {
         Self::read_with(name, known, known, blueprint)
     }
@@ -91,6 +93,7 @@ impl Section {
     }
 
     /// The fault that a value is `wrong`.
+    #[cfg(any(feature = "exec", feature = "python"))]
     pub(crate) fn wrong(&self, key: &str, wrong: &str) -> Fault {
         let origin = self.values.get(key).map_or(Origin::Metadata, |(origin, _)| *origin);
         bad(origin, &self.field(key), wrong)
@@ -188,7 +191,8 @@ fn bad(origin: Origin, field: &str, why: &str) -> Fault {
     Fault::permanent(format!("bad-{}", origin.name()), format!("`{field}` {why}"))
 }
 
-#[cfg(all(test, feature = "worker"))]
+#[cfg(test)]
+#[cfg(feature = "worker")]
 mod tests {
     use oneiric_core::{Descriptor, Domain, Factory, Source};
     use serde_json::json;

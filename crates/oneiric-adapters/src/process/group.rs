@@ -69,6 +69,7 @@ impl Group {
     }
 
     /// Whether no process of the group is left.
+    #[cfg(feature = "exec")]
     pub(crate) fn is_empty(&self) -> bool {
         killpg(self.id, None).is_err()
     }

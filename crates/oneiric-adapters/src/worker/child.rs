@@ -22,6 +22,9 @@ use crate::process::status::End;
 /// How much of standard error is read at once.
 const CHUNK_BYTES: usize = 16 * 1024;
 
+/// How much of it is read at once where there is most likely nothing.
+const GLANCE_BYTES: usize = 1024;
+
 /// How long the rest of the streams is waited for once the process is killed. It is there at once, except
 /// where a descendant that left the group holds them open.
 const DRAIN: Duration = Duration::from_secs(1);
@@ -83,14 +86,11 @@ impl Child {
         loop {
             tokio::select! {
                 biased;
-                ready = self.stdout.readable() => {
-                    match ready.and_then(|()| self.lines.fill(&self.stdout)) {
-                        Ok(0) => return Moved::Closed,
-                        Ok(_) => return Moved::Wrote,
-                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                        Err(error) => return Moved::Lost(error),
-                    }
-                }
+                read = self.lines.fill(&mut self.stdout) => return match read {
+                    Ok(0) => Moved::Closed,
+                    Ok(_) => Moved::Wrote,
+                    Err(error) => Moved::Lost(error),
+                },
                 ready = readable(self.stderr.as_ref()) => {
                     self.read_errors(ready, log);
                     return Moved::Wrote;
@@ -118,7 +118,7 @@ impl Child {
     /// standard output, and tokio may not have heard of it yet: hence the bare system call.
     pub(super) fn catch_up(&mut self, log: &mut impl FnMut(&str)) {
         let Some(stderr) = &self.stderr else { return };
-        let mut chunk = [0; CHUNK_BYTES];
+        let mut chunk = [0; GLANCE_BYTES];
         while let Ok(read @ 1..) = unistd::read(stderr, &mut chunk) {
             self.errors.push(&chunk[..read], log);
         }
@@ -131,7 +131,7 @@ impl Child {
 
     /// Takes what is in standard output at this moment, after the process has exited.
     pub(super) fn take_rest(&mut self) -> bool {
-        matches!(self.lines.fill(&self.stdout), Ok(1..))
+        self.lines.fill_now(&self.stdout)
     }
 
     /// Waits for its exit; `None` where the system does not know the process any more.

@@ -156,7 +156,8 @@ impl Caller for Pool {
             self.outlive(key).await;
         }
         let id = self.next_id();
-        self.answer(id, message::call(id, &call), key, Some(&call)).await
+        let line = message::call(id, &call, key.as_deref());
+        self.answer(id, line, key, Some(&call)).await
     }
 
     async fn health(&self) -> Result<(), Fault> {

@@ -1,7 +1,9 @@
 //! Standard output of a worker as whole lines, each at most so long.
 
-use std::io;
+use std::io::{self, BufRead as _};
 
+use nix::unistd;
+use tokio::io::AsyncReadExt as _;
 use tokio::net::unix::pipe;
 
 /// How much is read at once: what a pipe holds.
@@ -24,25 +26,39 @@ impl Reader {
         Self { bytes: Vec::new(), start: 0, scanned: 0, most }
     }
 
-    /// Reads once what is there; `Ok(0)` is the end.
+    /// Reads once what comes; zero bytes are the end. Safe to drop.
     ///
     /// # Errors
-    /// `WouldBlock` where there is nothing yet, or whatever the pipe says.
-    pub(super) fn fill(&mut self, pipe: &pipe::Receiver) -> io::Result<usize> {
+    /// Whatever the pipe says.
+    pub(super) async fn fill(&mut self, pipe: &mut pipe::Receiver) -> io::Result<usize> {
         self.bytes.reserve(CHUNK_BYTES);
-        pipe.try_read_buf(&mut self.bytes)
+        pipe.read_buf(&mut self.bytes).await
+    }
+
+    /// Reads what is there at this moment, which tokio need not have heard of; `false` where there is
+    /// nothing.
+    pub(super) fn fill_now(&mut self, pipe: &pipe::Receiver) -> bool {
+        let mut chunk = vec![0; CHUNK_BYTES];
+        match unistd::read(pipe, &mut chunk) {
+            Ok(read) => {
+                self.bytes.extend_from_slice(&chunk[..read]);
+                read > 0
+            }
+            Err(_) => false,
+        }
     }
 
     /// The next whole line, without its line feed.
     pub(super) fn line(&mut self) -> Option<&[u8]> {
-        let Some(length) = self.bytes[self.scanned..].iter().position(|byte| *byte == b'\n') else {
+        // The standard library looks for a byte in words, which it offers in this form only.
+        let length = (&self.bytes[self.scanned..]).skip_until(b'\n').unwrap_or(0);
+        let (start, end) = (self.start, self.scanned + length);
+        if length == 0 || self.bytes[end - 1] != b'\n' {
             self.compact();
             return None;
-        };
-        let (start, end) = (self.start, self.scanned + length);
-        self.start = end + 1;
-        self.scanned = self.start;
-        Some(&self.bytes[start..end])
+        }
+        (self.start, self.scanned) = (end, end);
+        Some(&self.bytes[start..end - 1])
     }
 
     /// Whether the line that is being read is too long already.

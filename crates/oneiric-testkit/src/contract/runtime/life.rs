@@ -53,7 +53,7 @@ pub async fn a_stop_waits_for_calls_under_way(site: Arc<dyn Site>) {
         },
     );
     assert_eq!(*order.lock().unwrap(), ["call", "stop"]);
-    assert!(!site.is_at_work());
+    stage.until_at_work(false).await;
 }
 
 /// Stopping is idempotent, and nobody is called afterwards.
