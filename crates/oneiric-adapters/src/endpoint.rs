@@ -4,9 +4,9 @@
 //! factory: https://hooks.shop.example/charge
 //! metadata:
 //!   http:
-//!     headers: {X-Ledger: main}             # default: none; what is secret belongs into settings
-//!     timeout_seconds: 60                   # default: the entry's, otherwise a quarter of an hour
-//!     health: https://hooks.shop.example/up # default: none; asked by GET
+//!     headers: {X-Ledger: main}                # default: none; what is secret belongs into settings
+//!     timeout_seconds: 60                      # default: the entry's, otherwise a quarter of an hour
+//!     health: https://hooks.shop.example/up # default: none; asked by GET, same host
 //! ```
 //!
 //! The provider's settings may hold `headers`, which win name by name (their values may be secrets), and a

@@ -14,7 +14,8 @@
 //! name is looked up in the `PATH` that the process gets. Both are looked up when the component is
 //! loaded and again for every call.
 //!
-//! The provider's settings may hold a table `exec` with the same keys, which win one by one.
+//! The provider's settings may hold a table `exec` with the same keys, which win one by one. A fetched
+//! manifest may say neither `cwd` nor `env`: they could make another program of the one that was allowed.
 //!
 //! **Roles.** Task, action and event handler, whatever its domain.
 //!

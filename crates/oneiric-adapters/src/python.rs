@@ -16,7 +16,8 @@
 //!
 //! `waiting`, `ready_seconds`, `heartbeat_seconds`, `grace_seconds` and `stop_seconds` are those of
 //! [`crate::worker`]. The provider's settings may hold a table `python` with the same keys, which win one by
-//! one; all other settings are the component's. The interpreter is 3.8 or later and needs no package: what
+//! one; all other settings are the component's. A fetched manifest may say none of `executable`, `venv`,
+//! `path`, `cwd` and `env`: they could make another module of the one that was allowed. The interpreter is 3.8 or later and needs no package: what
 //! runs in it is a part of this crate.
 //!
 //! **Building.** A class is constructed: with the settings where it has a parameter `settings` or `config`

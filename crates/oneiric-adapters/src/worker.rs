@@ -17,7 +17,8 @@
 //! ```
 //!
 //! The provider's settings may hold a table `worker` with the same keys, which win one by one; all other
-//! settings go to the worker in its `hello`. The protocol is written down in `docs/worker-protocol.md`.
+//! settings go to the worker in its `hello`. A fetched manifest may say neither `cwd` nor `env`. The
+//! protocol is written down in `docs/worker-protocol.md`.
 //!
 //! **Roles.** What the worker announces, within its domain: a component of the domains task, action and
 //! event plays that role, any other is an action, and a task where it says so. The first process is

@@ -99,10 +99,13 @@ impl Settings {
             }
         }
         let url = descriptor.factory.as_str().trim().to_owned();
-        check(&url, &policy)?;
+        let place = check(&url, &policy)?;
         let health = section.text("health")?;
-        if let Some(health) = &health {
-            check(health, &policy)?;
+        if let Some(health) = &health
+            && check(health, &policy)?.origin() != place.origin()
+        {
+            // The headers go there too, and the allowlist has judged the other one.
+            return Err(section.wrong("health", "is not on the host that the factory names"));
         }
         Ok(Self {
             name: without_query(&url),
@@ -127,7 +130,7 @@ fn secret_headers(said: &Value) -> Result<BTreeMap<String, String>, Fault> {
     table.iter().map(header).collect()
 }
 
-fn check(url: &str, policy: &Policy) -> Result<(), Fault> {
+fn check(url: &str, policy: &Policy) -> Result<Url, Fault> {
     let shown = without_query(url);
     let bad = |why: &dyn std::fmt::Display| {
         Fault::permanent("bad-factory", format!("`{shown}` is no address that can be called: {why}"))
@@ -139,5 +142,6 @@ fn check(url: &str, policy: &Policy) -> Result<(), Fault> {
     if !parsed.username().is_empty() || parsed.password().is_some() {
         return Err(bad(&"a name and password in it would be logged; put a header into the settings"));
     }
-    policy.check(parsed.host_str().ok_or_else(|| bad(&"there is no host in it"))?, &[])
+    policy.check(parsed.host_str().ok_or_else(|| bad(&"there is no host in it"))?, &[])?;
+    Ok(parsed)
 }

@@ -10,8 +10,12 @@ use std::ops::RangeInclusive;
 #[cfg(any(feature = "worker", feature = "http"))]
 use std::time::Duration;
 
-use oneiric_core::{Blueprint, Fault, nearest::nearest};
+use oneiric_core::{Blueprint, Fault, Source, nearest::nearest};
 use serde_json::{Map, Value};
+
+/// What no fetched manifest may say: the allowlist judges the name of a program or module, and each of
+/// these makes another one of it.
+const OF_THE_OPERATOR: [&str; 5] = ["cwd", "env", "executable", "path", "venv"];
 
 /// The table of one runtime. An unknown key or a value of the wrong type is an error at load.
 #[derive(Debug)]
@@ -47,7 +51,8 @@ impl Section {
     ///
     /// # Errors
     /// The permanent fault `bad-metadata` or `bad-settings`, which names the key and what it may hold.
-    /// So do those of all other methods.
+    /// So do those of all other methods. Denied `remote-metadata` where a fetched manifest says what is
+    /// the operator's to say.
     #[cfg(feature = "process")]
     pub(crate) fn read(name: &'static str, known: &[&str], blueprint: &Blueprint) -> Result<Self, Fault> {
         Self::read_with(name, known, known, blueprint)
@@ -62,6 +67,15 @@ impl Section {
     ) -> Result<Self, Fault> {
         let mut section = Self { name, values: BTreeMap::new() };
         section.take(Origin::Metadata, &blueprint.descriptor.metadata, of_entry)?;
+        if let Source::RemoteManifest(_) = blueprint.descriptor.source
+            && let Some(key) = OF_THE_OPERATOR.iter().find(|key| section.values.contains_key(**key))
+        {
+            let message = format!(
+                "`metadata.{name}.{key}` comes from a remote manifest, which may not say where or with what a \
+                 program runs; put it into the settings of the provider: `{name}.{key}`"
+            );
+            return Err(Fault::denied("remote-metadata", message));
+        }
         section.take(Origin::Settings, &blueprint.settings, of_settings)?;
         Ok(section)
     }
@@ -93,7 +107,7 @@ impl Section {
     }
 
     /// The fault that a value is `wrong`.
-    #[cfg(any(feature = "exec", feature = "python"))]
+    #[cfg(any(feature = "exec", feature = "python", feature = "http"))]
     pub(crate) fn wrong(&self, key: &str, wrong: &str) -> Fault {
         let origin = self.values.get(key).map_or(Origin::Metadata, |(origin, _)| *origin);
         bad(origin, &self.field(key), wrong)
@@ -194,7 +208,7 @@ fn bad(origin: Origin, field: &str, why: &str) -> Fault {
 #[cfg(test)]
 #[cfg(feature = "worker")]
 mod tests {
-    use oneiric_core::{Descriptor, Domain, Factory, Source};
+    use oneiric_core::{Class, Descriptor, Domain, Factory};
     use serde_json::json;
 
     use super::*;
@@ -242,10 +256,23 @@ mod tests {
     }
 
     #[test]
+    fn where_and_with_what_a_program_runs_is_not_for_fetched_manifests_to_say() {
+        for key in ["cwd", "env"] {
+            let mut fetched = blueprint(json!({"args": ["-x"], key: {}}), json!({}));
+            let mut descriptor = fetched.descriptor.as_ref().clone();
+            descriptor.source = Source::RemoteManifest("https://m.example".to_owned());
+            fetched.descriptor = descriptor.into();
+            let fault = Section::read("exec", &KNOWN, &fetched).unwrap_err();
+            assert_eq!((fault.class, fault.code.as_str()), (Class::Denied, "remote-metadata"));
+            assert!(fault.message.ends_with(&format!("settings of the provider: `exec.{key}`")), "{fault}");
+        }
+    }
+
+    #[test]
     fn an_error_names_the_key_and_what_it_may_hold() {
         let check = |exec: Value, expected: &str| {
             let fault = everything(exec, json!({})).unwrap_err();
-            assert_eq!((fault.code.as_str(), fault.class), ("bad-metadata", oneiric_core::Class::Permanent));
+            assert_eq!((fault.code.as_str(), fault.class), ("bad-metadata", Class::Permanent));
             assert_eq!(fault.message, expected);
         };
         check(json!("sh"), "`metadata.exec` is not a table");

@@ -323,9 +323,12 @@ fn judge(pool: &Shared, why: &Why, end: Option<End>, last_line: &str, call: &Pen
         Why::Breach(fault) => return fault.clone(),
         Why::Overdue => "was killed because another call did not stop".to_owned(),
         Why::Mute => "was killed because it did not answer".to_owned(),
-        Why::Ended => end.map_or_else(|| "closed its standard output".to_owned(), |end| end.to_string()),
+        Why::Ended => match end {
+            Some(end) => format!("{end} during the call"),
+            None => "closed its standard output during the call".to_owned(),
+        },
     };
-    let message = format!("`{name}` {how} during the call{}", after(last_line));
+    let message = format!("`{name}` {how}{}", after(last_line));
     Fault::new(pool.spec.loss, "worker-died", message)
 }
 

@@ -156,6 +156,8 @@ async fn what_is_wrong_is_found_at_load_and_no_secret_is_shown() {
     check(url, json!({"method": "PUT"}), none(), "bad-metadata", "`metadata.http.method` is unknown").await;
     check(url, json!({"timeout_seconds": -1}), none(), "bad-metadata", "a number of seconds").await;
     check(url, json!({"health": "ftp://x"}), none(), "bad-factory", "neither http:// nor https://").await;
+    let elsewhere = json!({"health": "https://evil.example/x"});
+    check(url, elsewhere, none(), "bad-metadata", "is not on the host that the factory names").await;
     check(url, none(), json!({"headers": "s3cret"}), "bad-settings", "`settings.headers` is not a table")
         .await;
     check(url, none(), json!({"headers": {"A": 1}}), "bad-settings", "holds `A`, which is not a string")

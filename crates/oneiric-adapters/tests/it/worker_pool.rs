@@ -191,6 +191,34 @@ async fn a_cancelled_call_that_does_not_stop_is_killed_after_its_grace() {
 }
 
 #[tokio::test]
+async fn a_call_that_does_not_stop_takes_its_neighbours_with_it_and_they_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = READY.replace("concurrency=1", "concurrency=2")
+        + "
+calls = 0
+while True:
+    m = hear()
+    calls += m['type'] == 'call'
+    if calls == 2: open('pid', 'w').write('%d\\n' % os.getpid())
+";
+    let more = json!({"workers": 1, "cwd": folder.path().to_str().unwrap()});
+    let instance = python(&script, more).await.unwrap();
+    let (mut stubborn, neighbour) = (Call::new(json!(1)), Call::new(json!(2)));
+    stubborn.grace = Duration::from_millis(50);
+    let file = folder.path().join("pid");
+    let (cancelled, lost, pid) = tokio::join!(stubborn.run(&instance), neighbour.run(&instance), async {
+        let pid = pid_in(&file).await;
+        stubborn.cancel.cancel();
+        pid
+    });
+    assert_eq!(cancelled.unwrap_err().code, "cancelled");
+    let fault = lost.unwrap_err();
+    assert_eq!((fault.class, fault.code.as_str()), (Class::UnknownOutcome, "worker-died"));
+    assert_eq!(fault.message, "`python3` was killed because another call did not stop");
+    assert!(!alive(pid));
+}
+
+#[tokio::test]
 async fn a_call_that_waits_leaves_the_line_when_it_is_cancelled_or_dropped() {
     let folder = tempfile::tempdir().unwrap();
     let instance = pool(folder.path(), json!({"workers": 1, "waiting": 1})).await;
