@@ -5,6 +5,9 @@
 //! |-----------|---------------------|----------------------------------------------------------|
 //! | `builtin` | [`builtin::Builtin`] | `builtin:NAME`, and upstream's `oneiric.remote.samples:*` |
 //! | `exec`    | [`exec::Exec`]      | `exec:PROGRAM`, a process per call                       |
+//! | `worker`  | [`worker::Worker`]  | `worker:PROGRAM`, a pool of processes                    |
+//! | `python`  | [`python::Python`]  | Python's `pkg.mod:Attr`, a pool of interpreters          |
+//! | `http`    | [`endpoint::Http`]  | `http://` and `https://`, a POST per call                |
 //!
 //! What a component is, and which one a key means, is `oneiric-core`'s; when one is called, for how
 //! long and how often again is the executor's. A runtime here turns a descriptor into an instance and
@@ -25,18 +28,33 @@
 //!
 //! let environment = MapEnvironment::from_iter([("PATH", "/usr/bin:/bin")]);
 //! let runtimes = oneiric_adapters::enabled(&Parts::new(Arc::new(Frozen), Arc::new(environment)));
-//! # #[cfg(all(feature = "builtin", feature = "exec"))]
-//! assert_eq!(runtimes.iter().map(|r| r.name()).collect::<Vec<_>>(), ["builtin", "exec"]);
+//! let names: Vec<_> = runtimes.iter().map(|runtime| runtime.name()).collect();
+//! # #[cfg(all(feature = "builtin", feature = "exec", feature = "python", feature = "http"))]
+//! assert_eq!(names, ["builtin", "exec", "worker", "python", "http"]);
 //! ```
 
 #[cfg(feature = "builtin")]
 pub mod builtin;
+#[cfg(feature = "http")]
+pub mod endpoint;
 #[cfg(feature = "exec")]
 pub mod exec;
+#[cfg(feature = "foreign")]
+mod foreign;
+#[cfg(feature = "http")]
+pub mod http;
 mod limits;
 mod parts;
+#[cfg(feature = "process")]
+mod process;
+#[cfg(feature = "python")]
+pub mod python;
 #[cfg(feature = "secrets")]
 pub mod secrets;
+#[cfg(feature = "worker")]
+pub mod worker;
 
 pub use limits::Limits;
 pub use parts::{Parts, enabled};
+#[cfg(feature = "process")]
+pub use process::environment::PASSED_ON;

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use oneiric_core::settings::Settings;
 use oneiric_core::{Lifecycle, RunId};
 use oneiric_dag::{Executor, Launch, Program, RunHandle};
 use oneiric_store::{Batch, Claim, Op, RunRecord, Store, UnknownNodes};
@@ -101,6 +102,11 @@ impl Oneiric {
     /// What the manifests say.
     pub fn catalog(&self) -> &Catalog {
         &self.0.catalog
+    }
+
+    /// The settings that it was built with.
+    pub fn settings(&self) -> &Settings {
+        &self.0.secrecy.settings
     }
 
     /// Where everything durable goes.

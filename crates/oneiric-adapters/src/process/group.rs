@@ -10,13 +10,13 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
 use super::reaper::Reaper;
 
-/// The process group of one call. Dropping it kills the group at once and has the child reaped.
+/// The process group of one call, or of one worker. Dropping it kills the group at once and has the child reaped.
 ///
 /// The group is addressed by the child's number, which stays taken as long as the child is not reaped
 /// or the group has a member. Only between the end of both and [`Group::kill`] could it name somebody
 /// else's group, and that is why a call kills right after it reaped: numbers are handed out in a circle,
 /// so that one comes round only after all others were used.
-pub(super) struct Group {
+pub(crate) struct Group {
     child: Option<Child>,
     id: Pid,
     killed: bool,
@@ -24,10 +24,10 @@ pub(super) struct Group {
 }
 
 /// The ends of the child's three streams.
-pub(super) struct Pipes {
-    pub(super) stdin: ChildStdin,
-    pub(super) stdout: ChildStdout,
-    pub(super) stderr: ChildStderr,
+pub(crate) struct Pipes {
+    pub(crate) stdin: ChildStdin,
+    pub(crate) stdout: ChildStdout,
+    pub(crate) stderr: ChildStderr,
 }
 
 impl Group {
@@ -35,7 +35,7 @@ impl Group {
     ///
     /// # Errors
     /// Whatever starting it met.
-    pub(super) fn spawn(mut command: Command, reaper: Arc<Reaper>) -> io::Result<(Self, Pipes)> {
+    pub(crate) fn spawn(mut command: Command, reaper: Arc<Reaper>) -> io::Result<(Self, Pipes)> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // Kill-on-drop covers the child alone, and only where the reaper cannot take it.
         command.process_group(0).kill_on_drop(true);
@@ -52,24 +52,25 @@ impl Group {
     ///
     /// # Errors
     /// Where somebody else reaped the child.
-    pub(super) async fn wait(&mut self) -> io::Result<ExitStatus> {
+    pub(crate) async fn wait(&mut self) -> io::Result<ExitStatus> {
         self.child.as_mut().expect("the child is taken only on drop").wait().await
     }
 
     /// Asks every process of the group to stop.
-    pub(super) fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         self.signal(Signal::SIGTERM);
     }
 
     /// Kills what is left of the group. Once is enough: a killed process starts no other.
-    pub(super) fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         if !std::mem::replace(&mut self.killed, true) {
             self.signal(Signal::SIGKILL);
         }
     }
 
     /// Whether no process of the group is left.
-    pub(super) fn is_empty(&self) -> bool {
+    #[cfg(feature = "exec")]
+    pub(crate) fn is_empty(&self) -> bool {
         killpg(self.id, None).is_err()
     }
 

@@ -9,7 +9,7 @@ const LAST_LINE_BYTES: usize = 1024;
 
 /// Cuts chunks into lines and hands them on, as far as the limits allow.
 #[derive(Debug)]
-pub(super) struct Lines {
+pub(crate) struct Lines {
     limits: Limits,
     /// The line that has no line feed yet; at most `limits.line_bytes`.
     pending: Vec<u8>,
@@ -21,12 +21,12 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    pub(super) fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: Limits) -> Self {
         Self { limits, pending: Vec::new(), cut: false, handed_on: 0, dropped: 0, last: String::new() }
     }
 
     /// Takes the next bytes and hands on every line that they complete.
-    pub(super) fn push(&mut self, mut chunk: &[u8], to: &mut impl FnMut(&str)) {
+    pub(crate) fn push(&mut self, mut chunk: &[u8], to: &mut impl FnMut(&str)) {
         while let Some(end) = chunk.iter().position(|byte| *byte == b'\n') {
             self.extend(&chunk[..end]);
             self.complete(to);
@@ -36,7 +36,7 @@ impl Lines {
     }
 
     /// Hands on a last line without a line feed, and the note about dropped lines.
-    pub(super) fn finish(&mut self, to: &mut impl FnMut(&str)) {
+    pub(crate) fn finish(&mut self, to: &mut impl FnMut(&str)) {
         if !self.pending.is_empty() {
             self.complete(to);
         }
@@ -47,7 +47,7 @@ impl Lines {
     }
 
     /// The last line that was not blank, also where it was dropped; empty where there was none.
-    pub(super) fn last(&self) -> &str {
+    pub(crate) fn last(&self) -> &str {
         &self.last
     }
 

@@ -11,13 +11,13 @@ use tokio::task::JoinSet;
 /// tokio's own queue of orphans is not enough: it looks at them when the next SIGCHLD or event wakes
 /// the I/O driver, which in an idle process can be a minute away.
 #[derive(Debug, Default)]
-pub(super) struct Reaper {
+pub(crate) struct Reaper {
     waits: Mutex<JoinSet<()>>,
 }
 
 impl Reaper {
     /// Takes a child that was sent SIGKILL. Outside of a tokio runtime it is left to tokio's queue.
-    pub(super) fn adopt(&self, mut child: Child) {
+    pub(crate) fn adopt(&self, mut child: Child) {
         let Ok(runtime) = Handle::try_current() else { return };
         let mut waits = self.waits();
         while waits.try_join_next().is_some() {}
@@ -31,7 +31,7 @@ impl Reaper {
     }
 
     /// Returns when every adopted child is reaped.
-    pub(super) async fn settle(&self) {
+    pub(crate) async fn settle(&self) {
         let mut waits = std::mem::take(&mut *self.waits());
         while waits.join_next().await.is_some() {}
     }

@@ -1,12 +1,11 @@
-//! The environment of a process: a short list passed on, what the descriptor adds, what the call adds.
+//! The environment of a process: a short list passed on, and what the descriptor adds.
 
 use std::collections::BTreeMap;
 
 use oneiric_core::Environment;
-use oneiric_core::roles::TaskContext;
 
 /// The variables that a process inherits: what finds programs, files and a person's language, and
-/// nothing that could be a secret. All else comes from `metadata.exec.env`.
+/// nothing that could be a secret. All else comes from the entry: `metadata.exec.env`.
 ///
 /// `TERM` is left out because no process of ours has a terminal. The `LC_*` names are those of POSIX
 /// and glibc.
@@ -34,29 +33,13 @@ pub const PASSED_ON: [&str; 21] = [
     "LC_TIME",
 ];
 
-/// The variables that every call sets.
-pub(super) const OF_A_CALL: [&str; 5] =
-    ["ONEIRIC_RUN_ID", "ONEIRIC_WORKFLOW", "ONEIRIC_NODE", "ONEIRIC_ATTEMPT", "ONEIRIC_IDEMPOTENCY_KEY"];
-
 /// Names and values.
-pub(super) type Variables = BTreeMap<String, String>;
+pub(crate) type Variables = BTreeMap<String, String>;
 
-/// What is the same for every call of one component.
-pub(super) fn base(inherited: &dyn Environment, said: &Variables) -> Variables {
+/// What a process of one component starts with.
+pub(crate) fn base(inherited: &dyn Environment, said: &Variables) -> Variables {
     let passed = PASSED_ON.iter().filter_map(|name| Some(((*name).to_owned(), inherited.get(name)?)));
     passed.chain(said.clone()).collect()
-}
-
-/// What tells one call from another.
-pub(super) fn of_call(cx: &TaskContext<'_>) -> [(&'static str, String); 5] {
-    let [run, workflow, node, attempt, key] = OF_A_CALL;
-    [
-        (run, cx.run.to_string()),
-        (workflow, cx.workflow.to_string()),
-        (node, cx.node.to_string()),
-        (attempt, cx.attempt.to_string()),
-        (key, cx.idempotency_key()),
-    ]
 }
 
 #[cfg(test)]

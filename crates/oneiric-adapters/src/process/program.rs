@@ -17,7 +17,7 @@ const DEFAULT_PATH: &str = "/bin:/usr/bin";
 ///
 /// # Errors
 /// A permanent fault: `program-missing`, or `program-not-executable` for a file that may not be run.
-pub(super) fn locate(name: &str, path: Option<&str>) -> Result<PathBuf, Fault> {
+pub(crate) fn locate(name: &str, path: Option<&str>) -> Result<PathBuf, Fault> {
     if name.contains('/') {
         let file = std::path::absolute(name).map_err(|error| missing(name, &error.to_string()))?;
         return match verdict(&file) {

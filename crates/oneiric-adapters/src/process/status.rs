@@ -1,5 +1,6 @@
 //! What the end of a process means, as one plain function.
 
+use std::fmt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
@@ -8,7 +9,7 @@ use oneiric_core::{Class, Fault};
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
+pub(crate) enum End {
     /// It exited with this code, 0 to 255.
     Code(i32),
     /// This signal killed it.
@@ -24,23 +25,30 @@ impl From<ExitStatus> for End {
     }
 }
 
-/// Judges the end of `program` by the table in [`super`]; `last_line` is the last line it wrote to standard
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            End::Code(code) => write!(f, "exited with {code}"),
+            End::Signal(number) => write!(f, "was killed by {}", signal_name(*number)),
+        }
+    }
+}
+
+/// Judges the end of `program` by the table in [`crate::exec`]; `last_line` is the last line it wrote to standard
 /// error that is not blank.
 ///
 /// # Errors
 /// The fault, with the code `exit-code` or `signal`.
-pub(super) fn judge(program: &str, end: End, last_line: &str) -> Result<(), Fault> {
-    let (class, code, how) = match end {
+pub(crate) fn judge(program: &str, end: End, last_line: &str) -> Result<(), Fault> {
+    let (class, code) = match end {
         End::Code(0) => return Ok(()),
-        End::Code(n @ (64 | 65 | 78 | 126 | 127)) => {
-            (Class::Permanent, "exit-code", format!("exited with {n}"))
-        }
-        End::Code(n @ 77) => (Class::Denied, "exit-code", format!("exited with {n}")),
-        End::Code(n) => (Class::Transient, "exit-code", format!("exited with {n}")),
-        End::Signal(n) => (Class::Transient, "signal", format!("was killed by {}", signal_name(n))),
+        End::Code(64 | 65 | 78 | 126 | 127) => (Class::Permanent, "exit-code"),
+        End::Code(77) => (Class::Denied, "exit-code"),
+        End::Code(_) => (Class::Transient, "exit-code"),
+        End::Signal(_) => (Class::Transient, "signal"),
     };
     let detail = if last_line.is_empty() { String::new() } else { format!(": {last_line}") };
-    Err(Fault::new(class, code, format!("`{program}` {how}{detail}")))
+    Err(Fault::new(class, code, format!("`{program}` {end}{detail}")))
 }
 
 fn signal_name(number: i32) -> String {
