@@ -4,9 +4,12 @@
 mod arrows;
 mod bad_input;
 mod cli;
+mod components;
 mod downstream;
 mod fixture;
+mod health;
 mod killing;
+mod live;
 mod release;
 mod resume;
 mod settings;
