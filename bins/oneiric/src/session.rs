@@ -151,7 +151,8 @@ impl Session {
     /// manifests and state.
     pub(crate) fn builder(&self) -> Result<Builder, Failure> {
         let settings = self.settings()?.settings.clone();
-        Ok(Oneiric::builder().with(Self::runtimes()).settings(settings).secrets(self.secrets()?))
+        let runtimes = oneiric_adapters::enabled(&Self::parts().with_settings(&settings));
+        Ok(Oneiric::builder().with(runtimes).settings(settings).secrets(self.secrets()?))
     }
 
     /// A command to type next, about the same state.

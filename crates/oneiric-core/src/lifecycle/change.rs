@@ -94,7 +94,7 @@ impl Attempt<'_> {
         let (domain, key, provider) = self.named();
         let now = self.inner.clock.now();
         self.slot.record(|status| status.fail(why.to_owned(), now));
-        // Not a warning: who asked has the error, and says it where it counts.
+        // Its caller has the error and says it where it counts.
         tracing::info!(%domain, %key, %provider, why, "swap-failed");
     }
 
