@@ -5,6 +5,7 @@ mod arrows;
 mod bad_input;
 mod cli;
 mod fixture;
+mod foreign;
 mod killing;
 mod release;
 mod resume;
