@@ -4,10 +4,12 @@
 mod arrows;
 mod bad_input;
 mod cli;
+mod downstream;
 mod fixture;
 mod foreign;
 mod killing;
 mod release;
 mod resume;
+mod settings;
 mod support;
 mod wall;

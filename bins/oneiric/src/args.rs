@@ -1,9 +1,11 @@
 //! What can be written on the command line. Meaning is the commands'.
 
 mod components;
+mod config;
 mod global;
 mod manifest;
 mod run;
+mod secrets;
 mod store;
 mod workflow;
 
@@ -13,9 +15,14 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 
 pub(crate) use components::{ExplainArgs, ListArgs};
+pub(crate) use config::{
+    ConfigCommand, ExplainArgs as ConfigExplainArgs, SchemaArgs, ShowArgs as ConfigShowArgs,
+    ValidateArgs as ConfigValidateArgs,
+};
 pub(crate) use global::{Global, LogLevel};
 pub(crate) use manifest::{ManifestCommand, PackArgs, ShowArgs as ManifestShowArgs, ValidateArgs};
 pub(crate) use run::{CancelArgs, ListArgs as RunListArgs, ResumeArgs, RunCommand, ShowArgs};
+pub(crate) use secrets::{RotateArgs, SecretsCommand};
 pub(crate) use store::{BackupArgs, StoreCommand};
 pub(crate) use workflow::{GraphArgs, PlanArgs, RunArgs, WorkflowCommand};
 
@@ -95,6 +102,24 @@ pub(crate) enum Command {
   oneiric store backup /backup/oneiric.sqlite"
     )]
     Store(StoreCommand),
+    /// See where settings come from, and check them
+    #[command(
+        subcommand,
+        arg_required_else_help = true,
+        after_help = "Examples:
+  oneiric config explain remote.enabled
+  oneiric config show"
+    )]
+    Config(ConfigCommand),
+    /// See which secrets are asked for, and forget cached ones
+    #[command(
+        subcommand,
+        arg_required_else_help = true,
+        after_help = "Examples:
+  oneiric secrets list
+  oneiric secrets rotate --all"
+    )]
+    Secrets(SecretsCommand),
     /// Print a completion script
     #[command(after_help = "Examples:
   oneiric completions bash > /etc/bash_completion.d/oneiric
@@ -108,7 +133,7 @@ pub(crate) enum Command {
 /// The arguments as clap is to see them.
 ///
 /// A leading `cli` is dropped: `python -m oneiric.cli` became `oneiric cli` in many scripts. Every
-/// `--manifest` is moved to the front: clap would forget those before the subcommand where others
+/// `--manifest` and `--set` is moved to the front: clap would forget those before the subcommand where others
 /// stand behind it.
 pub(crate) fn normalize(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut args = args.into_iter().peekable();
@@ -122,7 +147,7 @@ pub(crate) fn normalize(args: impl IntoIterator<Item = OsString>) -> Vec<OsStrin
             rest.push(arg);
             rest.extend(args);
             break;
-        } else if arg == "--manifest" {
+        } else if REPEATED.iter().any(|name| arg == *name) {
             let value = args.next_if(|value| !is_option(value));
             front.push(arg);
             if let Some(value) = value {
@@ -131,7 +156,7 @@ pub(crate) fn normalize(args: impl IntoIterator<Item = OsString>) -> Vec<OsStrin
                 // Its value is missing: here clap says so, in front it would swallow the next word.
                 rest.extend(front.pop());
             }
-        } else if arg.as_encoded_bytes().starts_with(b"--manifest=") {
+        } else if REPEATED.iter().any(|name| is_option_with_value(&arg, name)) {
             front.push(arg);
         } else {
             rest.push(arg);
@@ -139,6 +164,13 @@ pub(crate) fn normalize(args: impl IntoIterator<Item = OsString>) -> Vec<OsStrin
     }
     front.extend(rest);
     front
+}
+
+/// Global options that may be repeated.
+const REPEATED: [&str; 2] = ["--manifest", "--set"];
+
+fn is_option_with_value(arg: &OsStr, name: &str) -> bool {
+    arg.as_encoded_bytes().strip_prefix(name.as_bytes()).is_some_and(|rest| rest.starts_with(b"="))
 }
 
 fn is_option(text: &OsStr) -> bool {
@@ -167,6 +199,7 @@ mod tests {
         check("o list cli", "o list cli");
         check("o --manifest a list --manifest b", "o --manifest a --manifest b list");
         check("o list --manifest=b --json", "o --manifest=b list --json");
+        check("o --set a=1 list --set=b=2 --settle", "o --set a=1 --set=b=2 list --settle");
         check("o list --manifest", "o list --manifest");
         check("o list --manifest --json", "o list --manifest --json");
         check("o x -- --manifest a", "o x -- --manifest a");

@@ -2,14 +2,18 @@
 
 mod completions;
 mod conduct;
+mod config;
 mod explain;
 mod list;
 mod manifest;
 mod run;
+mod secrets;
 mod store;
 mod workflow;
 
-use crate::args::{Command, ManifestCommand, RunCommand, StoreCommand, WorkflowCommand};
+use crate::args::{
+    Command, ConfigCommand, ManifestCommand, RunCommand, SecretsCommand, StoreCommand, WorkflowCommand,
+};
 use crate::exit::Code;
 use crate::failure::Failure;
 use crate::session::Session;
@@ -40,6 +44,16 @@ pub(crate) fn dispatch(session: &mut Session, wanted: Command) -> Result<Code, F
             RunCommand::Show(args) => run::show(session, &args),
             RunCommand::Resume(args) => run::resume(session, &args),
             RunCommand::Cancel(args) => run::cancel(session, &args),
+        },
+        Command::Config(wanted) => match wanted {
+            ConfigCommand::Explain(args) => config::explain(session, &args),
+            ConfigCommand::Show(args) => config::show(session, &args),
+            ConfigCommand::Validate(args) => config::validate(session, args),
+            ConfigCommand::Schema(args) => config::schema(session, &args),
+        },
+        Command::Secrets(wanted) => match wanted {
+            SecretsCommand::List => secrets::list(session),
+            SecretsCommand::Rotate(args) => secrets::rotate(session, &args),
         },
         Command::Store(wanted) => match wanted {
             StoreCommand::Check => store::check(session),

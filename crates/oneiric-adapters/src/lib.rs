@@ -1,4 +1,5 @@
-//! Backends of Oneiric, one feature each. So far: the component runtimes.
+//! Backends of Oneiric, one feature each. So far: the component runtimes, and with
+//! feature `secrets` the stores of secrets ([`secrets`]).
 //!
 //! | feature   | runtime             | factories                                                |
 //! |-----------|---------------------|----------------------------------------------------------|
@@ -48,6 +49,8 @@ mod parts;
 mod process;
 #[cfg(feature = "python")]
 pub mod python;
+#[cfg(feature = "secrets")]
+pub mod secrets;
 #[cfg(feature = "worker")]
 pub mod worker;
 

@@ -3,9 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::Descriptor;
+use crate::payload::ShapeError;
+use crate::{Descriptor, Fault};
 
 /// A descriptor with the settings of its provider: all that a [`crate::ComponentRuntime`] is given.
 ///
@@ -31,6 +33,24 @@ impl Blueprint {
     pub fn with_settings(mut self, settings: Map<String, Value>) -> Self {
         self.settings = settings;
         self
+    }
+}
+
+impl Blueprint {
+    /// The settings as a type of your own; give it `#[serde(default)]` where none are fine.
+    ///
+    /// # Errors
+    /// A permanent fault that names the provider and the field.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, Fault> {
+        // As a map, not as a value: the settings need no copy.
+        let settings = serde::de::value::MapDeserializer::new(
+            self.settings.iter().map(|(name, value)| (name.as_str(), value)),
+        );
+        serde_path_to_error::deserialize::<_, T>(settings).map_err(|error| {
+            let wrong = ShapeError::at(error.path(), error.inner());
+            let provider = &self.descriptor.provider;
+            Fault::permanent("bad-settings", format!("the settings of `{provider}`: {wrong}"))
+        })
     }
 }
 

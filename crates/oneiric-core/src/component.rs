@@ -110,6 +110,22 @@ impl Instance {
         role.downcast_ref::<Arc<R>>().cloned()
     }
 
+    /// Where a role is among those that it plays; the same for every clone.
+    #[inline]
+    pub(crate) fn place(&self, role: TypeId) -> Option<usize> {
+        self.roles.iter().position(|(id, ..)| *id == role)
+    }
+
+    /// The role at a place, if it is `R`.
+    #[inline]
+    pub(crate) fn at<R: ?Sized + Role>(&self, place: usize) -> Option<&R>
+    where
+        Arc<R>: Send + Sync,
+    {
+        let (.., role) = self.roles.get(place)?;
+        role.downcast_ref::<Arc<R>>().map(AsRef::as_ref)
+    }
+
     /// The names of the roles it plays, in the order in which they were added.
     pub fn roles(&self) -> impl Iterator<Item = &'static str> {
         self.roles.iter().map(|(_, name, _)| *name)

@@ -13,12 +13,22 @@ use crate::output::Screen;
 use crate::output::palette::Tone;
 use crate::session::Session;
 
-/// `{"domain":"task","active":[...],"shadowed":[...]}`.
+/// `{"domain":"task","active":[...],"shadowed":[...],"unmet_selections":[]}`.
 #[derive(Serialize)]
 struct Listing<'a> {
     domain: &'a Domain,
     active: Vec<Line<'a>>,
     shadowed: Vec<Line<'a>>,
+    /// Selections that no candidate meets.
+    unmet_selections: Vec<Unmet<'a>>,
+}
+
+/// A selection that no candidate meets, and the providers that there are.
+#[derive(Serialize)]
+struct Unmet<'a> {
+    key: &'a str,
+    provider: &'a str,
+    known: Vec<&'a str>,
 }
 
 /// One candidate. `place` is the file it came from.
@@ -63,6 +73,15 @@ pub(super) fn list(session: &mut Session, args: &ListArgs) -> Result<Code, Failu
         domain: &args.domain,
         active: registry.active(&args.domain).map(Line::of).collect(),
         shadowed: registry.shadowed(&args.domain).map(Line::of).collect(),
+        unmet_selections: registry
+            .unmet_selections()
+            .filter(|unmet| *unmet.domain == args.domain)
+            .map(|unmet| Unmet {
+                key: unmet.key.as_str(),
+                provider: unmet.provider.as_str(),
+                known: unmet.known.into_iter().map(|provider| provider.as_str()).collect(),
+            })
+            .collect(),
     };
     session.screen.emit(&listing, |screen| {
         section(screen, "Active", &args.domain, &listing.active)?;

@@ -18,6 +18,7 @@ mod process;
 mod python_calls;
 mod python_life;
 mod python_loading;
+mod secrets;
 mod server;
 mod support;
 mod worker_pool;

@@ -4,11 +4,12 @@
 use serde_json::{Map, Value as Json};
 
 use super::MAX_NODES;
-use super::problem::Position;
-use super::read::{Fields, Reader, Shape};
-use super::tree::{Tree, Value};
+use super::read::{Fields, Shape};
 use super::values::{choice, flag, list, map, parsed, payload, retry, text, timeout, whole};
 use crate::retry::RetryPolicy;
+use crate::text::problem::Position;
+use crate::text::reader::Reader;
+use crate::text::tree::{Tree, Value};
 use crate::{Key, NodeId, Payload};
 
 /// What happens to the rest of a run when a node has failed for good.

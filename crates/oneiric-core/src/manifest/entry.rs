@@ -5,11 +5,12 @@ use serde_json::{Map, Value as Json};
 use super::capability::{Capability, capability};
 use super::dag::{Dag, dag, placed};
 use super::event::{self, FanoutPolicy};
-use super::problem::Position;
-use super::read::{Fields, Reader, Shape, short};
-use super::tree::Tree;
+use super::read::{Fields, Shape};
 use super::values::{choice, digest, flag, list, map, parsed, retry, text, timeout, whole};
 use crate::retry::RetryPolicy;
+use crate::text::problem::Position;
+use crate::text::reader::{Reader, short};
+use crate::text::tree::Tree;
 use crate::{Digest, Domain, Factory, Key, Provider};
 
 /// One entry. Optional fields are `None` or empty where the file does not state them, or states null.

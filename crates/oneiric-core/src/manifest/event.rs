@@ -3,9 +3,10 @@
 
 use serde_json::Value as Json;
 
-use super::read::{Fields, Reader, Shape, wrong};
-use super::tree::{Tree, Value};
+use super::read::{Fields, Shape, wrong};
 use super::values::flag;
+use crate::text::reader::Reader;
+use crate::text::tree::{Tree, Value};
 
 /// Whether other handlers of a topic get an event too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]

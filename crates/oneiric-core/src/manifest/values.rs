@@ -4,9 +4,10 @@ use std::ops::RangeInclusive;
 
 use serde_json::Map;
 
-use super::read::{Fields, Reader, Shape, short, wrong};
-use super::tree::{Tree, Value};
+use super::read::{Fields, Shape, wrong};
 use crate::retry::RetryPolicy;
+use crate::text::reader::{Reader, short};
+use crate::text::tree::{Tree, Value};
 use crate::{Digest, Payload};
 
 /// The longest timeout, in seconds: a year. Anything longer is a typing error or means "none".

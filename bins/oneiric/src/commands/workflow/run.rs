@@ -17,6 +17,7 @@ pub(in crate::commands) fn run(session: &mut Session, args: RunArgs) -> Result<C
     let request = RunRequest {
         input,
         id: args.run_id,
+        trigger: "cli".to_owned(),
         options: RunOptions { provider: args.provider, max_parallel: args.max_parallel, timeout_ms },
         ..RunRequest::new(args.key)
     };

@@ -25,7 +25,7 @@ impl ComponentRuntime for Runtime {
     }
 
     fn recognises(&self, descriptor: &Descriptor) -> bool {
-        descriptor.factory == self.0.descriptor().factory
+        self.0.descriptor().is_ok_and(|known| known.factory == descriptor.factory)
     }
 
     fn check(&self, _: &Blueprint) -> Result<(), Fault> {
@@ -124,7 +124,7 @@ impl EventHandler for Behaves {
 impl Site for Closures {
     fn runtime(&self) -> Arc<dyn ComponentRuntime> {
         let at_work = self.at_work.clone();
-        Arc::new(Runtime(Linked::new(Domain::TASK, "demo".parse().unwrap(), move |blueprint| {
+        Arc::new(Runtime(Linked::new(Domain::TASK, "demo", move |blueprint| {
             let how = blueprint.descriptor.metadata["how"].as_str().unwrap_or_default().to_owned();
             let shared =
                 Arc::new(Behaves { how, settings: blueprint.settings.clone(), at_work: at_work.clone() });
