@@ -225,7 +225,7 @@ fn factories() -> Vec<Case> {
             "an allowed factory without its runtime",
             task("factory: 'ftp://x'"),
             3,
-            &["`ftp://x`", "`exec:`"],
+            &["`ftp://x`", "exec"],
         )
         .with((allowlist, "ftp:")),
         manifest(

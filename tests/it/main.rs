@@ -7,6 +7,7 @@ mod cli;
 mod components;
 mod downstream;
 mod fixture;
+mod foreign;
 mod health;
 mod killing;
 mod live;

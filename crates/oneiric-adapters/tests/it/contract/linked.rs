@@ -25,7 +25,7 @@ impl ComponentRuntime for Runtime {
     }
 
     fn recognises(&self, descriptor: &Descriptor) -> bool {
-        descriptor.factory == self.0.descriptor().unwrap().factory
+        self.0.descriptor().is_ok_and(|known| known.factory == descriptor.factory)
     }
 
     fn check(&self, _: &Blueprint) -> Result<(), Fault> {
