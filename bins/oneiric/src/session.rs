@@ -7,7 +7,9 @@ use std::sync::Arc;
 use oneiric_adapters::Parts;
 use oneiric_core::clock::Timestamp;
 use oneiric_core::{Clock as _, RunId};
-use oneiric_runtime::{Builder, Bundle, Catalog, DEFAULT_STATE_DIR, Oneiric, SystemClock, SystemEnvironment};
+use oneiric_runtime::{
+    Builder, Bundle, Catalog, DEFAULT_STATE_DIR, Oneiric, SystemClock, SystemEnvironment, SystemRng,
+};
 use oneiric_store::sqlite::Options;
 use oneiric_store::{SqliteStore, Store};
 
@@ -62,7 +64,8 @@ impl Session {
 
     /// An orchestrator with every compiled-in component, without manifests and state.
     pub(crate) fn builder(&self) -> Builder {
-        let parts = Parts::new(Arc::new(SystemClock::default()), Arc::new(SystemEnvironment));
+        let parts =
+            Parts::new(Arc::new(SystemClock::default()), Arc::new(SystemEnvironment), Arc::new(SystemRng));
         Oneiric::builder().with(oneiric_adapters::enabled(&parts))
     }
 

@@ -12,7 +12,7 @@
 //! ```
 //! # use std::sync::Arc;
 //! # use std::time::Duration;
-//! # use oneiric_core::{Clock, Timestamp, clock::Sleep, environment::MapEnvironment};
+//! # use oneiric_core::{Clock, Timestamp, clock::Sleep, environment::MapEnvironment, rng::SeededRng};
 //! # #[derive(Debug)]
 //! # struct Frozen;
 //! # impl Clock for Frozen {
@@ -23,7 +23,11 @@
 //! use oneiric_adapters::Parts;
 //!
 //! let environment = MapEnvironment::from_iter([("PATH", "/usr/bin:/bin")]);
-//! let runtimes = oneiric_adapters::enabled(&Parts::new(Arc::new(Frozen), Arc::new(environment)));
+//! let runtimes = oneiric_adapters::enabled(&Parts::new(
+//!     Arc::new(Frozen),
+//!     Arc::new(environment),
+//!     Arc::new(SeededRng::new(1)),
+//! ));
 //! # #[cfg(all(feature = "builtin", feature = "exec"))]
 //! assert_eq!(runtimes.iter().map(|r| r.name()).collect::<Vec<_>>(), ["builtin", "exec"]);
 //! ```

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use oneiric_core::{Clock, ComponentRuntime, Environment};
+use oneiric_core::{Clock, ComponentRuntime, Environment, Rng};
 
 use crate::Limits;
 
@@ -14,14 +14,17 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// The environment from which processes get the few variables that are passed on.
     pub environment: Arc<dyn Environment>,
+    /// Chance: tokens, salts and ids of the action kits. Outside of tests it must be cryptographically
+    /// secure, since others are kept out by what it says (`SystemRng` of the runtime is).
+    pub rng: Arc<dyn Rng>,
     /// How much of a component's output is kept; [`Limits::STANDARD`] unless changed.
     pub limits: Limits,
 }
 
 impl Parts {
     /// The parts with standard limits.
-    pub fn new(clock: Arc<dyn Clock>, environment: Arc<dyn Environment>) -> Self {
-        Self { clock, environment, limits: Limits::STANDARD }
+    pub fn new(clock: Arc<dyn Clock>, environment: Arc<dyn Environment>, rng: Arc<dyn Rng>) -> Self {
+        Self { clock, environment, rng, limits: Limits::STANDARD }
     }
 }
 
