@@ -32,6 +32,8 @@
 //! assert_eq!(runtimes.iter().map(|r| r.name()).collect::<Vec<_>>(), ["builtin", "exec"]);
 //! ```
 
+#[cfg(feature = "actions")]
+pub mod actions;
 #[cfg(feature = "builtin")]
 pub mod builtin;
 #[cfg(feature = "exec")]
