@@ -11,5 +11,7 @@ mod exec_calls;
 mod exec_groups;
 mod exec_loading;
 mod exec_stops;
+mod kits;
+mod kits_server;
 mod process;
 mod support;

@@ -18,18 +18,35 @@ pub(super) fn replaced(url: &str, params: &Map<String, Value>) -> String {
 
 /// `a=1&b=x+y`: a list is a parameter that comes more than once.
 pub(super) fn form(params: &Map<String, Value>) -> String {
-    let mut into = url::form_urlencoded::Serializer::new(String::new());
+    let mut into = String::new();
+    let mut append = |name: &str, value: &Value| {
+        if !into.is_empty() {
+            into.push('&');
+        }
+        quoted(name, &mut into);
+        into.push('=');
+        quoted(&primitive(value), &mut into);
+    };
     for (name, value) in params {
         match value {
-            Value::Array(items) => items.iter().for_each(|item| {
-                into.append_pair(name, &primitive(item));
-            }),
-            one => {
-                into.append_pair(name, &primitive(one));
-            }
+            Value::Array(items) => items.iter().for_each(|item| append(name, item)),
+            one => append(name, one),
         }
     }
-    into.finish()
+    into
+}
+
+/// Python's `quote_plus`: letters, digits and `_.-~` stay, a blank is a plus.
+fn quoted(text: &str, into: &mut String) {
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'.' | b'-' | b'~' => {
+                into.push(char::from(byte))
+            }
+            b' ' => into.push('+'),
+            _ => into.push_str(&format!("%{byte:02X}")),
+        }
+    }
 }
 
 fn primitive(value: &Value) -> String {
