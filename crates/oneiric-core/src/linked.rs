@@ -163,11 +163,9 @@ mod tests {
 
     #[test]
     fn its_make_is_asked_for_every_activation() {
-        let linked = Linked::new(Domain::ADAPTER, "k", |blueprint| {
-            match blueprint.settings.get("url") {
-                Some(_) => Ok(Instance::new(Arc::new(Plain))),
-                None => Err(Fault::permanent("no-url", "`url` is not set")),
-            }
+        let linked = Linked::new(Domain::ADAPTER, "k", |blueprint| match blueprint.settings.get("url") {
+            Some(_) => Ok(Instance::new(Arc::new(Plain))),
+            None => Err(Fault::permanent("no-url", "`url` is not set")),
         });
         let blueprint = Blueprint::from(linked.descriptor().unwrap().clone());
         assert_eq!(linked.make()(&blueprint).unwrap_err().code, "no-url");
