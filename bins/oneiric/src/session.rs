@@ -10,7 +10,9 @@ use oneiric_core::clock::Timestamp;
 use oneiric_core::secret::Secrets;
 use oneiric_core::settings::{Loaded as Settings, Loader, Origin};
 use oneiric_core::{Class, Clock as _, ComponentRuntime, Registry, RunId};
-use oneiric_runtime::{Builder, Catalog, Loaded, Oneiric, SystemClock, SystemEnvironment, SystemFiles};
+use oneiric_runtime::{
+    Builder, Catalog, Loaded, Oneiric, SystemClock, SystemEnvironment, SystemFiles, SystemRng,
+};
 use oneiric_store::sqlite::Options;
 use oneiric_store::{SqliteStore, Store};
 
@@ -130,7 +132,7 @@ impl Session {
 
     /// What compiled-in components are made from.
     pub(crate) fn parts() -> Parts {
-        Parts::new(Arc::new(SystemClock::default()), Arc::new(SystemEnvironment))
+        Parts::new(Arc::new(SystemClock::default()), Arc::new(SystemEnvironment), Arc::new(SystemRng))
     }
 
     /// Every compiled-in component runtime.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use oneiric_core::settings::Settings;
-use oneiric_core::{Clock, ComponentRuntime, Environment};
+use oneiric_core::{Clock, ComponentRuntime, Environment, Rng};
 
 use crate::Limits;
 #[cfg(feature = "http")]
@@ -21,6 +21,9 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// The environment from which processes get the few variables that are passed on.
     pub environment: Arc<dyn Environment>,
+    /// Chance: tokens, salts and ids of the action kits. Outside of tests it must be cryptographically
+    /// secure, since others are kept out by what it says (`SystemRng` of the runtime is).
+    pub rng: Arc<dyn Rng>,
     /// How much of a component's output is kept; [`Limits::STANDARD`] unless changed.
     pub limits: Limits,
     /// Size and times of pools of workers, where an entry does not say.
@@ -36,10 +39,11 @@ pub struct Parts {
 
 impl Parts {
     /// The parts with standard limits.
-    pub fn new(clock: Arc<dyn Clock>, environment: Arc<dyn Environment>) -> Self {
+    pub fn new(clock: Arc<dyn Clock>, environment: Arc<dyn Environment>, rng: Arc<dyn Rng>) -> Self {
         Self {
             clock,
             environment,
+            rng,
             limits: Limits::STANDARD,
             #[cfg(feature = "worker")]
             worker: WorkerSettings::default(),
@@ -120,6 +124,7 @@ pub fn enabled(parts: &Parts) -> Vec<Arc<dyn ComponentRuntime>> {
 #[cfg(all(test, feature = "worker", feature = "python", feature = "http"))]
 mod tests {
     use oneiric_core::environment::MapEnvironment;
+    use oneiric_core::rng::SeededRng;
 
     use super::*;
 
@@ -140,7 +145,8 @@ mod tests {
 
     #[test]
     fn a_default_stands_in_the_settings_and_here_alike() {
-        let parts = Parts::new(Arc::new(Frozen), Arc::new(MapEnvironment::default()));
+        let parts =
+            Parts::new(Arc::new(Frozen), Arc::new(MapEnvironment::default()), Arc::new(SeededRng::new(1)));
         let told = parts.clone().with_settings(&Settings::default());
         assert_eq!(told.worker, parts.worker);
         assert_eq!(told.python, parts.python);
