@@ -13,5 +13,6 @@ mod exec_loading;
 mod exec_stops;
 mod kits;
 mod kits_server;
+mod kits_shape;
 mod process;
 mod support;
