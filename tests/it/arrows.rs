@@ -27,7 +27,7 @@ const HOUSE: [(&str, &[&str]); 13] = [
 
 /// What belongs behind a feature or in another crate: nobody who wants only decisions or graphs pays
 /// for it.
-const HEAVY: [&str; 12] = [
+pub(crate) const HEAVY: [&str; 12] = [
     "reqwest",
     "hyper",
     "h2",
@@ -172,14 +172,14 @@ fn packages() -> Vec<Value> {
     metadata["packages"].as_array().unwrap().clone()
 }
 
-fn cargo(arguments: &[&str]) -> String {
+pub(crate) fn cargo(arguments: &[&str]) -> String {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(program).args(arguments).current_dir(root()).output().unwrap();
     assert!(output.status.success(), "cargo {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 

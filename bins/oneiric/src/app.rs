@@ -12,7 +12,7 @@ use oneiric_runtime::Error;
 use crate::args::{self, Args};
 use crate::exit::Code;
 use crate::failure::{self, Failure};
-use crate::session::{self, Session};
+use crate::session::{self, Said, Session};
 use crate::{commands, logging};
 
 /// Does what the arguments say and tells what went wrong.
@@ -33,20 +33,23 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Code {
     }
     let parsed = command.try_get_matches_from_mut(&args).and_then(|matches| {
         // Whoever set the variable has it set for the next command, too.
-        let said = matches.value_source("state_dir") == Some(ValueSource::CommandLine);
+        let said = Said {
+            state_dir: matches.value_source("state_dir") == Some(ValueSource::CommandLine),
+            log_level: matches.value_source("log_level") != Some(ValueSource::DefaultValue),
+        };
         Args::from_arg_matches(&matches).map(|parsed| (parsed, said))
     });
     let (parsed, said) = match parsed {
         Ok(parsed) => parsed,
         Err(error) => return usage(&error, args.iter().any(|arg| arg == "--json")),
     };
-    logging::to_stderr(parsed.global.log_level);
+    let log = logging::to_stderr(parsed.global.log_level);
     let Some(wanted) = parsed.command else {
         // A reader that went away is no failure.
         let _ = command.print_help();
         return Code::Ok;
     };
-    let mut session = Session::new(parsed.global, said);
+    let mut session = Session::new(parsed.global, said, log);
     match commands::dispatch(&mut session, wanted) {
         Ok(code) => code,
         Err(failure) => {

@@ -1,21 +1,32 @@
 //! What can be written on the command line. Meaning is the commands'.
 
 mod components;
+mod config;
 mod global;
+mod instances;
 mod manifest;
+mod names;
 mod run;
+mod secrets;
 mod store;
 mod workflow;
 
 use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 
-pub(crate) use components::{ExplainArgs, ListArgs};
+pub(crate) use components::{ExplainArgs, ListArgs, PluginsArgs};
+pub(crate) use config::{
+    ConfigCommand, ExplainArgs as ConfigExplainArgs, SchemaArgs, ShowArgs as ConfigShowArgs,
+    ValidateArgs as ConfigValidateArgs,
+};
 pub(crate) use global::{Global, LogLevel};
+pub(crate) use instances::{HealthArgs, InvokeArgs, StatusArgs, SwapArgs};
 pub(crate) use manifest::{ManifestCommand, PackArgs, ShowArgs as ManifestShowArgs, ValidateArgs};
 pub(crate) use run::{CancelArgs, ListArgs as RunListArgs, ResumeArgs, RunCommand, ShowArgs};
+pub(crate) use secrets::{RotateArgs, SecretsCommand};
 pub(crate) use store::{BackupArgs, StoreCommand};
 pub(crate) use workflow::{GraphArgs, PlanArgs, RunArgs, WorkflowCommand};
 
@@ -59,6 +70,11 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     List(ListArgs),
     Explain(ExplainArgs),
+    Status(StatusArgs),
+    Health(HealthArgs),
+    Swap(SwapArgs),
+    ActionInvoke(InvokeArgs),
+    Plugins(PluginsArgs),
     /// Check, show and convert manifests
     #[command(
         subcommand,
@@ -95,6 +111,24 @@ pub(crate) enum Command {
   oneiric store backup /backup/oneiric.sqlite"
     )]
     Store(StoreCommand),
+    /// See where settings come from, and check them
+    #[command(
+        subcommand,
+        arg_required_else_help = true,
+        after_help = "Examples:
+  oneiric config explain remote.enabled
+  oneiric config show"
+    )]
+    Config(ConfigCommand),
+    /// See which secrets are asked for, and forget cached ones
+    #[command(
+        subcommand,
+        arg_required_else_help = true,
+        after_help = "Examples:
+  oneiric secrets list
+  oneiric secrets rotate --all"
+    )]
+    Secrets(SecretsCommand),
     /// Print a completion script
     #[command(after_help = "Examples:
   oneiric completions bash > /etc/bash_completion.d/oneiric
@@ -103,12 +137,24 @@ pub(crate) enum Command {
         /// For which shell
         shell: clap_complete::Shell,
     },
+    /// Print or write the manual pages
+    ///
+    /// Without a folder the page of `oneiric` itself is printed; into a folder goes a page for every
+    /// command. The folder is made where it is not there.
+    #[command(after_help = "Examples:
+  oneiric man | man -l -
+  oneiric man /usr/local/share/man/man1")]
+    Man {
+        /// Where to write all pages, such as oneiric-workflow-run.1
+        #[arg(value_name = "DIR")]
+        folder: Option<PathBuf>,
+    },
 }
 
 /// The arguments as clap is to see them.
 ///
 /// A leading `cli` is dropped: `python -m oneiric.cli` became `oneiric cli` in many scripts. Every
-/// `--manifest` is moved to the front: clap would forget those before the subcommand where others
+/// `--manifest` and `--set` is moved to the front: clap would forget those before the subcommand where others
 /// stand behind it.
 pub(crate) fn normalize(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut args = args.into_iter().peekable();
@@ -122,7 +168,7 @@ pub(crate) fn normalize(args: impl IntoIterator<Item = OsString>) -> Vec<OsStrin
             rest.push(arg);
             rest.extend(args);
             break;
-        } else if arg == "--manifest" {
+        } else if REPEATED.iter().any(|name| arg == *name) {
             let value = args.next_if(|value| !is_option(value));
             front.push(arg);
             if let Some(value) = value {
@@ -131,7 +177,7 @@ pub(crate) fn normalize(args: impl IntoIterator<Item = OsString>) -> Vec<OsStrin
                 // Its value is missing: here clap says so, in front it would swallow the next word.
                 rest.extend(front.pop());
             }
-        } else if arg.as_encoded_bytes().starts_with(b"--manifest=") {
+        } else if REPEATED.iter().any(|name| is_option_with_value(&arg, name)) {
             front.push(arg);
         } else {
             rest.push(arg);
@@ -139,6 +185,13 @@ pub(crate) fn normalize(args: impl IntoIterator<Item = OsString>) -> Vec<OsStrin
     }
     front.extend(rest);
     front
+}
+
+/// Global options that may be repeated.
+const REPEATED: [&str; 2] = ["--manifest", "--set"];
+
+fn is_option_with_value(arg: &OsStr, name: &str) -> bool {
+    arg.as_encoded_bytes().strip_prefix(name.as_bytes()).is_some_and(|rest| rest.starts_with(b"="))
 }
 
 fn is_option(text: &OsStr) -> bool {
@@ -167,6 +220,7 @@ mod tests {
         check("o list cli", "o list cli");
         check("o --manifest a list --manifest b", "o --manifest a --manifest b list");
         check("o list --manifest=b --json", "o --manifest=b list --json");
+        check("o --set a=1 list --set=b=2 --settle", "o --set a=1 --set=b=2 list --settle");
         check("o list --manifest", "o list --manifest");
         check("o list --manifest --json", "o list --manifest --json");
         check("o x -- --manifest a", "o x -- --manifest a");

@@ -2,14 +2,26 @@
 
 mod completions;
 mod conduct;
+mod config;
 mod explain;
+mod health;
+mod here;
+mod invoke;
+mod life;
 mod list;
+mod man;
 mod manifest;
+mod plugins;
 mod run;
+mod secrets;
+mod status;
 mod store;
+mod swap;
 mod workflow;
 
-use crate::args::{Command, ManifestCommand, RunCommand, StoreCommand, WorkflowCommand};
+use crate::args::{
+    Command, ConfigCommand, ManifestCommand, RunCommand, SecretsCommand, StoreCommand, WorkflowCommand,
+};
 use crate::exit::Code;
 use crate::failure::Failure;
 use crate::session::Session;
@@ -19,11 +31,18 @@ pub(crate) fn dispatch(session: &mut Session, wanted: Command) -> Result<Code, F
     match wanted {
         Command::List(args) => list::list(session, &args),
         Command::Explain(args) => explain::explain(session, &args),
+        Command::Status(args) => status::status(session, &args),
+        Command::Health(args) => health::health(session, &args),
+        Command::Swap(args) => swap::swap(session, &args),
+        Command::ActionInvoke(args) => invoke::invoke(session, &args),
+        Command::Plugins(_) => plugins::plugins(session),
         Command::Completions { shell } => completions::completions(session, shell),
+        Command::Man { folder } => man::man(session, folder.as_deref()),
         Command::Manifest(wanted) => match wanted {
             ManifestCommand::Validate(args) => manifest::validate(session, args),
             ManifestCommand::Show(args) => manifest::show(session, args),
             ManifestCommand::Pack(args) => manifest::pack(session, args),
+            ManifestCommand::Schema => manifest::schema(session),
         },
         Command::Workflow(wanted) => match wanted {
             WorkflowCommand::List => workflow::list(session),
@@ -40,6 +59,16 @@ pub(crate) fn dispatch(session: &mut Session, wanted: Command) -> Result<Code, F
             RunCommand::Show(args) => run::show(session, &args),
             RunCommand::Resume(args) => run::resume(session, &args),
             RunCommand::Cancel(args) => run::cancel(session, &args),
+        },
+        Command::Config(wanted) => match wanted {
+            ConfigCommand::Explain(args) => config::explain(session, &args),
+            ConfigCommand::Show(args) => config::show(session, &args),
+            ConfigCommand::Validate(args) => config::validate(session, args),
+            ConfigCommand::Schema(args) => config::schema(session, &args),
+        },
+        Command::Secrets(wanted) => match wanted {
+            SecretsCommand::List => secrets::list(session),
+            SecretsCommand::Rotate(args) => secrets::rotate(session, &args),
         },
         Command::Store(wanted) => match wanted {
             StoreCommand::Check => store::check(session),

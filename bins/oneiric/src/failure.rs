@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use miette::{GraphicalReportHandler, GraphicalTheme};
+use oneiric_core::settings::SettingsError;
 use oneiric_runtime::Error;
 use serde::Serialize;
 
@@ -48,6 +49,12 @@ impl<E: Into<Error>> From<E> for Failure {
 }
 
 impl Failure {
+    /// Settings that are not as they must be.
+    pub(crate) fn settings(error: SettingsError) -> Self {
+        let sheets = error.sources.into_iter().map(|source| Sheet::new(source.problems, source.text));
+        Failure::Files(sheets.collect())
+    }
+
     /// A failure of this crate's own.
     pub(crate) fn said(code: Code, message: impl Into<String>) -> Self {
         Failure::Said { code, message: message.into(), help: None }

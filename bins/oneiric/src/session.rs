@@ -1,22 +1,37 @@
 //! What a command works with, made when it is needed and not before.
 
+use std::cell::OnceCell;
 use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use oneiric_adapters::Parts;
 use oneiric_core::clock::Timestamp;
-use oneiric_core::{Clock as _, RunId};
+use oneiric_core::secret::Secrets;
+use oneiric_core::settings::{Loaded as Settings, Loader, Origin};
+use oneiric_core::{Class, Clock as _, ComponentRuntime, Registry, RunId};
 use oneiric_runtime::{
-    Builder, Bundle, Catalog, DEFAULT_STATE_DIR, Oneiric, SystemClock, SystemEnvironment, SystemRng,
+    Builder, Catalog, Loaded, Oneiric, SystemClock, SystemEnvironment, SystemFiles, SystemRng,
 };
 use oneiric_store::sqlite::Options;
 use oneiric_store::{SqliteStore, Store};
 
 use crate::args::Global;
+use crate::exit::Code;
 use crate::failure::{Failure, Manner};
 use crate::find;
+use crate::logging::Control;
 use crate::output::{Format, Palette, Screen, terminal_width};
+
+/// Which global options were said, where that makes a difference.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Said {
+    /// `--state-dir` stands on the command line, so that settings do not count and the next command needs
+    /// it, too.
+    pub(crate) state_dir: bool,
+    /// The level stands on the command line or in its variable, so that settings do not count.
+    pub(crate) log_level: bool,
+}
 
 /// The global options with what follows from them.
 #[derive(Debug)]
@@ -24,8 +39,12 @@ pub(crate) struct Session {
     /// Manifests, in the order in which they were named.
     pub(crate) manifests: Vec<PathBuf>,
     state_dir: Option<PathBuf>,
-    /// Whether the folder of the state was named on the command line, so that the next one needs it.
-    said: bool,
+    said: Said,
+    config: Option<PathBuf>,
+    profile: Option<String>,
+    set: Vec<String>,
+    loaded: OnceCell<Settings>,
+    log: Option<Control>,
     /// Whether a format was asked for, and which.
     pub(crate) asked: Option<Format>,
     /// Standard output.
@@ -33,50 +52,131 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Touches nothing. `said`: `--state-dir` stands on the command line.
-    pub(crate) fn new(global: Global, said: bool) -> Self {
+    /// Touches nothing.
+    pub(crate) fn new(global: Global, said: Said, log: Option<Control>) -> Self {
         let named = global.format.as_deref().and_then(Format::named);
         let asked = if global.json { Some(Format::Json) } else { named };
         Self {
             manifests: global.manifest,
-            state_dir: global.state_dir.filter(|path| !path.is_empty()).map(PathBuf::from),
+            state_dir: global.state_dir.filter(|path| !path.is_empty() && said.state_dir).map(PathBuf::from),
             said,
+            config: global.config,
+            profile: global.profile,
+            set: global.set,
+            loaded: OnceCell::new(),
+            log,
             asked,
             screen: Screen::stdout(asked.unwrap_or(Format::Human)),
         }
     }
 
-    /// The folder of the state.
-    pub(crate) fn state_dir(&self) -> PathBuf {
-        self.state_dir.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_STATE_DIR))
+    /// The settings, read when they are first asked for.
+    pub(crate) fn settings(&self) -> Result<&Settings, Failure> {
+        if let Some(loaded) = self.loaded.get() {
+            return Ok(loaded);
+        }
+        let loaded = self.loader().load().map_err(Failure::settings)?;
+        let level = loaded.provenance.origin("logging.level");
+        if let Some(control) = &self.log
+            && !self.said.log_level
+            && level.is_some_and(|origin| *origin != Origin::Default)
+        {
+            control.level(loaded.settings.logging.level);
+        }
+        Ok(self.loaded.get_or_init(|| loaded))
     }
 
-    /// What the manifests say.
+    /// All layers of settings.
+    pub(crate) fn loader(&self) -> Loader<'static> {
+        let mut loader = Loader::new("oneiric", &SystemEnvironment, &SystemFiles);
+        if let Some(path) = &self.config {
+            loader = loader.config(path);
+        }
+        if let Some(name) = &self.profile {
+            loader = loader.profile(name);
+        }
+        self.set.iter().fold(loader, |loader, option| loader.set(option))
+    }
+
+    /// The folder of the state.
+    pub(crate) fn state_dir(&self) -> Result<PathBuf, Failure> {
+        match &self.state_dir {
+            Some(path) => {
+                // What was said of settings is checked, also where it changes nothing.
+                if self.config.is_some() || self.profile.is_some() || !self.set.is_empty() {
+                    self.settings()?;
+                }
+                Ok(path.clone())
+            }
+            None => Ok(PathBuf::from(self.settings()?.settings.state_dir())),
+        }
+    }
+
+    /// Every candidate: of the manifests, and of what is compiled in; with the selections of the settings.
     pub(crate) fn catalog(&self) -> Result<Catalog, Failure> {
-        let files = self.manifests.iter().map(|path| oneiric_runtime::read_manifest(path));
-        Ok(Catalog::load(Bundle { files: files.collect::<Result<_, _>>()? })?)
+        let catalog = self.load()?.into_catalog();
+        warn_of_unmet(catalog.registry());
+        Ok(catalog)
+    }
+
+    /// An orchestrator with the manifests, without state; nothing is opened.
+    pub(crate) fn load(&self) -> Result<Loaded, Failure> {
+        let paths = self.manifests.iter();
+        Ok(paths.fold(self.builder()?, |builder, path| builder.manifest(path)).load()?)
     }
 
     /// The state, for reading; `None` where there is none yet. Creates nothing.
     pub(crate) fn store(&self) -> Result<Option<SqliteStore>, Failure> {
-        Ok(oneiric_runtime::open_store(&self.state_dir(), Options::READ_ONLY)?)
+        Ok(oneiric_runtime::open_store(&self.state_dir()?, Options::READ_ONLY)?)
     }
 
-    /// An orchestrator with every compiled-in component, without manifests and state.
-    pub(crate) fn builder(&self) -> Builder {
-        let parts =
-            Parts::new(Arc::new(SystemClock::default()), Arc::new(SystemEnvironment), Arc::new(SystemRng));
-        Oneiric::builder().with(oneiric_adapters::enabled(&parts))
+    /// What compiled-in components are made from.
+    pub(crate) fn parts() -> Parts {
+        Parts::new(Arc::new(SystemClock::default()), Arc::new(SystemEnvironment), Arc::new(SystemRng))
+    }
+
+    /// Every compiled-in component runtime.
+    pub(crate) fn runtimes() -> Vec<Arc<dyn ComponentRuntime>> {
+        oneiric_adapters::enabled(&Self::parts())
+    }
+
+    /// The stores of secrets, in the order that the settings say.
+    pub(crate) fn secrets(&self) -> Result<Secrets, Failure> {
+        let settings = &self.settings()?.settings;
+        oneiric_adapters::secrets::chain(settings, &Self::parts(), Vec::new()).map_err(|fault| {
+            let code = if fault.class == Class::Denied { Code::Security } else { Code::Configuration };
+            Failure::said(code, fault.message)
+        })
+    }
+
+    /// An orchestrator with every compiled-in component, the settings and their secrets, without
+    /// manifests and state.
+    pub(crate) fn builder(&self) -> Result<Builder, Failure> {
+        let settings = self.settings()?.settings.clone();
+        let runtimes = oneiric_adapters::enabled(&Self::parts().with_settings(&settings));
+        Ok(Oneiric::builder().with(runtimes).settings(settings).secrets(self.secrets()?))
     }
 
     /// A command to type next, about the same state.
     pub(crate) fn command(&self, rest: &str) -> String {
-        match &self.state_dir {
-            Some(path) if self.said => {
-                format!("oneiric {rest} --state-dir {}", quoted(&path.display().to_string()))
+        let mut command = format!("oneiric {rest}");
+        let path = |path: &PathBuf| quoted(&path.display().to_string());
+        // The other values of `--set` are not repeated: one of them may be a secret.
+        let set = self.loaded.get().and_then(|loaded| match loaded.provenance.origin("cache_dir") {
+            Some(Origin::Flag(_)) => loaded.settings.cache_dir.as_deref().map(quoted),
+            _ => None,
+        });
+        let options = [
+            ("--state-dir", self.state_dir.as_ref().map(path).or(set)),
+            ("--config", self.config.as_ref().map(path)),
+            ("--profile", self.profile.as_deref().map(quoted)),
+        ];
+        for (option, value) in options {
+            if let Some(value) = value {
+                command.push_str(&format!(" {option} {value}"));
             }
-            _ => format!("oneiric {rest}"),
         }
+        command
     }
 
     /// A command to type next, about a run.
@@ -87,6 +187,21 @@ impl Session {
     /// Whether results are for programs.
     pub(crate) fn for_programs(&self) -> bool {
         self.screen.format != Format::Human
+    }
+}
+
+/// A selection of a provider that is not there is no error: it may be that of another program, or of a
+/// manifest that comes later.
+pub(crate) fn warn_of_unmet(registry: &Registry) {
+    for unmet in registry.unmet_selections() {
+        let known: Vec<&str> = unmet.known.iter().map(|provider| provider.as_str()).collect();
+        tracing::warn!(
+            domain = %unmet.domain,
+            key = %unmet.key,
+            provider = %unmet.provider,
+            known = known.join(","),
+            "a selection names a provider that is not there"
+        );
     }
 }
 

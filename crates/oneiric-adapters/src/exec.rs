@@ -14,14 +14,21 @@
 //! name is looked up in the `PATH` that the process gets. Both are looked up when the component is
 //! loaded and again for every call.
 //!
-//! **Input.** The payload as one line of JSON, then end of file. A program that reads none of it is fine.
+//! The provider's settings may hold a table `exec` with the same keys, which win one by one. A fetched
+//! manifest may say neither `cwd` nor `env`: they could make another program of the one that was allowed.
+//!
+//! **Roles.** Task, action and event handler, whatever its domain.
+//!
+//! **Input.** The payload as one line of JSON, then end of file; a handler gets the envelope. A program
+//! that reads none of it is fine.
 //!
 //! **Result.** `json`: standard output is one JSON document, or empty for `null`; anything else is
 //! the permanent fault `bad-output`. `text`: it is a string in UTF-8, without its last line feed.
 //! `none`: the result is `null`, and its lines go to the log. Standard error goes to the log line by line.
 //!
-//! **Environment.** Scrubbed: see [`PASSED_ON`]. The call adds `ONEIRIC_RUN_ID`, `ONEIRIC_WORKFLOW`,
-//! `ONEIRIC_NODE`, `ONEIRIC_ATTEMPT` and `ONEIRIC_IDEMPOTENCY_KEY`.
+//! **Environment.** Scrubbed: see [`PASSED_ON`](crate::PASSED_ON). Every call adds `ONEIRIC_ROLE` (`task`,
+//! `event` or `action`) and `ONEIRIC_SETTINGS`, the provider's other settings as a JSON object; a task also
+//! `ONEIRIC_RUN_ID`, `ONEIRIC_WORKFLOW`, `ONEIRIC_NODE`, `ONEIRIC_ATTEMPT` and `ONEIRIC_IDEMPOTENCY_KEY`.
 //!
 //! **Failure.** The end of the program decides, and the last line on standard error is in the message:
 //!
@@ -37,38 +44,34 @@
 //! **End.** Each call is a process group of its own. When the program exits, what it left running in that
 //! group is killed. A cancelled call gets SIGTERM, up to its grace to stop, then SIGKILL; its fault is the
 //! transient `cancelled`, whatever code the program still exits with. A dropped call (a timeout) gets
-//! SIGKILL at once. A descendant that makes a session of its own (`setsid`) escapes. An orchestrator that
+//! SIGKILL at once. A stop waits for the calls under way. A descendant that makes a session of its own (`setsid`) escapes. An orchestrator that
 //! is killed leaves its programs running; the next try of the same call ends them before it begins.
 
 mod call;
-mod environment;
-mod group;
 mod leftover;
-mod lines;
 mod output;
-mod program;
-mod reaper;
 mod settings;
-mod status;
+mod variables;
 
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use oneiric_core::roles::{Task, TaskContext};
-use oneiric_core::{
-    Blueprint, Clock, Component, ComponentRuntime, Descriptor, Environment, Fault, Instance, Payload,
-};
+use oneiric_core::{Blueprint, Clock, ComponentRuntime, Descriptor, Environment, Fault, Instance, Payload};
+use serde_json::Value;
 
-pub use environment::PASSED_ON;
-
+use crate::foreign::{Call, Caller, Foreign, Role, Section, handed_on};
+use crate::process::launch::Launch;
+use crate::process::reaper::Reaper;
 use crate::{Limits, Parts};
-use reaper::Reaper;
-use settings::Settings;
+use output::Mode;
+use variables::OF_A_CALL;
 
 /// The scheme of its factories.
 const SCHEME: &str = "exec";
+
+/// The most bytes of settings: Linux refuses a variable of more than 128 KiB (`MAX_ARG_STRLEN`).
+const MAX_SETTINGS_BYTES: usize = 120 * 1024;
 
 /// Builds components that are programs.
 #[derive(Debug)]
@@ -79,29 +82,34 @@ pub struct Exec {
 }
 
 impl Exec {
-    /// The runtime; uses all of `parts`.
+    /// The runtime; uses clock, environment and limits of `parts`.
     pub fn new(parts: &Parts) -> Self {
         Self { clock: parts.clock.clone(), environment: parts.environment.clone(), limits: parts.limits }
     }
 
     /// Everything about a call that is known before it, checked.
-    fn program(&self, descriptor: &Descriptor) -> Result<Program, Fault> {
-        let name = descriptor.factory.of_scheme(SCHEME).unwrap_or_default();
+    fn program(&self, blueprint: &Blueprint) -> Result<Program, Fault> {
+        let name = blueprint.descriptor.factory.of_scheme(SCHEME).unwrap_or_default();
         if name.is_empty() {
             return Err(Fault::permanent("bad-factory", "`exec:` names no program; write `exec:PROGRAM`"));
         }
-        let settings = Settings::read(&descriptor.metadata)?;
-        let variables = environment::base(self.environment.as_ref(), &settings.env);
-        let program = Program {
-            name: name.to_owned(),
+        let section = Section::read(SCHEME, &settings::KEYS, blueprint)?;
+        let launch = Launch::read(name, &section, self.environment.as_ref(), &OF_A_CALL)?;
+        let stdout = settings::mode(&section)?;
+        launch.locate()?;
+        let settings = Value::Object(handed_on(&blueprint.settings, SCHEME)).to_string();
+        if settings.len() > MAX_SETTINGS_BYTES {
+            let message = format!("the settings of `{name}` have more than {MAX_SETTINGS_BYTES} bytes");
+            return Err(Fault::permanent("bad-settings", message));
+        }
+        Ok(Program {
+            launch,
+            stdout,
             settings,
-            variables,
             clock: self.clock.clone(),
             limits: self.limits,
             reaper: Arc::default(),
-        };
-        program.locate()?;
-        Ok(program)
+        })
     }
 }
 
@@ -116,37 +124,37 @@ impl ComponentRuntime for Exec {
     }
 
     fn check(&self, blueprint: &Blueprint) -> Result<(), Fault> {
-        self.program(&blueprint.descriptor).map(|_| ())
+        self.program(blueprint).map(|_| ())
     }
 
     async fn build(&self, blueprint: &Blueprint) -> Result<Instance, Fault> {
-        let program = Arc::new(self.program(&blueprint.descriptor)?);
-        Ok(Instance::new(program.clone()).plays::<dyn Task>(program))
+        let program = self.program(blueprint)?;
+        Ok(Foreign::instance(blueprint, program, self.clock.clone(), &Role::ALL))
     }
 }
 
 /// A program with what its descriptor says about calling it.
 struct Program {
-    name: String,
-    settings: Settings,
-    variables: environment::Variables,
+    launch: Launch,
+    stdout: Mode,
+    /// The provider's settings, as JSON.
+    settings: String,
     clock: Arc<dyn Clock>,
     limits: Limits,
     reaper: Arc<Reaper>,
 }
 
-impl Program {
-    /// The file to run and the folder to run it in, both seen to exist a moment ago.
-    fn locate(&self) -> Result<PathBuf, Fault> {
-        self.settings.check_cwd()?;
-        program::locate(&self.name, self.variables.get("PATH").map(String::as_str))
-    }
-}
-
 #[async_trait]
-impl Component for Program {
+impl Caller for Program {
+    async fn call(&self, call: Call<'_>) -> Result<Payload, Fault> {
+        if let Some(cx) = call.cx {
+            leftover::end(self, cx).await?;
+        }
+        call::call(self, &call).await
+    }
+
     async fn health(&self) -> Result<(), Fault> {
-        self.locate().map(|_| ())
+        self.launch.locate().map(|_| ())
     }
 
     async fn stop(&self) -> Result<(), Fault> {
@@ -155,16 +163,8 @@ impl Component for Program {
     }
 }
 
-#[async_trait]
-impl Task for Program {
-    async fn run(&self, cx: TaskContext<'_>) -> Result<Payload, Fault> {
-        leftover::end(self, &cx).await?;
-        call::call(self, &cx).await
-    }
-}
-
 impl fmt::Debug for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Program").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Program").field("name", &self.launch.name).finish_non_exhaustive()
     }
 }

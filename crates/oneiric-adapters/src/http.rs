@@ -16,3 +16,4 @@ mod retry_after;
 pub use client::{Client, Limits, Tls};
 pub use egress::Policy;
 pub use message::{Request, Response};
+pub(crate) use outcome::without_query;

@@ -1,9 +1,13 @@
-//! Backends of Oneiric, one feature each. So far: the component runtimes.
+//! Backends of Oneiric, one feature each. So far: the component runtimes, and with
+//! feature `secrets` the stores of secrets ([`secrets`]).
 //!
 //! | feature   | runtime             | factories                                                |
 //! |-----------|---------------------|----------------------------------------------------------|
 //! | `builtin` | [`builtin::Builtin`] | `builtin:NAME`, and upstream's `oneiric.remote.samples:*` |
 //! | `exec`    | [`exec::Exec`]      | `exec:PROGRAM`, a process per call                       |
+//! | `worker`  | [`worker::Worker`]  | `worker:PROGRAM`, a pool of processes                    |
+//! | `python`  | [`python::Python`]  | Python's `pkg.mod:Attr`, a pool of interpreters          |
+//! | `http`    | [`endpoint::Http`]  | `http://` and `https://`, a POST per call                |
 //!
 //! What a component is, and which one a key means, is `oneiric-core`'s; when one is called, for how
 //! long and how often again is the executor's. A runtime here turns a descriptor into an instance and
@@ -28,20 +32,35 @@
 //!     Arc::new(environment),
 //!     Arc::new(SeededRng::new(1)),
 //! ));
-//! # #[cfg(all(feature = "builtin", feature = "exec"))]
-//! assert_eq!(runtimes.iter().map(|r| r.name()).collect::<Vec<_>>(), ["builtin", "exec"]);
+//! let names: Vec<_> = runtimes.iter().map(|runtime| runtime.name()).collect();
+//! # #[cfg(all(feature = "builtin", feature = "exec", feature = "python", feature = "http"))]
+//! assert_eq!(names, ["builtin", "exec", "worker", "python", "http"]);
 //! ```
 
 #[cfg(feature = "actions")]
 pub mod actions;
 #[cfg(feature = "builtin")]
 pub mod builtin;
+#[cfg(feature = "http")]
+pub mod endpoint;
 #[cfg(feature = "exec")]
 pub mod exec;
+#[cfg(feature = "foreign")]
+mod foreign;
 #[cfg(feature = "http")]
 pub mod http;
 mod limits;
 mod parts;
+#[cfg(feature = "process")]
+mod process;
+#[cfg(feature = "python")]
+pub mod python;
+#[cfg(feature = "secrets")]
+pub mod secrets;
+#[cfg(feature = "worker")]
+pub mod worker;
 
 pub use limits::Limits;
 pub use parts::{Parts, enabled};
+#[cfg(feature = "process")]
+pub use process::environment::PASSED_ON;

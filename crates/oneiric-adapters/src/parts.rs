@@ -2,9 +2,16 @@
 
 use std::sync::Arc;
 
+use oneiric_core::settings::Settings;
 use oneiric_core::{Clock, ComponentRuntime, Environment, Rng};
 
 use crate::Limits;
+#[cfg(feature = "http")]
+use crate::endpoint::HttpSettings;
+#[cfg(feature = "python")]
+use crate::python::PythonSettings;
+#[cfg(feature = "worker")]
+use crate::worker::WorkerSettings;
 
 /// What the runtimes need from the process that embeds them.
 #[derive(Debug, Clone)]
@@ -19,18 +26,84 @@ pub struct Parts {
     pub rng: Arc<dyn Rng>,
     /// How much of a component's output is kept; [`Limits::STANDARD`] unless changed.
     pub limits: Limits,
+    /// Size and times of pools of workers, where an entry does not say.
+    #[cfg(feature = "worker")]
+    pub worker: WorkerSettings,
+    /// Which Python there is, and how many interpreters a component may have.
+    #[cfg(feature = "python")]
+    pub python: PythonSettings,
+    /// Where components behind addresses may be, and how long they may take.
+    #[cfg(feature = "http")]
+    pub http: HttpSettings,
 }
 
 impl Parts {
     /// The parts with standard limits.
     pub fn new(clock: Arc<dyn Clock>, environment: Arc<dyn Environment>, rng: Arc<dyn Rng>) -> Self {
-        Self { clock, environment, rng, limits: Limits::STANDARD }
+        Self {
+            clock,
+            environment,
+            rng,
+            limits: Limits::STANDARD,
+            #[cfg(feature = "worker")]
+            worker: WorkerSettings::default(),
+            #[cfg(feature = "python")]
+            python: PythonSettings::default(),
+            #[cfg(feature = "http")]
+            http: HttpSettings::default(),
+        }
     }
 }
 
-/// Every runtime that is compiled in, in the order in which they are to be asked: `builtin`, `exec`.
+impl Parts {
+    /// With section `runtimes` of the settings, which is checked.
+    #[must_use]
+    #[cfg_attr(
+        not(any(feature = "worker", feature = "python", feature = "http")),
+        expect(unused_mut, unused_variables, reason = "no runtime has settings")
+    )]
+    pub fn with_settings(mut self, settings: &Settings) -> Self {
+        let of = &settings.runtimes;
+        #[cfg(feature = "worker")]
+        {
+            self.worker = WorkerSettings {
+                workers: of.worker.workers,
+                concurrency: of.worker.concurrency,
+                waiting: of.worker.waiting,
+                ready: of.worker.ready_timeout.duration(),
+                heartbeat: of.worker.heartbeat.duration(),
+                grace: of.worker.grace.duration(),
+                stop: of.worker.stop_timeout.duration(),
+            };
+        }
+        #[cfg(feature = "python")]
+        {
+            self.python = PythonSettings {
+                executable: of.python.executable.clone(),
+                venv: of.python.venv.as_ref().map(Into::into),
+                path: of.python.path.iter().map(Into::into).collect(),
+                workers: of.python.workers,
+                concurrency: of.python.concurrency,
+                ready: of.python.ready_timeout.duration(),
+            };
+        }
+        #[cfg(feature = "http")]
+        {
+            self.http = HttpSettings {
+                allow_hosts: of.http.allow_hosts.clone(),
+                allow_private: of.http.allow_private,
+                ca_file: of.http.ca_file.as_ref().map(Into::into),
+                timeout: of.http.timeout.duration(),
+            };
+        }
+        self
+    }
+}
+
+/// Every runtime that is compiled in, in the order in which they are to be asked: `builtin`, `exec`,
+/// `worker`, `python`, `http`.
 #[cfg_attr(
-    not(any(feature = "builtin", feature = "exec")),
+    not(any(feature = "builtin", feature = "exec", feature = "worker", feature = "http")),
     expect(unused_variables, reason = "no runtime is compiled in")
 )]
 pub fn enabled(parts: &Parts) -> Vec<Arc<dyn ComponentRuntime>> {
@@ -39,5 +112,44 @@ pub fn enabled(parts: &Parts) -> Vec<Arc<dyn ComponentRuntime>> {
         Arc::new(crate::builtin::Builtin::new(parts)),
         #[cfg(feature = "exec")]
         Arc::new(crate::exec::Exec::new(parts)),
+        #[cfg(feature = "worker")]
+        Arc::new(crate::worker::Worker::new(parts)),
+        #[cfg(feature = "python")]
+        Arc::new(crate::python::Python::new(parts)),
+        #[cfg(feature = "http")]
+        Arc::new(crate::endpoint::Http::new(parts)),
     ]
+}
+
+#[cfg(all(test, feature = "worker", feature = "python", feature = "http"))]
+mod tests {
+    use oneiric_core::environment::MapEnvironment;
+    use oneiric_core::rng::SeededRng;
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Frozen;
+
+    impl Clock for Frozen {
+        fn now(&self) -> oneiric_core::Timestamp {
+            oneiric_core::Timestamp::from_micros(0)
+        }
+        fn monotonic(&self) -> std::time::Duration {
+            std::time::Duration::ZERO
+        }
+        fn sleep(&self, _: std::time::Duration) -> oneiric_core::clock::Sleep {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    #[test]
+    fn a_default_stands_in_the_settings_and_here_alike() {
+        let parts =
+            Parts::new(Arc::new(Frozen), Arc::new(MapEnvironment::default()), Arc::new(SeededRng::new(1)));
+        let told = parts.clone().with_settings(&Settings::default());
+        assert_eq!(told.worker, parts.worker);
+        assert_eq!(told.python, parts.python);
+        assert_eq!(told.http, parts.http);
+    }
 }

@@ -3,8 +3,19 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// The names of every variable that Oneiric reads, in one place.
+/// The names of every variable that Oneiric reads and that is no setting, in one place. Settings have
+/// variables of their own: `ONEIRIC_SECTION__FIELD`.
 pub mod names {
+    /// What the variables of Oneiric itself begin with.
+    pub const PREFIX: &str = "ONEIRIC_";
+    /// What the variable of a secret begins with; its id follows.
+    pub const SECRET_PREFIX: &str = "ONEIRIC_SECRET_";
+    /// The settings file, where `--config` does not say.
+    pub const CONFIG: &str = "ONEIRIC_CONFIG";
+    /// The profile, where `--profile` does not say.
+    pub const PROFILE: &str = "ONEIRIC_PROFILE";
+    /// The profile, where neither `--profile` nor `ONEIRIC_PROFILE` says: upstream's modes.
+    pub const MODE: &str = "ONEIRIC_MODE";
     /// The state folder, where `--state-dir` does not say.
     pub const CACHE_DIR: &str = "ONEIRIC_CACHE_DIR";
     /// Prefixes of factories that may be built, comma separated (upstream's meaning).
@@ -19,6 +30,9 @@ pub mod names {
 pub trait Environment: Send + Sync + fmt::Debug {
     /// The value of `name`; `None` where it is unset or not UTF-8.
     fn get(&self, name: &str) -> Option<String>;
+
+    /// The names of the variables that are set, in no order; those that are no UTF-8 are left out.
+    fn names(&self) -> Vec<String>;
 }
 
 const _: fn(&dyn Environment) = |_| {};
@@ -36,5 +50,9 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for MapEnvironment {
 impl Environment for MapEnvironment {
     fn get(&self, name: &str) -> Option<String> {
         self.0.get(name).cloned()
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.0.keys().cloned().collect()
     }
 }

@@ -1,6 +1,7 @@
 //! Identifiers, checked when made: a value of these types is always well formed.
 
 use std::borrow::Cow;
+use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -55,6 +56,13 @@ pub enum IdError {
         /// The text as given.
         text: String,
     },
+}
+
+/// So that `impl TryInto<Key, Error: Into<IdError>>` takes a name as well as its text.
+impl From<Infallible> for IdError {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
 }
 
 /// Upstream's alphabet for keys and providers: `^[a-zA-Z0-9_\-\.]+$`, without `..`.
@@ -113,10 +121,23 @@ macro_rules! name {
             }
         }
 
+        impl TryFrom<&str> for $type {
+            type Error = IdError;
+            fn try_from(text: &str) -> Result<Self, IdError> {
+                Self::new(text)
+            }
+        }
+
         impl TryFrom<String> for $type {
             type Error = IdError;
             fn try_from(text: String) -> Result<Self, IdError> {
                 Self::new(text)
+            }
+        }
+
+        impl From<&$type> for $type {
+            fn from(name: &$type) -> Self {
+                name.clone()
             }
         }
 
@@ -198,6 +219,32 @@ impl Domain {
         Ok(Self(Cow::Owned(text.to_owned())))
     }
 
+    /// Makes one of a literal, for a constant: a bad name does not compile.
+    ///
+    /// ```
+    /// # use oneiric_core::Domain;
+    /// const FASTBLOCKS: Domain = Domain::from_static("fastblocks");
+    /// assert_eq!(FASTBLOCKS, Domain::new("fastblocks")?);
+    /// # Ok::<(), oneiric_core::id::IdError>(())
+    /// ```
+    ///
+    /// # Panics
+    /// Outside of a constant, where [`Domain::new`] would be an error.
+    pub const fn from_static(text: &'static str) -> Self {
+        let bytes = text.as_bytes();
+        assert!(!bytes.is_empty(), "a domain is empty");
+        assert!(bytes.len() <= MAX_NAME_BYTES, "a domain is too long");
+        let mut at = 0;
+        while at < bytes.len() {
+            let is_dot = bytes[at] == b'.';
+            let is_known = bytes[at].is_ascii_alphanumeric() || matches!(bytes[at], b'_' | b'-');
+            assert!(is_known || is_dot, "a domain has letters, digits, `_`, `-` and `.` only");
+            assert!(!is_dot || at == 0 || bytes[at - 1] != b'.', "a domain contains `..`");
+            at += 1;
+        }
+        Self(Cow::Borrowed(text))
+    }
+
     /// The name, singular: `task`.
     pub fn name(&self) -> &str {
         &self.0
@@ -233,6 +280,12 @@ impl TryFrom<String> for Domain {
     type Error = IdError;
     fn try_from(text: String) -> Result<Self, IdError> {
         Self::new(text)
+    }
+}
+
+impl From<&Domain> for Domain {
+    fn from(domain: &Domain) -> Self {
+        domain.clone()
     }
 }
 
@@ -319,6 +372,14 @@ mod tests {
         assert!(matches!(Key::new(""), Err(IdError::Empty { .. })));
         assert!(matches!(Key::new("a..b"), Err(IdError::DotDot { .. })));
         assert!(matches!(Key::new("x".repeat(201)), Err(IdError::TooLong { length: 201, .. })));
+    }
+
+    #[test]
+    fn a_literal_domain_is_checked_as_any_other() {
+        for text in ["fastblocks", "a.b-c_d", "", "a b", "a..b", ".", "é"] {
+            let literal = std::panic::catch_unwind(|| Domain::from_static(text)).ok();
+            assert_eq!(literal, Domain::new(text).ok(), "{text:?}");
+        }
     }
 
     #[test]

@@ -38,6 +38,12 @@ pub mod resolver;
 pub mod retry;
 pub mod rng;
 pub mod roles;
+#[cfg(feature = "settings")]
+pub mod secret;
+#[cfg(feature = "settings")]
+pub mod settings;
+#[cfg(feature = "text")]
+pub mod text;
 pub mod trust;
 
 pub use blueprint::Blueprint;

@@ -6,93 +6,116 @@
 //! instance that it began on, and that instance is stopped when the last such call has ended.
 //!
 //! What it does not do: it spawns nothing and keeps nothing on disk. Instances that are still in use
-//! when a swap is over are put down by [`Lifecycle::tend`], by the next swap, or by
-//! [`Lifecycle::stop`]; whoever owns the lifecycle runs the first of these.
+//! when a swap is over are put down by [`Lifecycle::tend`], by the next swap of their key, or by
+//! [`Lifecycle::stop`]; whoever owns the lifecycle runs the first of these, and ends with the last.
+//!
+//! Every future here may be dropped at any point. A change that is given up is undone, an instance that
+//! it had built is put down like every other, and a stop that was begun is finished by whoever comes
+//! next. No instance is asked to stop twice.
+//!
+//! A life, from the registration to the end:
+//!
+//! ```
+//! # use std::sync::Arc;
+//! # use oneiric_core::lifecycle::{NoSettings, Parts, Swap, Timeouts};
+//! # use oneiric_core::*;
+//! # #[derive(Debug)] struct Stopped;
+//! # impl Clock for Stopped {
+//! #     fn now(&self) -> Timestamp { Timestamp::default() }
+//! #     fn monotonic(&self) -> std::time::Duration { Default::default() }
+//! #     fn sleep(&self, _: std::time::Duration) -> clock::Sleep { Box::pin(std::future::pending()) }
+//! # }
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! # use oneiric_core::linked::{Linked, action_fn};
+//! # use oneiric_core::roles::Action;
+//! /// Builds the closures that the program brings along.
+//! #[derive(Debug)]
+//! struct Closures(Vec<Linked>);
+//!
+//! #[async_trait::async_trait]
+//! impl ComponentRuntime for Closures {
+//!     fn name(&self) -> &'static str { "closures" }
+//!     fn recognises(&self, of: &Descriptor) -> bool { self.0.iter().any(|one| one.descriptor() == of) }
+//!     fn check(&self, _: &Blueprint) -> Result<(), Fault> { Ok(()) }
+//!     async fn build(&self, of: &Blueprint) -> Result<Instance, Fault> {
+//!         let one = self.0.iter().find(|one| one.descriptor() == &*of.descriptor);
+//!         one.ok_or_else(|| Fault::permanent("unknown", "no such closure"))?.make()(of)
+//!     }
+//! }
+//!
+//! let greet = |by: &str, word: &'static str| {
+//!     let action = action_fn(move |name: String| async move { Ok::<_, Fault>(format!("{word}, {name}")) });
+//!     Ok::<_, id::IdError>(Linked::action("greet".parse()?, action).provider(by.parse()?))
+//! };
+//! let closures = Closures(vec![greet("french", "Bonjour")?, greet("english", "Good evening")?]);
+//! let mut registry = Registry::new();
+//! closures.0.iter().for_each(|one| registry.register(one.descriptor().clone()));
+//! let lifecycle = Lifecycle::new(Parts {
+//!     registry,
+//!     runtimes: vec![Arc::new(closures)],
+//!     allowlist: Allowlist::default(),
+//!     settings: Arc::new(NoSettings),
+//!     hooks: Vec::new(),
+//!     timeouts: Timeouts::default(),
+//!     clock: Arc::new(Stopped), // the system's, in a program
+//! });
+//!
+//! let key: Key = "greet".parse()?;
+//! let greet = lifecycle.handle::<dyn Action>(&Domain::ACTION, &key, &Query::default()).await?;
+//! let ada = Payload::from(serde_json::json!("Ada"));
+//! assert_eq!(greet.current()?.apply(ada.clone()).await?, serde_json::json!("Good evening, Ada").into());
+//!
+//! let french = "french".parse()?;
+//! lifecycle.swap(&Domain::ACTION, &key, Swap { provider: Some(&french), force: false }).await?;
+//! assert_eq!(greet.current()?.apply(ada).await?, serde_json::json!("Bonjour, Ada").into());
+//!
+//! assert!(lifecycle.stop(std::time::Duration::from_secs(5)).await);
+//! assert!(greet.current().is_err());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
+mod bring_up;
 mod change;
+mod end;
 mod error;
+mod first;
 mod handle;
 mod hook;
-mod live;
-mod retire;
+mod inventory;
+mod parts;
+mod probe;
 mod shelf;
 mod slot;
 mod status;
+mod swap;
 mod timeouts;
+mod trie;
+mod unit;
 
-use std::cmp::Reverse;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use async_trait::async_trait;
-use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
 
 pub use error::{LifecycleError, Phase};
 pub use handle::{Current, Handle};
 pub use hook::{Change, Hook, Side};
+pub use parts::{NoSettings, Parts, SettingsSource};
+pub use probe::Probe;
 pub use status::{Condition, Status, Summary};
+pub use swap::{Swap, Swapped};
 pub use timeouts::Timeouts;
 
 use crate::resolver::Query;
-use crate::{
-    Allowlist, Blueprint, Clock, ComponentRuntime, Descriptor, Domain, Fault, Key, Provider, Registry, Role,
-};
-use change::Changed;
-use retire::{Retirement, Then};
+use crate::{Allowlist, Clock, ComponentRuntime, Descriptor, Domain, Key, Registry, Role};
+use inventory::Inventory;
 use shelf::Shelves;
-use slot::{Needed, Pin, Slot};
-use timeouts::within;
-
-/// Where the settings of a candidate's provider come from.
-#[async_trait]
-pub trait SettingsSource: Send + Sync {
-    /// The settings with every secret in clear.
-    ///
-    /// # Errors
-    /// Why one could not be had.
-    async fn settings(&self, descriptor: &Descriptor) -> Result<Map<String, Value>, Fault>;
-
-    /// The settings with `***` in place of every secret, for checks.
-    fn masked(&self, descriptor: &Descriptor) -> Map<String, Value>;
-}
-
-const _: fn(&dyn SettingsSource) = |_| {};
-
-/// No component has settings.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct NoSettings;
-
-#[async_trait]
-impl SettingsSource for NoSettings {
-    async fn settings(&self, _: &Descriptor) -> Result<Map<String, Value>, Fault> {
-        Ok(Map::new())
-    }
-
-    fn masked(&self, _: &Descriptor) -> Map<String, Value> {
-        Map::new()
-    }
-}
-
-/// What a lifecycle is made of.
-pub struct Parts {
-    /// The candidates.
-    pub registry: Registry,
-    /// What builds them, in the order in which they are asked.
-    pub runtimes: Vec<Arc<dyn ComponentRuntime>>,
-    /// What may be built.
-    pub allowlist: Allowlist,
-    /// Settings of providers.
-    pub settings: Arc<dyn SettingsSource>,
-    /// Who is asked around every change, in this order.
-    pub hooks: Vec<Arc<dyn Hook>>,
-    /// How long steps may take.
-    pub timeouts: Timeouts,
-    /// Time.
-    pub clock: Arc<dyn Clock>,
-}
+use slot::Pin;
 
 /// The instances of a process. A clone is the same lifecycle.
 #[derive(Debug, Clone)]
@@ -105,46 +128,14 @@ struct Inner {
     runtimes: Vec<Arc<dyn ComponentRuntime>>,
     allowlist: Allowlist,
     settings: Arc<dyn SettingsSource>,
-    hooks: Vec<Arc<dyn Hook>>,
+    hooks: Arc<[Arc<dyn Hook>]>,
     timeouts: Timeouts,
     clock: Arc<dyn Clock>,
     shelves: Shelves,
-    // Counts bindings, so that instances are stopped in the reverse order.
-    sequence: AtomicU64,
-    retirement: Retirement,
-    stopped: AtomicBool,
-}
-
-/// What to swap to.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Swap<'a> {
-    /// This provider's best candidate, selected from now on; without it, what the resolver says.
-    pub provider: Option<&'a Provider>,
-    /// Bind a newcomer that is not healthy, too.
-    pub force: bool,
-}
-
-/// A swap that was done.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Swapped {
-    /// Whose instance serves now.
-    pub provider: Provider,
-    /// Whose instance served before.
-    pub previous: Option<Provider>,
-    /// From the beginning to the binding.
-    pub took: Duration,
-    /// Whether the old instance is stopped. Where not, somebody still uses it, and it is stopped
-    /// after that.
-    pub old_stopped: bool,
-}
-
-/// What a probe found.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Probe {
-    /// The status after the probe.
-    pub status: Status,
-    /// The component's own answer; `None` where there is no instance to ask.
-    pub answer: Option<Result<(), Fault>>,
+    inventory: Inventory,
+    // The next place in the order of first bindings.
+    bindings: AtomicU64,
+    stopping: CancellationToken,
 }
 
 impl Lifecycle {
@@ -157,13 +148,13 @@ impl Lifecycle {
             runtimes,
             allowlist,
             settings,
-            hooks,
+            hooks: hooks.into(),
             timeouts,
             clock,
             shelves: Shelves::default(),
-            sequence: AtomicU64::new(1),
-            retirement: Retirement::default(),
-            stopped: AtomicBool::new(false),
+            inventory: Inventory::default(),
+            bindings: AtomicU64::new(1),
+            stopping: CancellationToken::new(),
         }))
     }
 
@@ -173,13 +164,9 @@ impl Lifecycle {
     }
 
     /// Changes the candidates or the selections. Instances in service stay until [`Lifecycle::refresh`]
-    /// or a swap.
+    /// or a swap. Works on a copy that replaces the whole: put many changes into one call.
     pub fn register<T>(&self, change: impl FnOnce(&mut Registry) -> T) -> T {
-        let _one = self.0.registering.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut registry = Registry::clone(&self.0.registry.load());
-        let answer = change(&mut registry);
-        self.0.registry.store(Arc::new(registry));
-        answer
+        self.0.register(change)
     }
 
     /// The component that a key means, in a role. Brings it up where nothing serves yet.
@@ -187,8 +174,12 @@ impl Lifecycle {
     /// An explicit provider, or capabilities, make a binding of its own that a swap of the key leaves
     /// alone. Without them this is a look-up once the component is up.
     ///
+    /// A component that asks for others in its start makes a circle with them at its own risk: a circle
+    /// is cut by `lifecycle.activation_timeout`.
+    ///
     /// # Errors
-    /// [`LifecycleError`]. Who waited while another caller's attempt failed gets that failure.
+    /// [`LifecycleError`]. Who waited while another caller's attempt failed gets that failure; who comes
+    /// after it tries again.
     pub async fn handle<R: ?Sized + Role>(
         &self,
         domain: &Domain,
@@ -198,21 +189,17 @@ impl Lifecycle {
     where
         Arc<R>: Send + Sync,
     {
-        if query.provider.is_none() && query.capabilities.is_empty() {
-            let slot = match self.0.shelves.followed(domain, key) {
-                Some(slot) => slot,
-                None => {
-                    self.0.registry.load().resolve(domain, key, query)?;
-                    self.0.shelves.slot(domain, key, Pin::Follow)
-                }
-            };
-            return self.in_role(slot).await;
+        if first::is_plain(query)
+            && let Some(handle) = self.0.ready(domain, key)
+        {
+            return Ok(handle);
         }
-        let provider = self.0.registry.load().resolve(domain, key, query)?.provider().clone();
-        self.in_role(self.0.shelves.slot(domain, key, Pin::Provider(provider))).await
+        // In a box: nobody who only looks up carries the size of bringing up.
+        Box::pin(self.0.ask(domain, key, query)).await
     }
 
-    /// Exactly this candidate in a role, whether or not the resolver knows it.
+    /// Exactly this candidate in a role, whether or not the resolver knows it. One that the resolver
+    /// does not know is put down by the first [`Lifecycle::refresh`] after its last handle is gone.
     ///
     /// # Errors
     /// [`LifecycleError`].
@@ -224,22 +211,8 @@ impl Lifecycle {
         Arc<R>: Send + Sync,
     {
         let pin = Pin::Exact(Arc::clone(descriptor));
-        self.in_role(self.0.shelves.slot(&descriptor.domain, &descriptor.key, pin)).await
-    }
-
-    async fn in_role<R: ?Sized + Role>(&self, slot: Arc<Slot>) -> Result<Handle<R>, LifecycleError>
-    where
-        Arc<R>: Send + Sync,
-    {
-        let live = match slot.live.load_full() {
-            Some(live) => live,
-            None => self.0.first(&slot).await?,
-        };
-        if live.instance.role::<R>().is_none() {
-            return Err(change::missing_role(&live.descriptor, &live.instance, R::NAME));
-        }
-        slot.need(Needed { name: R::NAME, plays: |instance| instance.role::<R>().is_some() });
-        Ok(Handle::new(slot))
+        let slot = self.0.shelves.slot(&descriptor.domain, &descriptor.key, &pin);
+        Box::pin(self.0.in_role(&slot)).await
     }
 
     /// Whether a candidate could be built: allowlist, runtime, its own check. Builds nothing.
@@ -247,22 +220,7 @@ impl Lifecycle {
     /// # Errors
     /// What bringing it up would meet before anything is built.
     pub fn check(&self, descriptor: &Arc<Descriptor>) -> Result<(), LifecycleError> {
-        let runtime = self.0.runtime(descriptor)?;
-        let blueprint =
-            Blueprint::new(Arc::clone(descriptor)).with_settings(self.0.settings.masked(descriptor));
-        runtime.check(&blueprint).map_err(|fault| {
-            let (domain, key) = (descriptor.domain.clone(), descriptor.key.clone());
-            match fault.class {
-                crate::Class::Denied => LifecycleError::NotAllowed { domain, key, reason: fault.message },
-                _ => LifecycleError::Failed {
-                    domain,
-                    key,
-                    provider: descriptor.provider.clone(),
-                    phase: Phase::Build,
-                    fault: Box::new(fault),
-                },
-            }
-        })
+        self.0.check(descriptor)
     }
 
     /// Replaces what serves a key by a newcomer. Swaps of one key come one after the other; callers
@@ -272,52 +230,20 @@ impl Lifecycle {
     /// newcomer serves and the old instance is stopped, or has been waited for as long as
     /// `lifecycle.cleanup_timeout` says.
     ///
+    /// Told in the log as `swap-complete` or `swap-failed`, with a `swap-rollback` where the old
+    /// instance had been replaced and is bound again.
+    ///
     /// # Errors
     /// [`LifecycleError`]; then the old instance goes on serving.
     pub async fn swap(&self, domain: &Domain, key: &Key, swap: Swap<'_>) -> Result<Swapped, LifecycleError> {
-        let query = Query { provider: swap.provider, ..Query::default() };
-        self.0.registry.load().resolve(domain, key, &query)?;
-        let slot = self.0.shelves.slot(domain, key, Pin::Follow);
-        let (changed, previous, provider) = {
-            let mut turn = slot.turn.lock().await;
-            self.0.running(&slot)?;
-            let candidate = Arc::clone(self.0.registry.load().resolve(domain, key, &query)?.descriptor());
-            let previous = slot.live.load_full().map(|live| live.descriptor.provider.clone());
-            let changed = self.0.change(&slot, &mut turn, &candidate, swap.force).await;
-            turn.failed = None;
-            if changed.result.is_ok()
-                && let Some(provider) = swap.provider
-            {
-                self.register(|registry| registry.select(domain, key, provider.clone()));
-            }
-            (changed, previous, candidate.provider.clone())
-        };
-        let old_stopped = match changed.goes {
-            Some(goes) => self.0.put_down(goes, Some(self.0.timeouts.cleanup), Then::Leave).await,
-            None => true,
-        };
-        self.0.sweep().await;
-        Ok(Swapped { provider, previous, took: changed.result?, old_stopped })
+        Box::pin(self.0.swap(domain, key, swap)).await
     }
 
-    /// Swaps every component in service for which the resolver now says something else. One that
-    /// fails keeps its old instance and holds up no other.
+    /// Swaps every component in service for which the resolver now says something else; one that fails
+    /// keeps its old instance and holds up no other. What no candidate answers for any more goes on
+    /// serving while there is a handle of it, and is put down where there is none.
     pub async fn refresh(&self) -> Vec<(Domain, Key, Result<Swapped, LifecycleError>)> {
-        let mut done = Vec::new();
-        for slot in self.0.shelves.all() {
-            if slot.id.pin != Pin::Follow {
-                continue;
-            }
-            let (domain, key) = (&slot.id.domain, &slot.id.key);
-            let Some(live) = slot.live.load_full() else { continue };
-            let best = self.0.registry.load().resolve(domain, key, &Query::default()).cloned();
-            // A candidate that is gone has no successor: what serves goes on serving.
-            if best.is_ok_and(|best| best.descriptor() != &live.descriptor) {
-                drop(live);
-                done.push((domain.clone(), key.clone(), self.swap(domain, key, Swap::default()).await));
-            }
-        }
-        done
+        Box::pin(self.0.refresh()).await
     }
 
     /// The status of every component that was ever asked for, by domain and key.
@@ -334,119 +260,49 @@ impl Lifecycle {
     /// Asks the instances in service, those of one domain or one key where that is said, whether they
     /// are healthy; all at once, each within `lifecycle.health_timeout`.
     pub async fn probe(&self, domain: Option<&Domain>, key: Option<&Key>) -> Vec<Probe> {
-        let slots = self.0.shelves.all();
-        let wanted = slots.iter().filter(|slot| {
-            domain.is_none_or(|domain| slot.id.domain == *domain) && key.is_none_or(|key| slot.id.key == *key)
-        });
-        futures_util::future::join_all(wanted.map(|slot| self.0.probe(slot))).await
+        self.0.probe_all(domain, key).await
     }
 
     /// Puts down old instances as soon as nobody uses them; never returns. To be run by the owner for
-    /// as long as the lifecycle is in use, and dropped before [`Lifecycle::stop`].
+    /// as long as the lifecycle is in use. Whether it is dropped before [`Lifecycle::stop`] makes no
+    /// difference.
     pub async fn tend(&self) {
         self.0.tend().await;
     }
 
-    /// Stops every instance, the one that came up last first. Nothing comes up any more. Waits for
-    /// users until `deadline` has passed, then stops an instance all the same. Returns whether each
-    /// was unused when it was stopped.
+    /// Stops every instance, in the reverse order in which their keys first came up; a swap does not
+    /// change a key's place. Nothing comes up any more, and changes under way are cut off.
+    ///
+    /// Waits for users until `deadline` has passed, then stops an instance all the same; each stop may
+    /// take `lifecycle.cleanup_timeout` beyond that. Returns whether each was unused when it was stopped.
+    /// Calling it again does no harm, and finishes what an earlier call left when it was given up.
     pub async fn stop(&self, deadline: Duration) -> bool {
         self.0.stop(deadline).await
     }
 }
 
 impl Inner {
-    fn running(&self, slot: &Slot) -> Result<(), LifecycleError> {
-        if self.stopped.load(Ordering::Acquire) {
-            return Err(self.gone(slot));
-        }
-        Ok(())
-    }
-
-    fn gone(&self, slot: &Slot) -> LifecycleError {
-        LifecycleError::Stopped { domain: slot.id.domain.clone(), key: slot.id.key.clone() }
-    }
-
-    /// Brings up the first instance of a slot, once, however many ask for it.
-    async fn first(&self, slot: &Arc<Slot>) -> Result<Arc<live::Live>, LifecycleError> {
-        let seen = slot.attempts();
-        let mut turn = slot.turn.lock().await;
-        self.running(slot)?;
-        if let Some(live) = slot.live.load_full() {
-            return Ok(live);
-        }
-        if slot.attempts() != seen
-            && let Some(error) = &turn.failed
-        {
-            return Err(error.clone());
-        }
-        let candidate = match &slot.id.pin {
-            Pin::Exact(descriptor) => Arc::clone(descriptor),
-            Pin::Follow | Pin::Provider(_) => {
-                let query = Query { provider: slot.id.pin.provider(), ..Query::default() };
-                let registry = self.registry.load();
-                Arc::clone(registry.resolve(&slot.id.domain, &slot.id.key, &query)?.descriptor())
-            }
-        };
-        let Changed { result, goes } = self.change(slot, &mut turn, &candidate, false).await;
-        turn.failed = result.as_ref().err().cloned();
-        if let Some(newcomer) = goes {
-            // It failed; it is put down before anybody tries again.
-            self.put_down(newcomer, Some(self.timeouts.cleanup), Then::Stop).await;
-        }
-        result?;
-        slot.live.load_full().ok_or_else(|| self.gone(slot))
-    }
-
-    async fn probe(&self, slot: &Arc<Slot>) -> Probe {
-        let Some(live) = slot.live.load_full() else {
-            return Probe { status: slot.status(), answer: None };
-        };
-        let answer = within(&*self.clock, self.timeouts.health, live.instance.component().health()).await;
-        if answer.is_ok() {
-            let now = self.clock.now();
-            slot.record(|status| status.last_health_at = Some(now));
-        }
-        Probe { status: slot.status(), answer: Some(answer) }
-    }
-
-    async fn stop(&self, deadline: Duration) -> bool {
-        self.stopped.store(true, Ordering::Release);
-        let end = self.clock.monotonic().saturating_add(deadline);
-        let left = || end.saturating_sub(self.clock.monotonic());
-        let mut clean = true;
-        // Slots that are still coming up when this begins come into the order when they are done.
-        for slot in self.shelves.all() {
-            tokio::select! {
-                biased;
-                _turn = slot.turn.lock() => {}
-                () = self.clock.sleep(left()) => clean = false,
-            }
-        }
-        let mut slots = self.shelves.all();
-        slots.sort_by_key(|slot| Reverse(slot.order()));
-        for slot in slots {
-            let users = slot.turn.try_lock().ok().and_then(|mut turn| turn.users.take());
-            slot.record(|status| status.stop(self.clock.now()));
-            if let (Some(live), Some(users)) = (slot.live.swap(None), users) {
-                clean &= self.put_down(live.retire(users), Some(left()), Then::Stop).await;
-            }
-        }
-        clean & self.sweep_all(left()).await
-    }
-}
-
-impl fmt::Debug for Parts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Parts")
-            .field("runtimes", &self.runtimes)
-            .field("timeouts", &self.timeouts)
-            .finish_non_exhaustive()
+    fn register<T>(&self, change: impl FnOnce(&mut Registry) -> T) -> T {
+        let _one = self.registering.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut registry = Registry::clone(&self.registry.load());
+        let answer = change(&mut registry);
+        self.registry.store(Arc::new(registry));
+        answer
     }
 }
 
 impl fmt::Debug for Inner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lifecycle").field("runtimes", &self.runtimes).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // A destructor cannot wait for a stop; it can say that nobody asked for one.
+        let left = self.inventory.len();
+        if left > 0 {
+            tracing::warn!(left, "components were dropped without a stop");
+        }
     }
 }

@@ -2,10 +2,14 @@
 
 mod action;
 mod event;
+#[cfg(feature = "settings")]
+mod secret_store;
 mod service;
 mod task;
 
 pub use action::{Action, Schema};
 pub use event::{Envelope, EventHandler, MAX_TOPIC_BYTES, Topic, TopicError};
+#[cfg(feature = "settings")]
+pub use secret_store::SecretStore;
 pub use service::Service;
 pub use task::{LogSink, Stream, Task, TaskContext};

@@ -42,6 +42,14 @@ impl Allowlist {
         Self(entries.filter(|entry| !entry.is_empty()).map(str::to_owned).collect())
     }
 
+    /// With further entries. One for a scheme narrows it to what is listed, as in the variable.
+    #[must_use]
+    pub fn and(mut self, entries: impl IntoIterator<Item = String>) -> Self {
+        let entries = entries.into_iter().map(|entry| entry.trim().to_owned());
+        self.0.extend(entries.filter(|entry| !entry.is_empty()));
+        self
+    }
+
     /// The entries, in the order given.
     pub fn entries(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)

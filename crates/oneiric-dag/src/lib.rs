@@ -9,6 +9,7 @@
 
 mod executor;
 pub mod graph;
+mod outcome;
 mod plan;
 mod program;
 pub mod render;
@@ -17,6 +18,7 @@ mod state;
 
 pub use executor::{Ended, Executor, Launch, NoLog, Observer, Parts, RunError, RunHandle};
 pub use graph::{Draft, DraftNode, Graph, GraphError, Input, OnFailure, Policy};
+pub use outcome::{Incomplete, OutputError};
 pub use plan::{Limits, Plan};
 pub use program::{Bound, Program};
 pub use report::{NodeReport, RunReport};

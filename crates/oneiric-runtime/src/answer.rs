@@ -4,8 +4,9 @@ use oneiric_core::lifecycle::{Probe, Summary, Swap};
 use oneiric_core::{Domain, Key, Timestamp};
 
 use crate::control::{Answer, Probed, ProcessHealth, ProcessStatus, Request, SwapDone};
-use crate::error::{Error, Kind};
+use crate::error::Kind;
 use crate::oneiric::Oneiric;
+use crate::secrets::Rotated;
 use crate::status::component_statuses;
 
 /// The answer of a process that is going down.
@@ -29,6 +30,14 @@ pub(crate) async fn answer(oneiric: &Oneiric, started_at: Timestamp, request: Re
             let lifecycle_summary = Summary::of(&oneiric.statuses());
             Answer::Health(ProcessHealth { pid, started_at, lifecycle, lifecycle_summary })
         }
+        Request::Secrets {} => {
+            let status = serde_json::to_value(oneiric.secrets().status()).unwrap_or_default();
+            Answer::Secrets { pid, status }
+        }
+        Request::Rotate { ids } => match oneiric.rotate(ids.as_deref()).await {
+            Ok(rotated) => told(pid, rotated),
+            Err(error) => error.into(),
+        },
         Request::Swap { domain, key, provider, force } => {
             let swap = Swap { provider: provider.as_ref(), force };
             match oneiric.swap(&domain, &key, swap).await {
@@ -41,10 +50,21 @@ pub(crate) async fn answer(oneiric: &Oneiric, started_at: Timestamp, request: Re
                     took_ms: done.took.as_secs_f64() * 1000.0,
                     old_stopped: done.old_stopped,
                 }),
-                Err(error) => Error::into(error),
+                Err(error) => error.into(),
             }
         }
     }
+}
+
+fn told(pid: u32, rotated: Rotated) -> Answer {
+    let (mut swapped, mut failed) = (Vec::new(), Vec::new());
+    for (domain, key, done) in rotated.swapped {
+        match done {
+            Ok(()) => swapped.push(format!("{domain}/{key}")),
+            Err(error) => failed.push(format!("{domain}/{key}: {error}")),
+        }
+    }
+    Answer::Rotated { pid, forgotten: rotated.forgotten, swapped, failed }
 }
 
 async fn health(oneiric: &Oneiric, domain: Option<&Domain>, key: Option<&Key>, probe: bool) -> Vec<Probed> {

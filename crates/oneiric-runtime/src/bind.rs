@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use oneiric_core::lifecycle::{Handle, Lifecycle, LifecycleError};
 use oneiric_core::manifest::{MAX_PROBLEMS, ParseError};
-use oneiric_core::resolver::Query;
+use oneiric_core::resolver::{Query, Registry, ResolveError};
 use oneiric_core::roles::Task;
-use oneiric_core::{Descriptor, Domain, Key, Provider};
+use oneiric_core::{Candidate, Descriptor, Domain, Key, Provider};
 use oneiric_dag::{Bound, Limits, Plan, Program};
 
 use crate::catalog::{Catalog, Workflow, policy_of};
@@ -25,7 +25,7 @@ pub(crate) async fn program(
     let (_, workflow) = catalog.workflow(key, options.provider.as_ref())?;
     let mut bound = HashMap::new();
     let mut policies = Vec::new();
-    for descriptor in tasks(catalog, key, workflow)? {
+    for descriptor in tasks(lifecycle, catalog, key, workflow)? {
         let task = Arc::new(handle(lifecycle, &descriptor).await?);
         policies.push(policy_of(&descriptor));
         bound.insert(descriptor.key.clone(), Bound { task, descriptor });
@@ -50,7 +50,7 @@ pub(crate) fn check(
     provider: Option<&Provider>,
 ) -> Result<(), Error> {
     let (_, workflow) = catalog.workflow(key, provider)?;
-    for descriptor in tasks(catalog, key, workflow)? {
+    for descriptor in tasks(lifecycle, catalog, key, workflow)? {
         lifecycle.check(&descriptor)?;
     }
     Ok(())
@@ -72,12 +72,18 @@ async fn handle(
     }
 }
 
-/// The best candidate of every task of a workflow, in the order of [`oneiric_dag::Graph::tasks`].
-fn tasks(catalog: &Catalog, key: &Key, workflow: &Workflow) -> Result<Vec<Arc<Descriptor>>, Error> {
+/// The candidate of every task of a workflow, in the order of [`oneiric_dag::Graph::tasks`].
+fn tasks(
+    lifecycle: &Lifecycle,
+    catalog: &Catalog,
+    key: &Key,
+    workflow: &Workflow,
+) -> Result<Vec<Arc<Descriptor>>, Error> {
+    let live = lifecycle.registry();
     let (mut found, mut problems) = (Vec::new(), Vec::new());
     for task in workflow.graph.tasks() {
-        match catalog.registry().resolve(&Domain::TASK, task, &Query::default()) {
-            Ok(candidate) => found.push(Arc::clone(candidate.descriptor())),
+        match candidate(&live, catalog.registry(), task) {
+            Ok(descriptor) => found.push(Arc::clone(descriptor)),
             Err(why) => problems.extend(workflow.wrong_task(key, task, &why)),
         }
     }
@@ -88,6 +94,20 @@ fn tasks(catalog: &Catalog, key: &Key, workflow: &Workflow) -> Result<Vec<Arc<De
     let more = problems.len().saturating_sub(MAX_PROBLEMS);
     problems.truncate(MAX_PROBLEMS);
     Err(Error::UnknownTask { problems: ParseError { problems, more }, text: workflow.text() })
+}
+
+/// What the key means to everybody now, selections and swaps included, where the manifests of the run
+/// know that candidate; otherwise the best that they know.
+fn candidate<'a>(
+    live: &'a Registry,
+    own: &'a Registry,
+    task: &Key,
+) -> Result<&'a Arc<Descriptor>, ResolveError> {
+    let known = own.candidates(&Domain::TASK, task);
+    match live.resolve(&Domain::TASK, task, &Query::default()) {
+        Ok(now) if known.iter().any(|one| one.descriptor() == now.descriptor()) => Ok(now.descriptor()),
+        _ => own.resolve(&Domain::TASK, task, &Query::default()).map(Candidate::descriptor),
+    }
 }
 
 fn limits(workflow: &Workflow, options: &RunOptions) -> Limits {

@@ -1,39 +1,42 @@
 //! Puts an orchestrator together.
 
+mod linking;
+mod loaded;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use oneiric_core::environment::names;
 use oneiric_core::gate::{Gate, Pipeline};
-use oneiric_core::lifecycle::{self, Hook, Lifecycle, NoSettings, SettingsSource, Timeouts};
-use oneiric_core::linked::{Linked, PROVIDER};
-use oneiric_core::roles::{LogSink, Task};
+use oneiric_core::id::IdError;
+use oneiric_core::lifecycle::{self, Hook, Lifecycle, SettingsSource, Timeouts};
+use oneiric_core::roles::LogSink;
+use oneiric_core::secret::Secrets;
+use oneiric_core::settings::Settings;
 use oneiric_core::trust::Allowlist;
-use oneiric_core::{
-    Blueprint, BootId, Clock, ComponentRuntime, Environment, Fault, Instance, Key, Provider, Rng,
-};
-use oneiric_dag::{Executor, Observer, Parts};
-use oneiric_store::{BootRecord, MemoryStore, Store};
+use oneiric_core::{Clock, ComponentRuntime, Environment, Rng};
+use oneiric_dag::Observer;
+use oneiric_store::Store;
 
-use crate::bind;
+pub use loaded::Loaded;
+
 use crate::bundle::{Bundle, ManifestFile};
 use crate::catalog::{Catalog, Own};
 use crate::error::Error;
 use crate::linked::LinkedRuntime;
 use crate::oneiric::Oneiric;
 use crate::read::read_manifest;
-use crate::run_log::together;
+use crate::secrets::FromSettings;
 use crate::system::{SystemClock, SystemEnvironment, SystemRng};
-
-/// The most nodes under way at a time in a process where nobody says otherwise. Enough for waiting on
-/// hundreds of slow services; a limit at all, because each `exec:` node is a process.
-pub const DEFAULT_MAX_PARALLEL: u32 = 256;
 
 /// Puts an orchestrator together; see [`Oneiric::builder`].
 pub struct Builder {
     runtimes: Vec<Arc<dyn ComponentRuntime>>,
     linked: LinkedRuntime,
+    allowed: Vec<String>,
+    // The first text that was given for a name and is none; told when the builder can tell.
+    wrong: Option<IdError>,
     files: Vec<ManifestFile>,
     paths: Vec<PathBuf>,
     store: Where,
@@ -43,10 +46,12 @@ pub struct Builder {
     gate: Arc<dyn Gate>,
     logs: Vec<Arc<dyn LogSink>>,
     observer: Option<Arc<dyn Observer>>,
-    max_parallel: u32,
-    settings: Arc<dyn SettingsSource>,
+    max_parallel: Option<u32>,
+    settings: Settings,
+    secrets: Option<Secrets>,
+    provider_settings: Option<Arc<dyn SettingsSource>>,
     hooks: Vec<Arc<dyn Hook>>,
-    timeouts: Timeouts,
+    timeouts: Option<Timeouts>,
 }
 
 enum Where {
@@ -70,6 +75,8 @@ impl Default for Builder {
         Self {
             runtimes: Vec::new(),
             linked: LinkedRuntime::default(),
+            allowed: Vec::new(),
+            wrong: None,
             files: Vec::new(),
             paths: Vec::new(),
             store: Where::Memory,
@@ -79,79 +86,46 @@ impl Default for Builder {
             gate: Arc::new(Pipeline::standard()),
             logs: Vec::new(),
             observer: None,
-            max_parallel: DEFAULT_MAX_PARALLEL,
-            settings: Arc::new(NoSettings),
+            max_parallel: None,
+            settings: Settings::default(),
+            secrets: None,
+            provider_settings: None,
             hooks: Vec::new(),
-            timeouts: Timeouts::default(),
+            timeouts: None,
         }
     }
 }
 
 impl Oneiric {
-    /// Begins to put one together.
+    /// Begins to put one together. Nothing is needed but what is to run.
+    ///
+    /// ```
+    /// use oneiric_core::Fault;
+    /// use oneiric_core::linked::task_fn;
+    /// use oneiric_runtime::{Oneiric, RunRequest};
+    /// use serde_json::json;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let oneiric = Oneiric::builder()
+    ///     .task("double", task_fn(|n: u64| async move { Ok::<_, Fault>(2 * n) }))
+    ///     .workflow("twice", &json!({"nodes": [
+    ///         {"id": "a", "task": "double"},
+    ///         {"id": "b", "task": "double", "depends_on": ["a"], "payload": "${{ nodes.a.output }}"},
+    ///     ]}))
+    ///     .start()
+    ///     .await?;
+    /// let run = oneiric.run(RunRequest::of("twice", &5)?).await?;
+    /// assert_eq!(run.completed().await?.output::<u64>("b")?, 20);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn builder() -> Builder {
         Builder::default()
     }
 }
 
 impl Builder {
-    /// Adds component runtimes: `oneiric_adapters::enabled(..)`. Asked in the order of adding.
-    #[must_use]
-    pub fn with(mut self, runtimes: impl IntoIterator<Item = Arc<dyn ComponentRuntime>>) -> Self {
-        self.runtimes.extend(runtimes);
-        self
-    }
-
-    /// Links a component in, as if a manifest had named it; its factory's name, the key unless said,
-    /// can be used in manifests, too.
-    #[must_use]
-    pub fn component(mut self, component: Linked) -> Self {
-        self.linked.add(component);
-        self
-    }
-
-    /// Links a task in: a struct, or [`task_fn`](oneiric_core::linked::task_fn) of a closure.
-    #[must_use]
-    pub fn task(self, key: Key, task: impl Task + 'static) -> Self {
-        self.component(Linked::task(key, task))
-    }
-
-    /// Names a function that manifest entries may use as their factory.
-    #[must_use]
-    pub fn factory(
-        mut self,
-        name: impl Into<String>,
-        make: impl Fn(&Blueprint) -> Result<Instance, Fault> + Send + Sync + 'static,
-    ) -> Self {
-        self.linked.factory(name.into(), Arc::new(make));
-        self
-    }
-
-    /// Adds a workflow whose graph is made in code: upstream's `dag`, for example
-    /// `json!({"nodes": [{"id": "a", "task": "greet"}]})`. It is kept with its runs like a manifest.
-    #[must_use]
-    pub fn workflow(self, key: &Key, dag: &serde_json::Value) -> Self {
-        let entry = serde_json::json!({
-            "domain": "workflow", "key": key, "provider": PROVIDER, "factory": key, "dag": dag,
-        });
-        let manifest = serde_json::json!({ "source": PROVIDER, "entries": [entry] });
-        self.manifest_text(format!("{key} (in code).json"), manifest.to_string().into_bytes())
-    }
-
-    /// Adds a manifest file; read by [`Builder::start`].
-    #[must_use]
-    pub fn manifest(mut self, path: impl Into<PathBuf>) -> Self {
-        self.paths.push(path.into());
-        self
-    }
-
-    /// Adds a manifest from memory, behind those from files.
-    #[must_use]
-    pub fn manifest_text(mut self, name: impl Into<String>, text: impl Into<Arc<[u8]>>) -> Self {
-        self.files.push(ManifestFile::new(name, text));
-        self
-    }
-
     /// Keeps state in a folder; without it, state is in memory and ends with the process.
     #[cfg(feature = "sqlite")]
     #[must_use]
@@ -209,18 +183,47 @@ impl Builder {
         self
     }
 
-    /// The most nodes under way at a time over all runs, at least 1; [`DEFAULT_MAX_PARALLEL`] unless
-    /// said.
+    /// Settings: their selections decide between candidates, and what the builder is not told otherwise
+    /// follows from them. The defaults unless said.
     #[must_use]
-    pub fn max_parallel(mut self, count: u32) -> Self {
-        self.max_parallel = count.max(1);
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
         self
     }
 
-    /// Where the settings of providers come from; none unless said.
+    /// The most nodes under way at a time over all runs, at least 1; `execution.max_parallel` of the
+    /// settings unless said.
+    #[must_use]
+    pub fn max_parallel(mut self, count: u32) -> Self {
+        self.max_parallel = Some(count.max(1));
+        self
+    }
+
+    /// Where secrets come from: `oneiric_adapters::secrets::chain(..)`; the inline values of the settings
+    /// unless said.
+    #[must_use]
+    pub fn secrets(mut self, secrets: Secrets) -> Self {
+        self.secrets = Some(secrets);
+        self
+    }
+
+    /// Where the settings of providers come from; `provider_settings` of the settings, with secrets from
+    /// the chain, unless said.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use oneiric_core::Descriptor;
+    /// # use oneiric_runtime::Oneiric;
+    /// # use serde_json::json;
+    /// let settings = |candidate: &Descriptor| match candidate.provider.as_str() {
+    ///     "jinja" => [("folder".to_owned(), json!("templates"))].into_iter().collect(),
+    ///     _ => serde_json::Map::new(),
+    /// };
+    /// let builder = Oneiric::builder().provider_settings(Arc::new(settings));
+    /// ```
     #[must_use]
     pub fn provider_settings(mut self, settings: Arc<dyn SettingsSource>) -> Self {
-        self.settings = settings;
+        self.provider_settings = Some(settings);
         self
     }
 
@@ -231,10 +234,10 @@ impl Builder {
         self
     }
 
-    /// How long the steps of a component's life may take; upstream's numbers unless said.
+    /// How long the steps of a component's life may take; section `lifecycle` of the settings unless said.
     #[must_use]
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
-        self.timeouts = timeouts;
+        self.timeouts = Some(timeouts);
         self
     }
 
@@ -243,13 +246,23 @@ impl Builder {
     /// # Errors
     /// [`Error`] of the manifests or the environment.
     pub fn load(mut self) -> Result<Loaded, Error> {
+        if let Some(error) = self.wrong.take() {
+            return Err(error.into());
+        }
         let mut files = self.paths.iter().map(|path| read_manifest(path)).collect::<Result<Vec<_>, _>>()?;
         files.append(&mut self.files);
         let own = Own {
             offered: self.runtimes.iter().flat_map(|runtime| runtime.offers()).collect(),
             linked: self.linked.descriptors(),
         };
-        let catalog = Catalog::load_beside(&own, Bundle { files })?;
+        let mut catalog = Catalog::load_beside(&own, Bundle { files })?;
+        catalog.select(&self.settings);
+        let settings = Arc::new(std::mem::take(&mut self.settings));
+        let secrets = self.secrets.take().unwrap_or_else(|| inline(&settings, &self.clock));
+        let secrecy = Arc::new(FromSettings { settings: Arc::clone(&settings), secrets });
+        let provider_settings = self.provider_settings.take();
+        let timeouts = self.timeouts.unwrap_or_else(|| settings.lifecycle.timeouts());
+        self.max_parallel = self.max_parallel.or(Some(settings.execution.max_parallel));
         let allowlist = self.environment.get(names::FACTORY_ALLOWLIST);
         let mut runtimes = std::mem::take(&mut self.runtimes);
         // Asked last: it answers for every bare name, so that an unknown one is told with the nearest.
@@ -257,13 +270,13 @@ impl Builder {
         let lifecycle = Lifecycle::new(lifecycle::Parts {
             registry: catalog.registry().clone(),
             runtimes,
-            allowlist: Allowlist::parse(allowlist.as_deref()),
-            settings: Arc::clone(&self.settings),
+            allowlist: Allowlist::parse(allowlist.as_deref()).and(std::mem::take(&mut self.allowed)),
+            settings: provider_settings.unwrap_or_else(|| Arc::clone(&secrecy) as Arc<dyn SettingsSource>),
             hooks: std::mem::take(&mut self.hooks),
-            timeouts: self.timeouts,
+            timeouts,
             clock: Arc::clone(&self.clock),
         });
-        Ok(Loaded { catalog, lifecycle, own, builder: self })
+        Ok(Loaded { catalog, lifecycle, own, secrecy, builder: self })
     }
 
     /// [`Builder::load`] and [`Loaded::start`] in one.
@@ -275,78 +288,12 @@ impl Builder {
     }
 }
 
-/// An orchestrator whose manifests are read and whose store is not open yet: what is wrong with a
-/// workflow can be found before anything is created.
-#[derive(Debug)]
-pub struct Loaded {
-    catalog: Catalog,
-    lifecycle: Lifecycle,
-    own: Own,
-    builder: Builder,
-}
-
-impl Loaded {
-    /// What the manifests say.
-    pub fn catalog(&self) -> &Catalog {
-        &self.catalog
-    }
-
-    /// Whether a workflow could run: its graph, its tasks, their factories. Builds nothing.
-    ///
-    /// # Errors
-    /// The first [`Error`] that running it would meet before anything runs.
-    pub fn check(&self, workflow: &Key, provider: Option<&Provider>) -> Result<(), Error> {
-        bind::check(&self.lifecycle, &self.catalog, workflow, provider)
-    }
-
-    /// Opens the store and announces this process on it.
-    ///
-    /// # Errors
-    /// [`Error::Store`].
-    pub async fn start(self) -> Result<Oneiric, Error> {
-        let Self { catalog, lifecycle, own, builder } = self;
-        #[cfg(feature = "sqlite")]
-        let state_dir = match &builder.store {
-            Where::Folder(path) => Some(path.clone()),
-            Where::Memory | Where::Given(_) => None,
-        };
-        let (store, own_log): (Arc<dyn Store>, Option<Arc<dyn LogSink>>) = match builder.store {
-            Where::Memory => (Arc::new(MemoryStore::new()), None),
-            Where::Given(store) => (store, None),
-            #[cfg(feature = "sqlite")]
-            Where::Folder(path) => {
-                let log = crate::run_log::RunLog::new(&path, Arc::clone(&builder.clock));
-                let store = crate::open_store(&path, oneiric_store::sqlite::Options::default())?;
-                (Arc::new(store.expect("a writer creates what is missing")), Some(Arc::new(log)))
-            }
-        };
-        let (rng, now) = (builder.rng, builder.clock.now());
-        let boot = BootId::from_uuid(uuid::Uuid::from_u64_pair(rng.next_u64(), rng.next_u64()));
-        store
-            .enter(BootRecord {
-                id: boot,
-                host: crate::system::host(),
-                pid: std::process::id(),
-                started_at: now,
-                beat_at: now,
-                ended_at: None,
-            })
-            .await?;
-        let executor = Executor::new(Parts {
-            store,
-            clock: builder.clock,
-            rng,
-            gate: builder.gate,
-            log: together(builder.logs.into_iter().chain(own_log).collect()),
-            observer: builder.observer,
-            boot,
-            max_parallel: builder.max_parallel,
-        });
-        let oneiric = Oneiric::new(catalog, lifecycle, executor, own);
-        #[cfg(feature = "sqlite")]
-        if let Some(state_dir) = state_dir {
-            oneiric.listen(&state_dir);
-        }
-        Ok(oneiric)
-    }
+/// The chain of an embedder who names none: the inline values.
+fn inline(settings: &Settings, clock: &Arc<dyn Clock>) -> Secrets {
+    let kept = &settings.secrets;
+    Secrets::builder(Arc::clone(clock))
+        .inline(kept.inline.clone())
+        .ttl(kept.cache_ttl_seconds.duration())
+        .refresh(kept.refresh_interval.map(|every| every.duration()))
+        .build()
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use oneiric_core::manifest::{self, Dag, Manifest, ParseError, Place, Position, Problem};
 use oneiric_core::resolver::{Query, Registry, ResolveError};
+use oneiric_core::settings::Settings;
 use oneiric_core::{Descriptor, Domain, Key, Provider, Source};
 use oneiric_dag::graph::{Draft, DraftNode, Policy};
 use oneiric_dag::{Graph, GraphError, Limits};
@@ -14,6 +15,17 @@ use crate::bundle::{Bundle, ManifestFile};
 use crate::error::Error;
 
 /// Candidates and graphs of a bundle of manifests.
+///
+/// ```
+/// use oneiric_runtime::{Bundle, Catalog, ManifestFile};
+///
+/// let text = b"entries:
+/// - {domain: workflow, key: day, provider: me, factory: 'builtin:noop', dag: {nodes: [{id: a, task: greet}]}}";
+/// let catalog = Catalog::load(Bundle { files: vec![ManifestFile::new("day.yaml", *text)] })?;
+/// let (_, day) = catalog.workflow(&"day".parse()?, None)?;
+/// assert_eq!(day.graph.tasks()[0].as_str(), "greet");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct Catalog {
     bundle: Bundle,
@@ -142,6 +154,14 @@ impl Catalog {
         let descriptors = manifest.entries.iter().map(|entry| entry.descriptor(source.clone())).collect();
         self.registry.replace_source(&source, descriptors);
         Ok(())
+    }
+
+    /// Honours the selections of settings. One that names a provider that is not there changes nothing;
+    /// [`Registry::unmet_selections`] lists it.
+    pub fn select(&mut self, settings: &Settings) {
+        for (domain, key, provider) in settings.selections() {
+            self.registry.select(domain, key, provider.clone());
+        }
     }
 
     /// The manifests.

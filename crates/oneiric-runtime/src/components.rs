@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use oneiric_core::id::IdError;
 use oneiric_core::lifecycle::{Handle, Probe, Status, Swap, Swapped};
 use oneiric_core::resolver::{Explanation, Query};
-use oneiric_core::{Domain, Key, Role};
+use oneiric_core::{Domain, Key, Provider, Role};
 
 use crate::error::Error;
 use crate::oneiric::Oneiric;
@@ -16,8 +17,11 @@ impl Oneiric {
     /// orchestrator.
     ///
     /// # Errors
-    /// [`Error`] of resolving, building and starting it.
-    pub async fn resolve<R: ?Sized + Role>(&self, key: &str) -> Result<Handle<R>, Error>
+    /// [`Error`] of resolving, building and starting it; [`Error::Name`] where the key is none.
+    pub async fn resolve<R: ?Sized + Role>(
+        &self,
+        key: impl TryInto<Key, Error: Into<IdError>>,
+    ) -> Result<Handle<R>, Error>
     where
         Arc<R>: Send + Sync,
     {
@@ -27,17 +31,16 @@ impl Oneiric {
     /// The component of any domain: `get::<dyn Renderer>("fastblocks", "templates")`.
     ///
     /// # Errors
-    /// As [`Oneiric::resolve`]; [`Error::Setting`] where the names are none.
+    /// As [`Oneiric::resolve`].
     pub async fn get<R: ?Sized + Role>(
         &self,
-        domain: impl TryInto<Domain, Error: std::fmt::Display>,
-        key: &str,
+        domain: impl TryInto<Domain, Error: Into<IdError>>,
+        key: impl TryInto<Key, Error: Into<IdError>>,
     ) -> Result<Handle<R>, Error>
     where
         Arc<R>: Send + Sync,
     {
-        let domain = domain.try_into().map_err(|error| not_a_name("domain", &error))?;
-        let key = key.parse::<Key>().map_err(|error| not_a_name("key", &error))?;
+        let (domain, key) = (domain.try_into().map_err(Into::into)?, key.try_into().map_err(Into::into)?);
         Ok(self.lifecycle().handle(&domain, &key, &Query::default()).await?)
     }
 
@@ -63,10 +66,26 @@ impl Oneiric {
         self.lifecycle().registry().explain(domain, key, query)
     }
 
-    /// Replaces what serves a key, under its users.
+    /// Replaces what serves a key by another provider's component, under its users:
+    /// `swap_to("task", "charge", "careful")`. The provider is selected from then on.
     ///
     /// # Errors
     /// [`Error`]; then the old instance goes on serving.
+    pub async fn swap_to(
+        &self,
+        domain: impl TryInto<Domain, Error: Into<IdError>>,
+        key: impl TryInto<Key, Error: Into<IdError>>,
+        provider: impl TryInto<Provider, Error: Into<IdError>>,
+    ) -> Result<Swapped, Error> {
+        let (domain, key) = (domain.try_into().map_err(Into::into)?, key.try_into().map_err(Into::into)?);
+        let provider = provider.try_into().map_err(Into::into)?;
+        self.swap(&domain, &key, Swap { provider: Some(&provider), force: false }).await
+    }
+
+    /// Replaces what serves a key, under its users; without a provider, by what the resolver says.
+    ///
+    /// # Errors
+    /// As [`Oneiric::swap_to`].
     pub async fn swap(&self, domain: &Domain, key: &Key, swap: Swap<'_>) -> Result<Swapped, Error> {
         Ok(self.lifecycle().swap(domain, key, swap).await?)
     }
@@ -80,8 +99,4 @@ impl Oneiric {
     pub async fn probe(&self, domain: Option<&Domain>, key: Option<&Key>) -> Vec<Probe> {
         self.lifecycle().probe(domain, key).await
     }
-}
-
-fn not_a_name(what: &str, error: &dyn std::fmt::Display) -> Error {
-    Error::Setting { what: what.to_owned(), reason: error.to_string() }
 }

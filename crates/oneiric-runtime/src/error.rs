@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use oneiric_core::gate::Denial;
+use oneiric_core::id::IdError;
 use oneiric_core::lifecycle::{LifecycleError, Phase};
 use oneiric_core::manifest::ParseError;
+use oneiric_core::payload::ShapeError;
 use oneiric_core::resolver::ResolveError;
 use oneiric_core::{Fault, Key, RunId};
-use oneiric_dag::RunError;
+use oneiric_dag::{Incomplete, OutputError, RunError};
 use oneiric_store::{CommitError, RunStatus, StoreError};
 use serde::{Deserialize, Serialize};
 
@@ -109,6 +111,20 @@ pub enum Error {
     /// A component did not come up, or its lifecycle is over.
     #[error(transparent)]
     Lifecycle(LifecycleError),
+    /// A text that was given for a name is none.
+    #[error(transparent)]
+    Name(#[from] IdError),
+    /// A value is not what a type says: the input of a run.
+    #[error("{what}: {source}")]
+    Shape {
+        /// Which value.
+        what: String,
+        /// What is wrong with it.
+        source: ShapeError,
+    },
+    /// A store of secrets could not do what it was asked.
+    #[error("secrets: {0}")]
+    Secrets(Fault),
     /// The value of a setting or an argument is not possible.
     #[error("{what}: {reason}")]
     Setting {
@@ -153,6 +169,12 @@ pub enum Error {
     /// The engine could not.
     #[error(transparent)]
     Engine(RunError),
+    /// A run did not complete.
+    #[error(transparent)]
+    Incomplete(#[from] Incomplete),
+    /// An output of a run is not there, or not what a type says.
+    #[error(transparent)]
+    Output(#[from] OutputError),
 }
 
 impl From<RunError> for Error {
@@ -208,6 +230,8 @@ impl Error {
             | Error::Manifest { .. }
             | Error::NoGraph(_)
             | Error::Component { .. }
+            | Error::Name(_)
+            | Error::Shape { .. }
             | Error::Setting { .. }
             | Error::Bundle { .. } => Kind::Configuration,
             Error::Unknown(_)
@@ -217,7 +241,7 @@ impl Error {
             | Error::UnknownRun(_) => Kind::Resolution,
             Error::NotAllowed { .. } => Kind::Security,
             Error::Lifecycle(LifecycleError::Failed { phase: Phase::Settings, .. }) => Kind::Configuration,
-            Error::Lifecycle(_) => Kind::Execution,
+            Error::Lifecycle(_) | Error::Secrets(_) => Kind::Execution,
             Error::Busy { .. } | Error::Over { .. } | Error::Denied(_) => Kind::Execution,
             Error::Store(error) => match error {
                 StoreError::Open { .. }
@@ -228,7 +252,9 @@ impl Error {
                 _ => Kind::Execution,
             },
             Error::Engine(RunError::Restore { .. }) => Kind::Configuration,
-            Error::Engine(_) => Kind::Execution,
+            Error::Engine(_) | Error::Incomplete(_) => Kind::Execution,
+            Error::Output(OutputError::Unknown { .. }) => Kind::Resolution,
+            Error::Output(_) => Kind::Execution,
         }
     }
 

@@ -1,9 +1,16 @@
 //! Assembles the layers of Oneiric into one embeddable orchestrator. It owns no mechanism of its own.
 //!
-//! [`Catalog`] is what manifests say: candidates and checked graphs, without a store or a process.
-//! [`Oneiric`] is the live orchestrator: it binds tasks through the component runtimes it was given,
-//! runs workflows durably, resumes what a dead process left, and stops in an orderly way. It does not
-//! know which adapters exist: `builder().with(oneiric_adapters::enabled(..))`.
+//! | for | there is |
+//! |---|---|
+//! | putting one together | [`Oneiric::builder`], [`Builder`], [`Loaded`] |
+//! | runs | [`Oneiric::run`], [`RunRequest`], [`RunHandle`], [`RunReport`] |
+//! | components | [`Oneiric::resolve`], [`Oneiric::swap_to`], [`Oneiric::explain`] |
+//! | manifests, without a store or a process | [`Catalog`], [`Bundle`], [`read_manifest`] |
+//! | how things stand | [`Oneiric::statuses`], [`component_statuses`], [`RunLog`], `control` |
+//! | what went wrong | [`Error`], [`Kind`], [`Incomplete`] |
+//!
+//! It does not know which adapters exist: `builder().with(oneiric_adapters::enabled(..))`. Tasks, roles
+//! and settings are `oneiric-core`'s. `docs/embedding.md` is the page for people who link it.
 
 #[cfg(feature = "sqlite")]
 mod answer;
@@ -20,20 +27,31 @@ mod oneiric;
 mod read;
 mod request;
 mod run_log;
+mod secrets;
 mod state_dir;
 mod status;
 mod system;
 
-pub use builder::{Builder, DEFAULT_MAX_PARALLEL, Loaded};
+pub use builder::{Builder, Loaded};
 pub use bundle::{Bundle, ManifestFile};
 pub use catalog::{Catalog, Workflow};
 pub use error::{Error, Kind};
 pub use oneiric::Oneiric;
 pub use read::read_manifest;
-pub use request::{RunOptions, RunRequest};
+pub use request::{PROGRAM, RunOptions, RunRequest};
 pub use run_log::{LOGS, LogLine, MAX_LOG_BYTES, RunLog, read_log};
+pub use secrets::Rotated;
 #[cfg(feature = "sqlite")]
 pub use state_dir::open_store;
 pub use state_dir::{DATABASE, DEFAULT_STATE_DIR};
 pub use status::{Answered, ComponentStatus, InstanceState, Shadowed, component_statuses};
-pub use system::{SystemClock, SystemEnvironment, SystemRng};
+pub use system::{SystemClock, SystemEnvironment, SystemFiles, SystemRng};
+
+// What the functions of this crate take and give.
+pub use oneiric_dag::{Ended, Incomplete, NodeReport, OutputError, RunHandle, RunReport};
+pub use oneiric_store::{NodeStatus, RunStatus, UnknownNodes};
+
+/// The Rust on the page about embedding is tested as documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/embedding.md")]
+struct Embedding;

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use oneiric_core::id::IdError;
 use oneiric_core::linked::{Linked, Make, PROVIDER};
 use oneiric_core::nearest::nearest;
 use oneiric_core::{
@@ -14,18 +15,32 @@ use oneiric_core::{
 /// Builds linked components, and manifest entries whose factory is the bare name of one.
 #[derive(Default)]
 pub(crate) struct LinkedRuntime {
-    components: HashMap<(Domain, Key, Provider), Linked>,
+    components: HashMap<(Domain, Key, Provider), Added>,
     factories: HashMap<String, Make>,
+    // How often a component was added.
+    added: usize,
+}
+
+/// A component, and when it was added.
+struct Added {
+    order: usize,
+    descriptor: Descriptor,
+    make: Make,
 }
 
 impl LinkedRuntime {
     /// Adds a component; its factory's name can be used in manifests, too. The last one of a domain,
     /// key and provider counts.
-    pub(crate) fn add(&mut self, linked: Linked) {
-        let descriptor = linked.descriptor();
+    pub(crate) fn add(&mut self, linked: Linked) -> Result<(), IdError> {
+        let descriptor = linked.descriptor()?.clone();
         let id = (descriptor.domain.clone(), descriptor.key.clone(), descriptor.provider.clone());
-        self.factories.insert(descriptor.factory.to_string(), Arc::clone(linked.make()));
-        self.components.insert(id, linked);
+        let make = Arc::clone(linked.make());
+        self.factories.insert(descriptor.factory.to_string(), Arc::clone(&make));
+        // One that is added again goes to the end, and the place that it had is not given away.
+        let order = self.added;
+        self.added += 1;
+        self.components.insert(id, Added { order, descriptor, make });
+        Ok(())
     }
 
     /// Adds a name that manifests may use as a factory.
@@ -33,18 +48,18 @@ impl LinkedRuntime {
         self.factories.insert(name, make);
     }
 
-    /// The candidates of the components, in the order of their names.
+    /// The candidates of the components, in the order of adding: of equal ones the last one wins.
     pub(crate) fn descriptors(&self) -> Vec<Descriptor> {
-        let mut all: Vec<_> = self.components.values().map(|linked| linked.descriptor().clone()).collect();
-        all.sort_by(|a, b| (&a.domain, &a.key, &a.provider).cmp(&(&b.domain, &b.key, &b.provider)));
-        all
+        let mut all: Vec<_> = self.components.values().collect();
+        all.sort_by_key(|added| added.order);
+        all.into_iter().map(|added| added.descriptor.clone()).collect()
     }
 
     fn make(&self, descriptor: &Descriptor) -> Option<&Make> {
         if descriptor.source == Source::Manual {
             let id = (descriptor.domain.clone(), descriptor.key.clone(), descriptor.provider.clone());
-            if let Some(linked) = self.components.get(&id) {
-                return Some(linked.make());
+            if let Some(added) = self.components.get(&id) {
+                return Some(&added.make);
             }
         }
         match descriptor.factory.kind() {

@@ -3,21 +3,27 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use oneiric_core::settings::Settings;
 use oneiric_core::{Lifecycle, RunId};
 use oneiric_dag::{Executor, Launch, Program, RunHandle};
 use oneiric_store::{Batch, Claim, Op, RunRecord, Store, UnknownNodes};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::bind;
 use crate::bundle::Bundle;
 use crate::catalog::{Catalog, Own};
 use crate::error::Error;
 use crate::request::{RunOptions, RunRequest};
-use tokio::task::JoinHandle;
+use crate::secrets::{self, FromSettings};
 
 /// The most runs that one recovery takes at a time.
 const RECOVERY_PAGE: usize = 256;
 
 /// The live orchestrator. A clone is the same one.
+///
+/// [`Oneiric::shutdown`] is how it ends. Where the last clone is only dropped, nothing of it stays
+/// behind but the runs under way, which go on for as long as the tokio runtime does; components are
+/// dropped without being stopped.
 #[derive(Debug, Clone)]
 pub struct Oneiric(Arc<Inner>);
 
@@ -28,22 +34,31 @@ struct Inner {
     executor: Executor,
     // For catalogs that are read back from the store.
     own: Own,
-    // Puts down instances that a swap left in use; ended by the shutdown.
-    janitor: Mutex<Option<JoinHandle<()>>>,
+    secrecy: Arc<FromSettings>,
+    // Puts down instances that a swap left in use; ended by the shutdown, or with the last clone.
+    janitor: Mutex<Option<AbortOnDropHandle<()>>>,
     #[cfg(feature = "sqlite")]
     control: Mutex<Option<crate::control::Server>>,
 }
 
 impl Oneiric {
     /// Must be called inside of a tokio runtime.
-    pub(crate) fn new(catalog: Catalog, lifecycle: Lifecycle, executor: Executor, own: Own) -> Self {
-        let tended = lifecycle.clone();
-        let janitor = tokio::spawn(async move { tended.tend().await });
+    pub(crate) fn new(
+        catalog: Catalog,
+        lifecycle: Lifecycle,
+        executor: Executor,
+        own: Own,
+        secrecy: Arc<FromSettings>,
+    ) -> Self {
+        let clock = Arc::clone(&executor.parts().clock);
+        let work = secrets::housekeeping(lifecycle.clone(), Arc::clone(&secrecy), clock);
+        let janitor = AbortOnDropHandle::new(tokio::spawn(work));
         Self(Arc::new(Inner {
             catalog,
             lifecycle,
             executor,
             own,
+            secrecy,
             janitor: Mutex::new(Some(janitor)),
             #[cfg(feature = "sqlite")]
             control: Mutex::default(),
@@ -79,9 +94,19 @@ impl Oneiric {
         &self.0.lifecycle
     }
 
+    /// The settings, and the chain that their secrets come from.
+    pub(crate) fn secrecy(&self) -> &FromSettings {
+        &self.0.secrecy
+    }
+
     /// What the manifests say.
     pub fn catalog(&self) -> &Catalog {
         &self.0.catalog
+    }
+
+    /// The settings that it was built with.
+    pub fn settings(&self) -> &Settings {
+        &self.0.secrecy.settings
     }
 
     /// Where everything durable goes.
@@ -213,7 +238,8 @@ impl Oneiric {
             return bind::program(&self.0.lifecycle, &self.0.catalog, &record.workflow, &options).await;
         }
         let bundle = Bundle::load(self.store().as_ref(), record.id, record.bundle).await?;
-        let catalog = Catalog::load_beside(&self.0.own, bundle)?;
+        let mut catalog = Catalog::load_beside(&self.0.own, bundle)?;
+        catalog.select(&self.0.secrecy.settings);
         bind::program(&self.0.lifecycle, &catalog, &record.workflow, &options).await
     }
 

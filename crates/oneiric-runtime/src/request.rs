@@ -2,10 +2,27 @@
 
 use std::time::Duration;
 
+use oneiric_core::id::IdError;
 use oneiric_core::{Key, Payload, Provider, RunId};
 use serde::{Deserialize, Serialize};
 
+use crate::error::Error;
+
+/// What causes a run that the embedding program asks for.
+pub const PROGRAM: &str = "program";
+
 /// A wish to run a workflow. Only the workflow is necessary.
+///
+/// ```
+/// use oneiric_runtime::RunRequest;
+///
+/// #[derive(serde::Serialize)]
+/// struct Order { item: &'static str }
+///
+/// let request = RunRequest::of("order", &Order { item: "tea" })?;
+/// assert_eq!(request.input.value()["item"], "tea");
+/// # Ok::<(), oneiric_runtime::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct RunRequest {
     /// Which workflow.
@@ -16,7 +33,7 @@ pub struct RunRequest {
     pub id: Option<RunId>,
     /// Who asks, for the record.
     pub actor: Option<String>,
-    /// What causes it, for the record: `cli` unless said.
+    /// What causes it, for the record: [`PROGRAM`] unless said.
     pub trigger: String,
     /// What the manifest is overridden with.
     pub options: RunOptions,
@@ -30,9 +47,23 @@ impl RunRequest {
             input: Payload::NULL,
             id: None,
             actor: None,
-            trigger: "cli".to_owned(),
+            trigger: PROGRAM.to_owned(),
             options: RunOptions::default(),
         }
+    }
+
+    /// A request with an input of a type of your own; `&()` for none.
+    ///
+    /// # Errors
+    /// [`Error::Name`] where the key is none, [`Error::Shape`] for an input that JSON cannot hold.
+    pub fn of<T: Serialize + ?Sized>(
+        workflow: impl TryInto<Key, Error: Into<IdError>>,
+        input: &T,
+    ) -> Result<Self, Error> {
+        let workflow = workflow.try_into().map_err(Into::into)?;
+        let input = Payload::of(input)
+            .map_err(|source| Error::Shape { what: format!("the input of `{workflow}`"), source })?;
+        Ok(Self { input, ..Self::new(workflow) })
     }
 }
 

@@ -39,3 +39,13 @@ pub fn open_store(
     }
     Ok(Some(oneiric_store::SqliteStore::open(&database, options)?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_that_say_nothing_name_the_same_folder() {
+        assert_eq!(oneiric_core::settings::Settings::default().state_dir(), DEFAULT_STATE_DIR);
+    }
+}

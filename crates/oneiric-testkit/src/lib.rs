@@ -2,7 +2,8 @@
 //!
 //! Everything here is for tests and benches, ours and those of crates that implement a port. A port
 //! has one executable contract, and every implementation of it, ours or not, runs the whole of it:
-//! [`contract::store`] for [`oneiric_store::Store`].
+//! [`contract::store`] for [`oneiric_store::Store`], [`contract::runtime`] for
+//! [`oneiric_core::ComponentRuntime`].
 
 pub mod bench;
 pub mod contract;

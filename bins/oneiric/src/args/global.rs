@@ -12,7 +12,16 @@ pub(crate) struct Global {
     /// A manifest to load: YAML, TOML or JSON; may be repeated, a later one wins
     #[arg(long, value_name = "PATH", global = true, action = ArgAction::Append)]
     pub(crate) manifest: Vec<PathBuf>,
-    /// The folder of the state [default: .oneiric_cache]
+    /// A settings file, which goes before all others; else ONEIRIC_CONFIG names it
+    #[arg(long, value_name = "PATH", global = true)]
+    pub(crate) config: Option<PathBuf>,
+    /// A profile: default, serverless, lite, standard, or one of a settings file; else ONEIRIC_PROFILE
+    #[arg(long, value_name = "NAME", global = true)]
+    pub(crate) profile: Option<String>,
+    /// Sets one setting, before everything else: `--set execution.max_parallel=8`; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", global = true, action = ArgAction::Append)]
+    pub(crate) set: Vec<String>,
+    /// The folder of the state; else the setting `cache_dir` [default: .oneiric_cache]
     #[arg(long, value_name = "PATH", global = true, env = "ONEIRIC_CACHE_DIR")]
     // Not a path yet: a variable that is set and empty says nothing, and is no mistake.
     pub(crate) state_dir: Option<OsString>,
@@ -26,7 +35,7 @@ pub(crate) struct Global {
     /// Without colour, like the environment's NO_COLOR
     #[arg(long, global = true)]
     pub(crate) no_color: bool,
-    /// What is logged on standard error
+    /// What is logged on standard error; else the setting `logging.level`
     #[arg(
         long,
         value_name = "LEVEL",

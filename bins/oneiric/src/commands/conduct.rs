@@ -60,12 +60,13 @@ impl Conductor {
             .map_err(|error| Failure::said(Code::Execution, format!("cannot catch signals: {error}")))?;
         let manner = session::manner(false);
         let live = Live::open(telling(session), manner);
-        let mut builder = session.builder().state_dir(session.state_dir());
+        let mut builder = session.builder()?.state_dir(session.state_dir()?);
         for path in &session.manifests {
             builder = builder.manifest(path);
         }
         let board = Arc::clone(live.board());
         let loaded = builder.observer(board.clone()).log(board).load()?;
+        session::warn_of_unmet(loaded.catalog().registry());
         check(&loaded)?;
         let oneiric = loaded.start().await?;
         Ok(Self { oneiric, live, signals })

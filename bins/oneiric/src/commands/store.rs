@@ -70,8 +70,9 @@ pub(super) fn backup(session: &mut Session, args: &BackupArgs) -> Result<Code, F
 }
 
 fn existing(session: &Session) -> Result<SqliteStore, Failure> {
+    let place = session.state_dir()?;
     session.store()?.ok_or_else(|| {
-        Failure::said(Code::Configuration, format!("there is no state in {}", session.state_dir().display()))
+        Failure::said(Code::Configuration, format!("there is no state in {}", place.display()))
             .help("name another folder with `--state-dir`; the first run makes one")
     })
 }

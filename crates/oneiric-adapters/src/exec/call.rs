@@ -6,15 +6,18 @@ use std::pin::{Pin, pin};
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use oneiric_core::roles::{Stream, TaskContext};
+use oneiric_core::roles::Stream;
 use oneiric_core::{Clock, Fault, Payload};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
-use tokio::process::{ChildStdin, Command};
+use tokio::process::ChildStdin;
 
-use super::group::{Group, Pipes};
-use super::lines::Lines;
 use super::output::Output;
-use super::{Program, environment, status};
+use super::{Program, variables};
+use crate::foreign::Call;
+use crate::process::group::{Group, Pipes};
+use crate::process::lines::Lines;
+use crate::process::spawning::{refused, unless_torn_down};
+use crate::process::status;
 
 /// How much is read at once.
 const CHUNK_BYTES: usize = 16 * 1024;
@@ -30,19 +33,21 @@ const DRAIN: Duration = Duration::from_secs(1);
 /// # Errors
 /// Permanent where the program cannot be run or its output is no result, `cancelled` where the call was
 /// cancelled before the program exited, otherwise what [`status::judge`] says.
-pub(super) async fn call(program: &Program, cx: &TaskContext<'_>) -> Result<Payload, Fault> {
-    let name = program.name.as_str();
-    if cx.cancel.is_cancelled() {
-        return Err(cancelled(name));
+pub(super) async fn call(program: &Program, call: &Call<'_>) -> Result<Payload, Fault> {
+    let name = program.launch.name.as_str();
+    if call.is_cancelled() {
+        return Err(call.cancelled_fault(name));
     }
-    let input = input(cx)?;
+    let input = input(call)?;
+    let mut command = program.launch.command()?;
+    command.envs(variables::of_call(call, &program.settings));
     let (mut group, pipes) =
-        Group::spawn(command(program, cx)?, program.reaper.clone()).map_err(|error| refused(name, &error))?;
+        Group::spawn(command, program.reaper.clone()).map_err(|error| refused(name, &error))?;
 
-    let mut output = Output::new(program.settings.stdout, program.limits);
+    let mut output = Output::new(program.stdout, program.limits);
     let mut log = Lines::new(program.limits);
-    let mut to_stdout = |line: &str| cx.log.line(cx, Stream::Stdout, line);
-    let mut to_stderr = |line: &str| cx.log.line(cx, Stream::Stderr, line);
+    let mut to_stdout = |line: &str| call.line(Stream::Stdout, line);
+    let mut to_stderr = |line: &str| call.line(Stream::Stderr, line);
 
     let Pipes { stdin, stdout, stderr } = pipes;
     let end = {
@@ -57,7 +62,7 @@ pub(super) async fn call(program: &Program, cx: &TaskContext<'_>) -> Result<Payl
             )
             .map(|_| ())
         };
-        follow(name, &mut group, pin!(streams), cx, program.clock.as_ref()).await
+        follow(name, &mut group, pin!(streams), call, program.clock.as_ref()).await
     };
     output.finish(&mut to_stdout);
     log.finish(&mut to_stderr);
@@ -66,18 +71,9 @@ pub(super) async fn call(program: &Program, cx: &TaskContext<'_>) -> Result<Payl
     output.result(name).await
 }
 
-fn command(program: &Program, cx: &TaskContext<'_>) -> Result<Command, Fault> {
-    let mut command = Command::new(program.locate()?);
-    command.args(&program.settings.args).env_clear().envs(&program.variables).envs(environment::of_call(cx));
-    if let Some(cwd) = &program.settings.cwd {
-        command.current_dir(cwd);
-    }
-    Ok(command)
-}
-
 /// The payload as one line: `read` in a shell fails on a line without its end.
-fn input(cx: &TaskContext<'_>) -> Result<Vec<u8>, Fault> {
-    let mut bytes = serde_json::to_vec(cx.input.value()).map_err(|error| {
+fn input(call: &Call<'_>) -> Result<Vec<u8>, Fault> {
+    let mut bytes = serde_json::to_vec(call.input.value()).map_err(|error| {
         Fault::permanent("bad-payload", format!("cannot write the payload as JSON: {error}"))
     })?;
     bytes.push(b'\n');
@@ -93,7 +89,7 @@ async fn follow(
     name: &str,
     group: &mut Group,
     mut streams: Pin<&mut impl Future<Output = Result<(), Fault>>>,
-    cx: &TaskContext<'_>,
+    call: &Call<'_>,
     clock: &dyn Clock,
 ) -> Result<ExitStatus, Fault> {
     let mut open = true;
@@ -105,9 +101,9 @@ async fn follow(
                 end?;
                 open = false;
             }
-            () = cx.cancel.cancelled() => {
-                stop(group, streams, open, cx.grace, clock).await;
-                return Err(cancelled(name));
+            () = call.cancelled() => {
+                stop(group, streams, open, call.grace(), clock).await;
+                return Err(call.cancelled_fault(name));
             }
         }
     };
@@ -189,40 +185,9 @@ async fn pump(
     }
 }
 
-fn cancelled(name: &str) -> Fault {
-    Fault::transient("cancelled", format!("`{name}` was cancelled"))
-}
-
-/// The program could not be started, although it was seen to exist.
-fn refused(name: &str, error: &io::Error) -> Fault {
-    let message = format!("cannot start `{name}`: {error}");
-    match error.kind() {
-        // The interpreter that a script names in its first line is the usual reason.
-        io::ErrorKind::NotFound => Fault::permanent("program-missing", message),
-        io::ErrorKind::PermissionDenied => Fault::permanent("program-not-executable", message),
-        io::ErrorKind::ArgumentListTooLong | io::ErrorKind::InvalidInput => {
-            Fault::permanent("spawn", message)
-        }
-        _ if error.raw_os_error() == Some(nix::libc::ENOEXEC) => {
-            Fault::permanent("program-not-executable", message)
-        }
-        // Out of processes, of memory or of descriptors, or the file is being written: all of it passes.
-        _ => unless_torn_down(error, || Fault::transient("spawn", message)),
-    }
-}
-
 /// The child's status is gone, and with it the knowledge whether it succeeded.
 fn lost(name: &str, error: &io::Error) -> Fault {
     unless_torn_down(error, || {
         Fault::unknown_outcome("status-lost", format!("cannot tell how `{name}` ended: {error}"))
     })
-}
-
-/// A runtime that is dropped under a call fails its pipes: the call was not judged at all.
-fn unless_torn_down(error: &io::Error, fault: impl FnOnce() -> Fault) -> Fault {
-    if tokio::runtime::is_rt_shutdown_err(error) {
-        Fault::shutdown("the runtime was dropped during the call")
-    } else {
-        fault()
-    }
 }

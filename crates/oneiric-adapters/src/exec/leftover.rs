@@ -13,7 +13,7 @@ use oneiric_core::Fault;
 use oneiric_core::roles::TaskContext;
 
 use super::Program;
-use super::environment::OF_A_CALL;
+use super::variables::IDEMPOTENCY_KEY;
 
 /// How long a killed process may take to be gone: one in the middle of a system call is gone when that
 /// returns.
@@ -30,8 +30,7 @@ pub(super) async fn end(program: &Program, cx: &TaskContext<'_>) -> Result<(), F
     if cx.attempt == 1 {
         return Ok(());
     }
-    let [.., name] = OF_A_CALL;
-    let entry = format!("{name}={}", cx.idempotency_key());
+    let entry = format!("{IDEMPOTENCY_KEY}={}", cx.idempotency_key());
     let mut waited = Duration::ZERO;
     loop {
         let entry = entry.clone();
@@ -40,7 +39,8 @@ pub(super) async fn end(program: &Program, cx: &TaskContext<'_>) -> Result<(), F
             return Ok(());
         }
         if waited >= PATIENCE {
-            let message = format!("`{}`: {found} process(es) of an earlier try do not end", program.name);
+            let message =
+                format!("`{}`: {found} process(es) of an earlier try do not end", program.launch.name);
             return Err(Fault::transient("leftover", message));
         }
         program.clock.sleep(GLANCE).await;

@@ -3,8 +3,8 @@
 use oneiric_core::{Fault, Payload};
 use serde_json::Value;
 
-use super::lines::Lines;
 use crate::Limits;
+use crate::process::lines::Lines;
 
 /// How many bytes of an output that is no result its fault shows.
 const SHOWN_BYTES: usize = 200;

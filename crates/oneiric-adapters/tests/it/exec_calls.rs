@@ -68,7 +68,9 @@ async fn the_environment_is_scrubbed_and_carries_the_call() {
         "ONEIRIC_ATTEMPT=2",
         key.as_str(),
         "ONEIRIC_NODE=charge",
+        "ONEIRIC_ROLE=task",
         run.as_str(),
+        "ONEIRIC_SETTINGS={}",
         "ONEIRIC_WORKFLOW=shop",
         "PATH=/usr/local/bin:/usr/bin:/bin",
     ];

@@ -6,6 +6,8 @@
 #![expect(clippy::unwrap_used, reason = "also outside of test functions, a test that cannot go on panics")]
 
 mod builtin;
+mod contract;
+mod endpoint;
 mod exec_bounds;
 mod exec_calls;
 mod exec_groups;
@@ -14,5 +16,13 @@ mod exec_stops;
 mod kits;
 mod kits_server;
 mod kits_shape;
+mod module;
 mod process;
+mod python_calls;
+mod python_life;
+mod python_loading;
+mod secrets;
+mod server;
 mod support;
+mod worker_pool;
+mod worker_protocol;

@@ -168,6 +168,24 @@ pub(crate) async fn build(descriptor: &Descriptor) -> Result<Instance, Fault> {
     runtime.build(&blueprint).await
 }
 
+/// A component of `domain` with one section of metadata and its provider's settings.
+pub(crate) async fn build_with(
+    domain: Domain,
+    factory: &str,
+    section: &str,
+    metadata: Value,
+    settings: Value,
+) -> Result<Instance, Fault> {
+    let mut descriptor = descriptor(factory, Value::Null);
+    descriptor.domain = domain;
+    descriptor.metadata.insert(section.to_owned(), metadata);
+    let runtime = runtime(&descriptor, Limits::STANDARD).expect("a runtime recognises it");
+    let settings = settings.as_object().expect("settings are a table").clone();
+    let blueprint = Blueprint::from(descriptor).with_settings(settings);
+    runtime.check(&blueprint)?;
+    runtime.build(&blueprint).await
+}
+
 /// A run that no other test process has: a further try ends what other tries of its run left behind.
 fn own_run() -> RunId {
     RunId::from_bytes(u128::from(std::process::id()).to_be_bytes())

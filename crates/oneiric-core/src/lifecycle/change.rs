@@ -1,4 +1,4 @@
-//! One change of what serves a key: up, checked, bound, and undone where anything objects.
+//! One change of what serves a key: up, bound, and undone where anything objects.
 //!
 //! The order: settings → build → start → health → hooks before → bind → hooks after. Only then is the
 //! old instance out of service. Whatever fails, or a caller that gives up in between, leaves the old
@@ -8,105 +8,105 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::{Blueprint, Class, ComponentRuntime, Descriptor, Fault, Instance};
+use crate::{Class, Descriptor, Fault};
 
 use super::Inner;
+use super::bring_up::missing_role;
 use super::error::{LifecycleError, Phase};
-use super::hook::{Change, Side};
-use super::live::{Live, Retired, Users};
-use super::retire::Retirement;
-use super::slot::{Slot, Turn};
-use super::timeouts::within;
+use super::hook::Change;
+use super::inventory::Inventory;
+use super::slot::{Slot, Unbound};
+use super::unit::Unit;
 
-/// An instance that is up and not bound. Where its caller gives up, it is left to be put down.
-struct Newcomer<'a> {
-    retirement: &'a Retirement,
-    descriptor: &'a Arc<Descriptor>,
-    instance: Option<Instance>,
+/// A unit that is up and not bound. Where its caller gives up, it is left to be put down.
+pub(super) struct Newcomer<'a> {
+    pub(super) inventory: &'a Inventory,
+    pub(super) unit: Option<Arc<Unit>>,
 }
 
 impl Newcomer<'_> {
-    fn instance(&self) -> &Instance {
-        self.instance.as_ref().expect("taken only by what consumes it")
-    }
-
-    fn bind(mut self) -> (Arc<Live>, Users) {
-        let instance = self.instance.take().expect("taken only by what consumes it");
-        Live::new(instance, Arc::clone(self.descriptor))
-    }
-
-    fn retire(mut self) -> Option<Retired> {
-        Some(Retired::unused(self.instance.take()?, Arc::clone(self.descriptor)))
+    fn retire(&mut self) -> Option<Arc<Unit>> {
+        let unit = self.unit.take()?;
+        unit.left.cancel();
+        self.inventory.retire(&unit);
+        Some(unit)
     }
 }
 
 impl Drop for Newcomer<'_> {
     fn drop(&mut self) {
-        if let Some(instance) = self.instance.take() {
-            self.retirement.push(Retired::unused(instance, Arc::clone(self.descriptor)));
-        }
+        self.retire();
     }
 }
 
 /// A newcomer that is bound while hooks may still object. Where its caller gives up, it is undone.
 struct Trial<'a> {
-    retirement: &'a Retirement,
+    inventory: &'a Inventory,
     slot: &'a Slot,
-    turn: &'a mut Turn,
-    old: Option<(Arc<Live>, Option<Users>)>,
     over: bool,
 }
 
-impl<'a> Trial<'a> {
-    fn begin(retirement: &'a Retirement, slot: &'a Slot, turn: &'a mut Turn, newcomer: Newcomer<'_>) -> Self {
-        let (live, users) = newcomer.bind();
-        let old = slot.live.swap(Some(live));
-        let old_users = turn.users.replace(users);
-        Self { retirement, slot, turn, old: old.map(|old| (old, old_users)), over: false }
-    }
-
+impl Trial<'_> {
     /// The newcomer stays; the old one goes.
-    fn settle(mut self) -> Option<Retired> {
+    fn settle(mut self) -> Option<Arc<Unit>> {
         self.over = true;
-        let (live, users) = self.old.take()?;
-        Some(live.retire(users?))
+        self.retire(self.slot.settle())
     }
 
     /// The old one stays; the newcomer goes.
-    fn undo(&mut self) -> Option<Retired> {
+    fn undo(&mut self) -> Option<Arc<Unit>> {
         self.over = true;
-        let (live, users) = match self.old.take() {
-            Some((live, users)) => (Some(live), users),
-            None => (None, None),
-        };
-        let newcomer = self.slot.live.swap(live);
-        let newcomers = std::mem::replace(&mut self.turn.users, users);
-        Some(newcomer?.retire(newcomers?))
+        self.retire(self.slot.undo())
+    }
+
+    fn retire(&self, unit: Option<Arc<Unit>>) -> Option<Arc<Unit>> {
+        unit.inspect(|unit| self.inventory.retire(unit))
     }
 }
 
 impl Drop for Trial<'_> {
     fn drop(&mut self) {
-        if !self.over
-            && let Some(newcomer) = self.undo()
-        {
-            self.retirement.push(newcomer);
+        if !self.over {
+            self.undo();
         }
     }
 }
 
-/// Tells of an attempt that its caller gave up.
+/// Tells of an attempt, also of one that its caller gave up.
 struct Attempt<'a> {
     inner: &'a Inner,
     slot: &'a Slot,
+    candidate: &'a Descriptor,
     told: bool,
+}
+
+impl Attempt<'_> {
+    fn succeed(&mut self, healthy: bool, took: Duration) {
+        self.told = true;
+        let (domain, key, provider) = self.named();
+        let now = self.inner.clock.now();
+        self.slot.record(|status| status.succeed(provider, healthy, now, took));
+        tracing::info!(%domain, %key, %provider, ?took, "swap-complete");
+    }
+
+    fn fail(&mut self, why: &str) {
+        self.told = true;
+        let (domain, key, provider) = self.named();
+        let now = self.inner.clock.now();
+        self.slot.record(|status| status.fail(why.to_owned(), now));
+        // Its caller has the error and says it where it counts.
+        tracing::info!(%domain, %key, %provider, why, "swap-failed");
+    }
+
+    fn named(&self) -> (&crate::Domain, &crate::Key, &crate::Provider) {
+        (&self.candidate.domain, &self.candidate.key, &self.candidate.provider)
+    }
 }
 
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
         if !self.told {
-            let now = self.inner.clock.now();
-            self.slot.record(|status| status.fail("given up by its caller".to_owned(), now));
+            self.fail("given up by its caller");
         }
         self.slot.count_attempt();
     }
@@ -115,167 +115,88 @@ impl Drop for Attempt<'_> {
 /// How a change went, and what is out of service because of it: the old instance or the newcomer.
 pub(super) struct Changed {
     pub(super) result: Result<Duration, LifecycleError>,
-    pub(super) goes: Option<Retired>,
+    pub(super) goes: Option<Arc<Unit>>,
 }
 
 /// As [`Changed`]; whether the newcomer is healthy.
 struct Tried {
     result: Result<bool, LifecycleError>,
-    goes: Option<Retired>,
+    goes: Option<Arc<Unit>>,
 }
 
 impl Inner {
-    /// Brings up an instance of `descriptor` and binds it.
-    pub(super) async fn change(
-        &self,
-        slot: &Slot,
-        turn: &mut Turn,
-        descriptor: &Arc<Descriptor>,
-        force: bool,
-    ) -> Changed {
+    /// Brings up an instance of `descriptor` and binds it. The caller has the slot's turn.
+    pub(super) async fn change(&self, slot: &Slot, descriptor: &Arc<Descriptor>, force: bool) -> Changed {
         let began = self.clock.monotonic();
         slot.record(|status| status.begin(&descriptor.provider, self.clock.now()));
-        let mut attempt = Attempt { inner: self, slot, told: false };
-        let Tried { result, goes } = self.try_change(slot, turn, descriptor, force).await;
-        attempt.told = true;
-        let (now, took) = (self.clock.now(), self.clock.monotonic().saturating_sub(began));
-        let (domain, key, provider) = (&descriptor.domain, &descriptor.key, &descriptor.provider);
+        let mut attempt = Attempt { inner: self, slot, candidate: descriptor, told: false };
+        let Tried { result, goes } = self.try_change(slot, descriptor, force).await;
+        let took = self.clock.monotonic().saturating_sub(began);
         let result = match result {
             Ok(healthy) => {
-                slot.bound(self.sequence.fetch_add(1, Ordering::Relaxed));
-                slot.record(|status| {
-                    status.succeed(provider, now, took);
-                    if healthy {
-                        status.last_health_at = Some(now);
-                    }
-                });
-                tracing::info!(%domain, %key, %provider, ?took, "swap complete");
+                attempt.succeed(healthy, took);
                 Ok(took)
             }
             Err(error) => {
-                slot.record(|status| status.fail(error.to_string(), now));
-                tracing::warn!(%domain, %key, %provider, %error, "swap failed");
+                let error = if self.is_cut_off(&error) { slot.stopped() } else { error };
+                attempt.fail(&error.to_string());
                 Err(error)
             }
         };
         Changed { result, goes }
     }
 
-    async fn try_change(
-        &self,
-        slot: &Slot,
-        turn: &mut Turn,
-        descriptor: &Arc<Descriptor>,
-        force: bool,
-    ) -> Tried {
-        let mut newcomer = Newcomer { retirement: &self.retirement, descriptor, instance: None };
-        let healthy = match self.bring_up(slot, &mut newcomer, force).await {
-            Ok(healthy) => healthy,
+    /// Whether it was the end of the lifecycle that ended an attempt.
+    fn is_cut_off(&self, error: &LifecycleError) -> bool {
+        self.stopping.is_cancelled()
+            && matches!(error, LifecycleError::Failed { fault, .. } if fault.class == Class::Shutdown)
+    }
+
+    async fn try_change(&self, slot: &Slot, descriptor: &Arc<Descriptor>, force: bool) -> Tried {
+        let mut newcomer = Newcomer { inventory: &self.inventory, unit: None };
+        let (unit, healthy) = match self.bring_up(slot, descriptor, &mut newcomer, force).await {
+            Ok(up) => up,
             Err(error) => return Tried { result: Err(error), goes: newcomer.retire() },
         };
-        let old = slot.live.load_full();
-        let instance = newcomer.instance().clone();
+        let old = slot.live.load_full().map(|old| Arc::clone(&old.unit));
         let change = Change {
             domain: &slot.id.domain,
             key: &slot.id.key,
-            new: Side { descriptor, instance: &instance },
-            old: old.as_deref().map(Live::side),
+            new: unit.side(),
+            old: old.as_deref().map(Unit::side),
         };
-        for hook in &self.hooks {
-            let asked = within(&*self.clock, self.timeouts.hook, hook.before(&change)).await;
-            if let Err(fault) = asked {
+        for hook in &*self.hooks {
+            if let Err(fault) = self.step(self.timeouts.hook, async || hook.before(&change).await).await {
                 let error = failed(descriptor, Phase::HookBefore, of_hook(hook.name(), fault));
                 return Tried { result: Err(error), goes: newcomer.retire() };
             }
         }
-        let mut trial = Trial::begin(&self.retirement, slot, turn, newcomer);
-        for hook in &self.hooks {
-            let asked = within(&*self.clock, self.timeouts.hook, hook.after(&change)).await;
-            if let Err(fault) = asked {
+        if let Err(unbound) = slot.bind(&unit, || self.bindings.fetch_add(1, Ordering::Relaxed)) {
+            let error = match unbound {
+                Unbound::Lacks(role) => missing_role(descriptor, &unit.instance, role),
+                Unbound::Closed => slot.stopped(),
+            };
+            return Tried { result: Err(error), goes: newcomer.retire() };
+        }
+        newcomer.unit = None;
+        let mut trial = Trial { inventory: &self.inventory, slot, over: false };
+        for hook in &*self.hooks {
+            if let Err(fault) = self.step(self.timeouts.hook, async || hook.after(&change).await).await {
                 let error = failed(descriptor, Phase::HookAfter, of_hook(hook.name(), fault));
-                return Tried { result: Err(error), goes: trial.undo() };
+                let goes = trial.undo();
+                if let Some(old) = &old {
+                    let (domain, key, provider) = (&slot.id.domain, &slot.id.key, &old.descriptor.provider);
+                    tracing::warn!(%domain, %key, %provider, "swap-rollback");
+                }
+                return Tried { result: Err(error), goes };
             }
         }
         Tried { result: Ok(healthy), goes: trial.settle() }
     }
-
-    /// Settings, build, start, health and roles. Returns whether it is healthy.
-    async fn bring_up(
-        &self,
-        slot: &Slot,
-        newcomer: &mut Newcomer<'_>,
-        force: bool,
-    ) -> Result<bool, LifecycleError> {
-        let descriptor = newcomer.descriptor;
-        self.build(newcomer).await?;
-        let component = newcomer.instance().component();
-        let health = within(&*self.clock, self.timeouts.health, component.health()).await;
-        if let Err(fault) = &health {
-            if !force {
-                return Err(failed(descriptor, Phase::Health, fault.clone()));
-            }
-            tracing::warn!(domain = %descriptor.domain, key = %descriptor.key, %fault, "unhealthy and forced");
-        }
-        match slot.lacks(newcomer.instance()) {
-            Some(role) => Err(missing_role(descriptor, newcomer.instance(), role)),
-            None => Ok(health.is_ok()),
-        }
-    }
-
-    /// Settings, build and start, in `lifecycle.activation_timeout` altogether.
-    async fn build(&self, newcomer: &mut Newcomer<'_>) -> Result<(), LifecycleError> {
-        let descriptor = newcomer.descriptor;
-        let runtime = self.runtime(descriptor)?;
-        let limit = self.timeouts.activation;
-        let end = (!limit.is_zero()).then(|| self.clock.monotonic() + limit);
-        let at = |phase| move |fault| failed(descriptor, phase, fault);
-        let settings = self.step(end, self.settings.settings(descriptor)).await;
-        let settings = settings.map_err(at(Phase::Settings))?;
-        let blueprint = Blueprint::new(Arc::clone(descriptor)).with_settings(settings);
-        let built = self.step(end, runtime.build(&blueprint)).await;
-        let instance = newcomer.instance.insert(built.map_err(at(Phase::Build))?);
-        self.step(end, instance.component().start()).await.map_err(at(Phase::Start))
-    }
-
-    /// One step of an activation, until its end.
-    async fn step<T>(
-        &self,
-        end: Option<Duration>,
-        step: impl Future<Output = Result<T, Fault>>,
-    ) -> Result<T, Fault> {
-        let left = match end {
-            None => Duration::ZERO,
-            Some(end) => match end.saturating_sub(self.clock.monotonic()) {
-                Duration::ZERO => return Err(Fault::timeout(self.timeouts.activation)),
-                left => left,
-            },
-        };
-        within(&*self.clock, left, step).await
-    }
-
-    /// The runtime that builds a candidate, if it may be built at all.
-    pub(super) fn runtime(
-        &self,
-        descriptor: &Descriptor,
-    ) -> Result<&Arc<dyn ComponentRuntime>, LifecycleError> {
-        self.allowlist.judge(descriptor).map_err(|reason| LifecycleError::NotAllowed {
-            domain: descriptor.domain.clone(),
-            key: descriptor.key.clone(),
-            reason,
-        })?;
-        self.runtimes.iter().find(|runtime| runtime.recognises(descriptor)).ok_or_else(|| {
-            LifecycleError::NoRuntime {
-                domain: descriptor.domain.clone(),
-                key: descriptor.key.clone(),
-                factory: descriptor.factory.to_string(),
-                runtimes: self.runtimes.iter().map(|runtime| runtime.name()).collect(),
-            }
-        })
-    }
 }
 
 /// The error for a newcomer that met `fault`; a refusal by its runtime is a matter of security.
-fn failed(descriptor: &Descriptor, phase: Phase, fault: Fault) -> LifecycleError {
+pub(super) fn failed(descriptor: &Descriptor, phase: Phase, fault: Fault) -> LifecycleError {
     let (domain, key) = (descriptor.domain.clone(), descriptor.key.clone());
     match (fault.class, phase) {
         (Class::Denied, Phase::Build) => LifecycleError::NotAllowed { domain, key, reason: fault.message },
@@ -288,19 +209,4 @@ fn failed(descriptor: &Descriptor, phase: Phase, fault: Fault) -> LifecycleError
 
 fn of_hook(name: &str, fault: Fault) -> Fault {
     Fault { message: format!("`{name}`: {}", fault.message), ..fault }
-}
-
-/// The error for an instance that does not play a role.
-pub(super) fn missing_role(
-    descriptor: &Descriptor,
-    instance: &Instance,
-    role: &'static str,
-) -> LifecycleError {
-    LifecycleError::MissingRole {
-        domain: descriptor.domain.clone(),
-        key: descriptor.key.clone(),
-        provider: descriptor.provider.clone(),
-        role,
-        plays: instance.roles().collect(),
-    }
 }

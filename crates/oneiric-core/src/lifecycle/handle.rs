@@ -1,5 +1,6 @@
 //! What a caller holds: something that follows hot swaps.
 
+use std::any::TypeId;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
@@ -10,23 +11,31 @@ use async_trait::async_trait;
 use crate::roles::{Action, Envelope, EventHandler, Schema, Task, TaskContext};
 use crate::{Descriptor, Domain, Fault, Key, Payload, Role};
 
-use super::live::Live;
 use super::slot::Slot;
+use super::unit::Live;
 
 /// A component in the role `R`, whichever instance that is at the moment. A clone is the same one.
 ///
-/// Ask for [`Handle::current`] per piece of work and let it go afterwards: an old instance is stopped
-/// once the last of its users has let go.
+/// Keep the handle for as long as the component is wanted, and ask for [`Handle::current`] per piece
+/// of work.
 pub struct Handle<R: ?Sized> {
     slot: Arc<Slot>,
     role: PhantomData<fn() -> Arc<R>>,
 }
 
-/// An instance in use. It is not stopped before this is dropped.
+/// An instance in use: it is not stopped before this is dropped, except at the deadline of
+/// [`super::Lifecycle::stop`].
+///
+/// Holding it over an `await` is what it is for, as long as the piece of work ends: a call that is
+/// under way ends on the instance that it began on. Keeping one in a struct, or over a wait without an
+/// end, is the mistake: such a user goes on talking to an instance that was replaced, and keeps that
+/// one from its stop. Keep the [`Handle`] there.
+#[must_use = "an instance is in use only for as long as this is held"]
 pub struct Current<R: ?Sized> {
-    // Before `live`: the instance must be the last thing that a user lets go of.
-    role: Arc<R>,
     live: Arc<Live>,
+    // Where the role is among those of the instance: no count to keep of the role as well.
+    place: usize,
+    role: PhantomData<fn() -> Arc<R>>,
 }
 
 impl<R: ?Sized + Role> Handle<R>
@@ -40,12 +49,14 @@ where
     /// The instance that serves now. Never waits: a swap under way is seen when it is done.
     ///
     /// # Errors
-    /// A fault of class shutdown once the lifecycle has been stopped.
+    /// A fault of class shutdown once the lifecycle has been stopped. A transient one, `component-down`,
+    /// where the first activation came so far that the handle was given out, and was then objected to.
+    #[inline]
     pub fn current(&self) -> Result<Current<R>, Fault> {
         let live = self.slot.live.load_full().ok_or_else(|| self.slot.gone())?;
         // Who handed this out saw that the instance plays the role, and a swap requires it of its newcomer.
-        let role = live.instance.role::<R>().ok_or_else(|| self.slot.gone())?;
-        Ok(Current { role, live })
+        let place = live.instance.place(TypeId::of::<R>()).ok_or_else(|| self.slot.gone())?;
+        Ok(Current { live, place, role: PhantomData })
     }
 
     /// The domain of the component.
@@ -62,14 +73,19 @@ where
 impl<R: ?Sized> Current<R> {
     /// The candidate that the instance was built from.
     pub fn descriptor(&self) -> &Arc<Descriptor> {
-        &self.live.descriptor
+        &self.live.unit.descriptor
     }
 }
 
-impl<R: ?Sized> Deref for Current<R> {
+impl<R: ?Sized + Role> Deref for Current<R>
+where
+    Arc<R>: Send + Sync,
+{
     type Target = R;
+
+    #[inline]
     fn deref(&self) -> &R {
-        &self.role
+        self.live.instance.at(self.place).expect("the role was found at this place of this instance")
     }
 }
 
@@ -87,7 +103,7 @@ impl<R: ?Sized> fmt::Debug for Handle<R> {
 
 impl<R: ?Sized> fmt::Debug for Current<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Current").field("descriptor", &self.live.descriptor).finish()
+        f.debug_struct("Current").field("descriptor", self.descriptor()).finish()
     }
 }
 

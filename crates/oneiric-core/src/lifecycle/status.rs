@@ -94,12 +94,15 @@ impl Status {
         self.pending_provider = Some(provider.clone());
     }
 
-    pub(super) fn succeed(&mut self, provider: &Provider, at: Timestamp, took: Duration) {
+    pub(super) fn succeed(&mut self, provider: &Provider, healthy: bool, at: Timestamp, took: Duration) {
         self.turn(Condition::Ready, at);
         self.current_provider = Some(provider.clone());
         self.pending_provider = None;
         self.last_error = None;
         self.last_activated_at = Some(at);
+        if healthy {
+            self.last_health_at = Some(at);
+        }
         let millis = took.as_secs_f64() * 1000.0;
         self.last_swap_duration_ms = Some(millis);
         self.recent_swap_durations_ms.push_back(millis);
@@ -200,7 +203,7 @@ mod tests {
         let mut status = status();
         let provider = Provider::new("p").unwrap();
         for millis in 1..=30 {
-            status.succeed(&provider, Timestamp::from_micros(0), Duration::from_millis(millis));
+            status.succeed(&provider, true, Timestamp::from_micros(0), Duration::from_millis(millis));
         }
         status.fail("no".to_owned(), Timestamp::from_micros(1));
         let summary = Summary::of([&status]);

@@ -15,7 +15,8 @@ pub struct Timeouts {
     pub activation: Duration,
     /// One health check.
     pub health: Duration,
-    /// Waiting for the users of an old instance, and then again for its stop.
+    /// Waiting for the users of an old instance, and then again for its stop. Without a bound a swap
+    /// takes as long as the last user of what it replaced.
     pub cleanup: Duration,
     /// One hook.
     pub hook: Duration,

@@ -69,8 +69,7 @@ where
     Fut: Future<Output = Result<O, E>> + Send,
 {
     async fn run(&self, cx: TaskContext<'_>) -> Result<Payload, Fault> {
-        let input = read(&cx.input)?;
-        answer((self.0)(input).await)
+        answer((self.0)(read(&cx.input)?).await)
     }
 }
 
@@ -84,8 +83,7 @@ where
     Fut: Future<Output = Result<O, E>> + Send,
 {
     async fn apply(&self, input: Payload) -> Result<Payload, Fault> {
-        let input = read(&input)?;
-        answer((self.0)(input).await)
+        answer((self.0)(read(&input)?).await)
     }
 }
 
@@ -103,16 +101,15 @@ where
 }
 
 fn read<I: DeserializeOwned>(input: &Payload) -> Result<I, Fault> {
-    I::deserialize(input.value())
-        .map_err(|error| Fault::permanent("bad-payload", format!("the input cannot be read: {error}")))
+    input
+        .read()
+        .map_err(|wrong| Fault::permanent("bad-payload", format!("the input cannot be read: {wrong}")))
 }
 
 fn answer<O: Serialize, E: Into<Fault>>(answer: Result<O, E>) -> Result<Payload, Fault> {
     let output = answer.map_err(Into::into)?;
-    let value = serde_json::to_value(output);
-    value
-        .map(Payload::from)
-        .map_err(|error| Fault::permanent("bad-output", format!("the output is not JSON: {error}")))
+    Payload::of(&output)
+        .map_err(|wrong| Fault::permanent("bad-output", format!("the output is not JSON: {wrong}")))
 }
 
 impl<F, I> fmt::Debug for TaskFn<F, I> {

@@ -5,8 +5,8 @@ use std::io;
 use serde::Serialize as _;
 use serde_json::ser::{CharEscape, Formatter};
 
-use super::tree::{Tree, Value};
 use super::{ParseError, read_as};
+use crate::text::tree::{Tree, Value};
 
 /// The canonical text of a manifest: what its signatures cover.
 ///
@@ -58,7 +58,7 @@ fn mapping<'t>(name: &str, bytes: &'t [u8]) -> Result<Tree<'t>, ParseError> {
     read_as(name, bytes, None, |reader, tree| match &tree.value {
         Value::Map(_) => Some(tree),
         _ => {
-            super::read::mismatch(reader, "manifest", "a mapping", &tree);
+            crate::text::reader::mismatch(reader, "manifest", "a mapping", &tree);
             None
         }
     })

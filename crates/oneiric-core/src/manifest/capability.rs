@@ -3,9 +3,10 @@
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
-use super::read::{Fields, Reader, Shape, wrong};
-use super::tree::{Tree, Value};
+use super::read::{Fields, Shape, wrong};
 use super::values::{flag, list, map, text};
+use crate::text::reader::Reader;
+use crate::text::tree::{Tree, Value};
 
 /// One capability. A bare string in the file is one with a name only.
 ///
@@ -72,13 +73,13 @@ impl Security {
     }
 }
 
-const CAPABILITY: Shape = Shape {
+pub(super) const CAPABILITY: Shape = Shape {
     what: "capability",
     names: &["name", "description", "event_types", "payload_schema", "schema_format", "security", "metadata"],
     aliases: &[],
 };
 
-const SECURITY: Shape = Shape {
+pub(super) const SECURITY: Shape = Shape {
     what: "security",
     names: &[
         "classification",

@@ -4,11 +4,12 @@
 use serde_json::{Map, Value as Json};
 
 use super::MAX_NODES;
-use super::problem::Position;
-use super::read::{Fields, Reader, Shape};
-use super::tree::{Tree, Value};
+use super::read::{Fields, Shape};
 use super::values::{choice, flag, list, map, parsed, payload, retry, text, timeout, whole};
 use crate::retry::RetryPolicy;
+use crate::text::problem::Position;
+use crate::text::reader::Reader;
+use crate::text::tree::{Tree, Value};
 use crate::{Key, NodeId, Payload};
 
 /// What happens to the rest of a run when a node has failed for good.
@@ -25,7 +26,7 @@ pub enum OnFailure {
 }
 
 impl OnFailure {
-    const WORDS: &[(&str, OnFailure)] = &[
+    pub(super) const WORDS: &[(&str, OnFailure)] = &[
         ("finish_independent", OnFailure::FinishIndependent),
         ("fail_fast", OnFailure::FailFast),
         ("continue", OnFailure::Continue),
@@ -89,7 +90,7 @@ pub struct Dependency {
     pub position: Position,
 }
 
-const DAG: Shape = Shape {
+pub(super) const DAG: Shape = Shape {
     what: "dag",
     names: &[
         "nodes",
@@ -104,7 +105,7 @@ const DAG: Shape = Shape {
     aliases: &[("tasks", "nodes")],
 };
 
-const NODE: Shape = Shape {
+pub(super) const NODE: Shape = Shape {
     what: "node",
     names: &[
         "id",

@@ -3,9 +3,10 @@
 
 use serde_json::Value as Json;
 
-use super::read::{Fields, Reader, Shape, wrong};
-use super::tree::{Tree, Value};
+use super::read::{Fields, Shape, wrong};
 use super::values::flag;
+use crate::text::reader::Reader;
+use crate::text::tree::{Tree, Value};
 
 /// Whether other handlers of a topic get an event too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
@@ -23,7 +24,7 @@ impl FanoutPolicy {
         &[("broadcast", FanoutPolicy::Broadcast), ("exclusive", FanoutPolicy::Exclusive)];
 }
 
-const FILTER: Shape = Shape {
+pub(super) const FILTER: Shape = Shape {
     what: "event filter",
     names: &["path", "equals", "any_of", "exists"],
     aliases: &[("field", "path"), ("value", "equals"), ("one_of", "any_of"), ("in", "any_of")],

@@ -1,73 +1,8 @@
-//! Takes a [`Tree`] apart and collects what is wrong with it, the same way for all formats.
+//! Takes a tree apart by the keys that a manifest knows, the same way for all formats.
 
-use std::sync::Arc;
-
-use super::MAX_PROBLEMS;
-use super::problem::{Lines, ParseError, Place, Position, Problem, Span};
-use super::tree::{Tree, Value};
-use crate::nearest::nearest;
-
-/// The text being read and what was found wrong with it so far.
-#[derive(Debug)]
-pub(super) struct Reader<'t> {
-    file: Arc<str>,
-    lines: Lines<'t>,
-    problems: Vec<Problem>,
-    more: usize,
-    /// Nodes of graphs so far, for the bound on them.
-    pub(super) nodes: usize,
-}
-
-impl<'t> Reader<'t> {
-    pub(super) fn new(file: &str, text: &'t str) -> Self {
-        Self { file: Arc::from(file), lines: Lines::new(text), problems: Vec::new(), more: 0, nodes: 0 }
-    }
-
-    pub(super) fn text(&self) -> &'t str {
-        self.lines.text()
-    }
-
-    pub(super) fn slice(&self, span: Span) -> &'t str {
-        self.lines.slice(span)
-    }
-
-    pub(super) fn position(&self, span: Span) -> Position {
-        self.lines.position(span.offset)
-    }
-
-    pub(super) fn problem(&mut self, span: Span, message: impl Into<String>, help: Option<String>) {
-        if self.problems.len() == MAX_PROBLEMS {
-            self.more += 1;
-            return;
-        }
-        let Position { line, column } = self.position(span);
-        let place = Place { file: self.file.clone(), line, column, offset: span.offset, length: span.length };
-        self.problems.push(Problem { place, message: message.into(), help });
-    }
-
-    /// `did you mean ...?`, where a known word is near. Silent once no further problem is kept, because
-    /// a hostile file may hold a million unknown words.
-    pub(super) fn suggest<'a>(&self, given: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
-        if self.problems.len() == MAX_PROBLEMS {
-            return None;
-        }
-        nearest(given, known).map(|name| format!("did you mean `{name}`?"))
-    }
-
-    /// The result, unless something was wrong. `value` is `None` only where a problem said why.
-    pub(super) fn finish<T>(mut self, value: Option<T>) -> Result<T, ParseError> {
-        if value.is_none() && self.problems.is_empty() {
-            self.problem(Span::default(), "the text cannot be read", None);
-        }
-        match value {
-            Some(value) if self.problems.is_empty() => Ok(value),
-            _ => {
-                self.problems.sort_by_key(|problem| problem.place.offset);
-                Err(ParseError { problems: self.problems, more: self.more })
-            }
-        }
-    }
-}
+use crate::text::problem::Span;
+use crate::text::reader::{Reader, mismatch, short};
+use crate::text::tree::{Tree, Value};
 
 /// The keys that a kind of mapping knows.
 #[derive(Debug)]
@@ -172,54 +107,4 @@ impl<'t> Fields<'t> {
 /// Reports a value of the wrong kind under a key.
 pub(super) fn wrong(reader: &mut Reader<'_>, name: &str, expected: &str, tree: &Tree<'_>) {
     mismatch(reader, &format!("`{name}`"), expected, tree);
-}
-
-/// Reports a value of the wrong kind, with the text to write where that can be guessed.
-pub(super) fn mismatch(reader: &mut Reader<'_>, subject: &str, expected: &str, tree: &Tree<'_>) {
-    let help = match (&tree.value, expected) {
-        (Value::Number(_) | Value::Bool(_), "text") => {
-            Some(format!("put it in quotes: \"{}\"", short(reader.slice(tree.span))))
-        }
-        (Value::Text(text), "a list") => Some(format!("write a list: [{}]", short(text))),
-        (Value::Text(text), "a truth value") => match text.to_ascii_lowercase().as_str() {
-            "yes" | "on" | "y" | "true" => Some("write true".to_owned()),
-            "no" | "off" | "n" | "false" => Some("write false".to_owned()),
-            _ => Some("write true or false".to_owned()),
-        },
-        (Value::Text(text), "a number" | "a whole number") if text.parse::<f64>().is_ok() => {
-            Some("remove the quotes".to_owned())
-        }
-        _ => None,
-    };
-    let found = match &tree.value {
-        Value::Text(text) => format!("the text `{}`", short(text)),
-        Value::Bool(_) | Value::Number(_) => format!("`{}`", short(reader.slice(tree.span))),
-        other => other.kind().to_owned(),
-    };
-    reader.problem(tree.span, format!("{subject} must be {expected}, found {found}"), help);
-}
-
-/// At most sixty characters of a text from the file.
-pub(super) fn short(text: &str) -> String {
-    const LONGEST: usize = 60;
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text.to_owned(),
-    }
-}
-
-pub(super) fn duplicate(key: &str) -> String {
-    format!("key `{}` is given twice", short(key))
-}
-
-pub(super) fn too_deep() -> String {
-    format!("nested more than {} levels deep", super::MAX_DEPTH)
-}
-
-pub(super) fn too_many_values() -> String {
-    format!("more than {} values in one file", super::MAX_VALUES)
-}
-
-pub(super) fn too_large(digits: &str) -> String {
-    format!("`{}` does not fit in 64 bits", short(digits))
 }

@@ -4,9 +4,10 @@ use std::ops::RangeInclusive;
 
 use serde_json::Map;
 
-use super::read::{Fields, Reader, Shape, short, wrong};
-use super::tree::{Tree, Value};
+use super::read::{Fields, Shape, wrong};
 use crate::retry::RetryPolicy;
+use crate::text::reader::{Reader, short};
+use crate::text::tree::{Tree, Value};
 use crate::{Digest, Payload};
 
 /// The longest timeout, in seconds: a year. Anything longer is a typing error or means "none".
@@ -164,7 +165,7 @@ pub(super) fn digest<'t>(reader: &mut Reader<'t>, name: &'static str, tree: Tree
     parsed(str::parse::<Digest>)(reader, name, tree)
 }
 
-const RETRY_POLICY: Shape = Shape {
+pub(super) const RETRY_POLICY: Shape = Shape {
     what: "retry policy",
     names: &["attempts", "base_delay", "max_delay", "jitter", "retriable_status_codes"],
     aliases: &[

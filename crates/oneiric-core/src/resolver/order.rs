@@ -33,7 +33,7 @@ impl<'a> Query<'a> {
     }
 
     /// The capabilities that count: trimmed, without blanks.
-    pub(super) fn wanted(&self) -> impl Iterator<Item = &'a str> {
+    pub(crate) fn wanted(&self) -> impl Iterator<Item = &'a str> {
         self.capabilities.iter().map(|name| name.trim()).filter(|name| !name.is_empty())
     }
 

@@ -1,8 +1,10 @@
 //! What is asked and answered.
 
 use oneiric_core::lifecycle::{Status, Summary};
+use oneiric_core::secret::SecretId;
 use oneiric_core::{Domain, Key, Provider, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::error::{Error, Kind};
 use crate::status::ComponentStatus;
@@ -44,6 +46,13 @@ pub enum Request {
         /// Bind a newcomer that is not healthy, too.
         force: bool,
     },
+    /// What is known of the secrets, without a value.
+    Secrets {},
+    /// Forgets secrets and swaps the components that were built with them.
+    Rotate {
+        /// Which; all where nothing is said.
+        ids: Option<Vec<SecretId>>,
+    },
 }
 
 /// What the process says.
@@ -56,6 +65,24 @@ pub enum Answer {
     Health(ProcessHealth),
     /// To [`Request::Swap`].
     Swapped(SwapDone),
+    /// To [`Request::Secrets`].
+    Secrets {
+        /// The process.
+        pid: u32,
+        /// [`oneiric_core::secret::Status`] as JSON.
+        status: Value,
+    },
+    /// To [`Request::Rotate`].
+    Rotated {
+        /// The process.
+        pid: u32,
+        /// Values that were forgotten.
+        forgotten: usize,
+        /// Components that now have the new value: `task/charge`.
+        swapped: Vec<String>,
+        /// Components that go on with the old one, and why.
+        failed: Vec<String>,
+    },
     /// It was not done.
     Refused {
         /// What kind of trouble.

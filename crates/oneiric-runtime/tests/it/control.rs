@@ -19,7 +19,7 @@ const SOON: Duration = Duration::from_secs(20);
 
 fn same(provider: &str) -> Linked {
     let action = action_fn(|input: Value| async move { Ok::<_, Fault>(input) });
-    Linked::action(key("same"), action).provider(provider.parse().unwrap())
+    Linked::action(key("same"), action).provider(provider)
 }
 
 async fn started(state: &Path) -> Oneiric {

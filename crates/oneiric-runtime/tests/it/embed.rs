@@ -1,5 +1,13 @@
 //! Embedded: closures as tasks, no servers, no state folder.
 
+mod crackerjack;
+mod failing;
+mod leaving;
+mod linking;
+mod noted;
+mod ranking;
+mod swapping;
+
 use std::sync::Arc;
 
 use oneiric_core::{Fault, Payload};
@@ -41,6 +49,27 @@ fn closures_are_tasks_and_memory_is_enough() {
         assert_eq!(status(&run).await, RunStatus::Completed);
         assert_eq!(run.report().nodes[1].output.value(), "HELLO ADA!");
         oneiric.shutdown(std::time::Duration::from_secs(1)).await.unwrap();
+    });
+}
+
+#[test]
+fn a_run_is_caused_by_the_program_unless_it_says_otherwise() {
+    process(async {
+        let noop = FnTask::new(|cx| Ok(cx.input.clone()));
+        let oneiric = Oneiric::builder()
+            .task("hello", Arc::clone(&noop))
+            .task("loud", noop)
+            .manifest_text("greet.yaml", GREET)
+            .start()
+            .await
+            .unwrap();
+        let check = async |request: RunRequest, expected: &str| {
+            let run = oneiric.run(request).await.unwrap();
+            let record = oneiric.store().run(run.id()).await.unwrap().unwrap();
+            assert_eq!(record.trigger, expected);
+        };
+        check(RunRequest::of("greet", &()).unwrap(), "program").await;
+        check(RunRequest { trigger: "test".to_owned(), ..RunRequest::new(key("greet")) }, "test").await;
     });
 }
 

@@ -6,4 +6,6 @@ mod crash;
 mod embed;
 mod errors;
 mod exec;
+mod secrets;
+mod settings;
 mod support;

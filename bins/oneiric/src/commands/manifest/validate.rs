@@ -111,7 +111,7 @@ fn alone(file: ManifestFile) -> Result<Checked, Failure> {
 
 /// Tasks and factories of every workflow, with all files at hand.
 fn together(session: &Session, checked: &mut [Checked]) -> Result<(), Failure> {
-    let builder = checked.iter().fold(session.builder(), |builder, checked| {
+    let builder = checked.iter().fold(session.builder()?, |builder, checked| {
         builder.manifest_text(checked.file.name.clone(), checked.file.bytes.clone())
     });
     let loaded = builder.load()?;

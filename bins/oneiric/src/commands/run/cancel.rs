@@ -29,7 +29,7 @@ pub(in crate::commands) fn cancel(session: &mut Session, args: &CancelArgs) -> R
     let runtime = runtime
         .map_err(|error| Failure::said(Code::Execution, format!("cannot start a runtime: {error}")))?;
     runtime.block_on(async {
-        let mut builder = session.builder().state_dir(session.state_dir());
+        let mut builder = session.builder()?.state_dir(session.state_dir()?);
         for path in &session.manifests {
             builder = builder.manifest(path);
         }

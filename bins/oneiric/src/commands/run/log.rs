@@ -28,7 +28,7 @@ struct Log<'a> {
 
 /// Shows all of it; it is bounded where it is written.
 pub(super) fn show(session: &mut Session, record: &RunRecord) -> Result<Code, Failure> {
-    let lines = read_log(&session.state_dir(), record.id).map_err(unreadable)?.collect();
+    let lines = read_log(&session.state_dir()?, record.id).map_err(unreadable)?.collect();
     let log = Log { run_id: record.id.to_string(), workflow: record.workflow.as_str(), lines };
     session.screen.emit(&log, |screen| {
         for line in &log.lines {

@@ -30,7 +30,7 @@ pub(in crate::commands) fn show(session: &mut Session, args: &ShowArgs) -> Resul
         return log::show(session, &record);
     }
     let run = reported(&store, &record)?;
-    let tails = log::tails(&session.state_dir(), &run)?;
+    let tails = log::tails(&session.state_dir()?, &run)?;
     let report = Report {
         workflow: &record.workflow,
         run,

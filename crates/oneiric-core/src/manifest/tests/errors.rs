@@ -70,7 +70,7 @@ fn yaml_that_cannot_be_read_says_where() {
     check(
         "m.yaml",
         "source: x\n---\nsource: y",
-        "m.yaml:2:1: a second document starts here (a manifest is one document)",
+        "m.yaml:2:1: a second document starts here (a file is one document)",
     );
     check("m.yaml", "- a", "m.yaml:1:1: manifest must be a mapping, found a list");
     check("m.yaml", "source: !py x", "m.yaml:1:13: tag `!py` is not supported");

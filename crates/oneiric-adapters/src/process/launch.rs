@@ -1,0 +1,79 @@
+//! How a program is started: which file, with which arguments, where, with which variables.
+
+use std::path::PathBuf;
+
+use oneiric_core::{Environment, Fault};
+use tokio::process::Command;
+
+use super::environment::{self, Variables};
+use super::program;
+use crate::foreign::Section;
+
+/// The keys of a section that say it.
+pub(crate) const KEYS: [&str; 3] = ["args", "cwd", "env"];
+
+/// A program and everything about its start that is known beforehand.
+#[derive(Debug, Clone)]
+pub(crate) struct Launch {
+    /// The program as the factory names it.
+    pub(crate) name: String,
+    args: Vec<String>,
+    /// The folder, with the name of the field that says it.
+    cwd: Option<(String, PathBuf)>,
+    variables: Variables,
+}
+
+impl Launch {
+    /// Reads `args`, `cwd` and `env` of a section; names in `reserved` may not be set by it.
+    ///
+    /// # Errors
+    /// What [`Section`] finds wrong.
+    pub(crate) fn read(
+        name: impl Into<String>,
+        section: &Section,
+        inherited: &dyn Environment,
+        reserved: &[&str],
+    ) -> Result<Self, Fault> {
+        let said = section.variables("env", reserved)?.unwrap_or_default();
+        Ok(Self {
+            name: name.into(),
+            args: section.texts("args")?.unwrap_or_default(),
+            cwd: section.text("cwd")?.map(|cwd| (section.field("cwd"), PathBuf::from(cwd))),
+            variables: environment::base(inherited, &said),
+        })
+    }
+
+    /// The same with these arguments.
+    #[cfg(feature = "python")]
+    pub(crate) fn with_args(mut self, args: Vec<String>) -> Self {
+        self.args = args;
+        self
+    }
+
+    /// The file to run, which was seen to exist a moment ago, as was the folder to run it in.
+    ///
+    /// # Errors
+    /// Permanent: `cwd-missing`, and those of [`program::locate`].
+    pub(crate) fn locate(&self) -> Result<PathBuf, Fault> {
+        if let Some((field, cwd)) = &self.cwd
+            && !cwd.is_dir()
+        {
+            let message = format!("`{field}`: `{}` is not a folder", cwd.display());
+            return Err(Fault::permanent("cwd-missing", message));
+        }
+        program::locate(&self.name, self.variables.get("PATH").map(String::as_str))
+    }
+
+    /// The command, with nothing in its environment but what belongs there.
+    ///
+    /// # Errors
+    /// As [`Launch::locate`].
+    pub(crate) fn command(&self) -> Result<Command, Fault> {
+        let mut command = Command::new(self.locate()?);
+        command.args(&self.args).env_clear().envs(&self.variables);
+        if let Some((_, cwd)) = &self.cwd {
+            command.current_dir(cwd);
+        }
+        Ok(command)
+    }
+}

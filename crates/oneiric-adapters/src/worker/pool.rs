@@ -1,0 +1,203 @@
+//! The processes of one component, and the calls that they share.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use oneiric_core::{Class, Clock, Fault, Payload};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+
+use super::WorkerSettings;
+use super::calls::{Calls, Taken};
+use super::message::{self, Ready};
+use super::owner;
+use super::pending::{Event, Pending};
+use crate::Limits;
+use crate::foreign::{Call, Caller};
+use crate::process::launch::Launch;
+use crate::process::reaper::Reaper;
+
+/// What the processes of a pool have in common.
+pub(crate) struct Spec {
+    /// What messages call it: the program, or `pkg.mod:Attr`.
+    pub(crate) name: String,
+    pub(crate) launch: Launch,
+    /// The first line that a process is sent.
+    pub(crate) hello: Vec<u8>,
+    pub(crate) settings: WorkerSettings,
+    /// What a call is whose process died under it.
+    pub(crate) loss: Class,
+    pub(crate) limits: Limits,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) reaper: Arc<Reaper>,
+}
+
+/// What the owners of the processes share with the pool.
+pub(super) struct Shared {
+    pub(super) spec: Spec,
+    pub(super) calls: Calls,
+}
+
+/// A pool of workers. Dropping it kills them; [`Caller::stop`] ends them in an orderly way.
+pub(crate) struct Pool {
+    shared: Arc<Shared>,
+    owners: Mutex<JoinSet<()>>,
+    ids: AtomicU64,
+    asks_health: bool,
+}
+
+impl Pool {
+    /// Starts the first process and hears what it says of itself.
+    ///
+    /// # Errors
+    /// What the worker said, or why it did not start.
+    pub(crate) async fn open(spec: Spec) -> Result<(Self, Ready), Fault> {
+        let calls = Calls::new(spec.name.clone(), spec.settings);
+        let shared = Arc::new(Shared { spec, calls });
+        let mut pool = Self { shared, owners: Mutex::default(), ids: AtomicU64::new(1), asks_health: false };
+        let (opened, ready) = oneshot::channel();
+        pool.employ(pool.shared.calls.first_seat(), Some(opened));
+        let ready = ready.await.unwrap_or_else(|_| Err(pool.shared.calls.stopped()))?;
+        pool.asks_health = ready.health;
+        Ok((pool, ready))
+    }
+
+    fn employ(&self, seat: Taken, opened: Option<oneshot::Sender<Result<Ready, Fault>>>) {
+        let mut owners = self.owners();
+        while owners.try_join_next().is_some() {}
+        owners.spawn(owner::own(self.shared.clone(), seat, opened));
+    }
+
+    /// Hands a call over and waits for its answer.
+    async fn answer(
+        &self,
+        id: u64,
+        line: Vec<u8>,
+        key: Option<String>,
+        call: Option<&Call<'_>>,
+    ) -> Result<Payload, Fault> {
+        let Shared { spec, calls } = self.shared.as_ref();
+        let (to, mut events) = mpsc::unbounded_channel();
+        let pending = Pending::new(to, key, spec.limits);
+        let seat = calls.submit(id, line, pending, spec.clock.monotonic())?;
+        let mut guard = Abandon { shared: &self.shared, id, answered: false };
+        if let Some(seat) = seat {
+            self.employ(seat, None);
+        }
+        let mut cancelled = false;
+        loop {
+            let event = tokio::select! {
+                biased;
+                event = events.recv() => event,
+                () = asked_to_stop(call), if !cancelled => {
+                    cancelled = true;
+                    if let Some(call) = call {
+                        let give_up_at = spec.clock.monotonic() + call.grace();
+                        calls.cancel(id, give_up_at, call.cancelled_fault(&spec.name));
+                    }
+                    continue;
+                }
+            };
+            match (event, call) {
+                (Some(Event::Line(stream, line)), Some(call)) => call.line(stream, &line),
+                (Some(Event::Line(_, line)), None) => tracing::info!(worker = %spec.name, "{line}"),
+                (Some(Event::Answer(answer)), _) => {
+                    guard.answered = true;
+                    return match (answer, call) {
+                        // However a call says that it stopped, it was cancelled.
+                        (Err(_), Some(call)) if cancelled => Err(call.cancelled_fault(&spec.name)),
+                        (answer, _) => answer,
+                    };
+                }
+                (None, _) => return Err(calls.stopped()),
+            }
+        }
+    }
+
+    /// Waits for an earlier try of the same call, whose caller has gone, to be gone too: two tries never
+    /// work side by side. Bounded by the grace of such a call.
+    async fn outlive(&self, key: &str) {
+        loop {
+            let mut changed = std::pin::pin!(self.shared.calls.changed());
+            changed.as_mut().enable();
+            if !self.shared.calls.is_under_way(key) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    fn next_id(&self) -> u64 {
+        self.ids.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn owners(&self) -> MutexGuard<'_, JoinSet<()>> {
+        self.owners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn asked_to_stop(call: Option<&Call<'_>>) {
+    match call {
+        Some(call) => call.cancelled().await,
+        None => std::future::pending().await,
+    }
+}
+
+#[async_trait]
+impl Caller for Pool {
+    async fn call(&self, call: Call<'_>) -> Result<Payload, Fault> {
+        if call.is_cancelled() {
+            return Err(call.cancelled_fault(&self.shared.spec.name));
+        }
+        let key = call.cx.map(|cx| cx.idempotency_key());
+        if let Some(key) = key.as_deref().filter(|_| call.cx.is_some_and(|cx| cx.attempt > 1)) {
+            self.outlive(key).await;
+        }
+        let id = self.next_id();
+        let line = message::call(id, &call, key.as_deref());
+        self.answer(id, line, key, Some(&call)).await
+    }
+
+    async fn health(&self) -> Result<(), Fault> {
+        self.shared.calls.health()?;
+        // A pool that is busy is alive; a question would wait for its calls.
+        if self.asks_health && self.shared.calls.has_room() {
+            let id = self.next_id();
+            self.answer(id, message::health(id), None, None).await?;
+        }
+        Ok(())
+    }
+
+    async fn stop(&self) -> Result<(), Fault> {
+        self.shared.calls.close();
+        let mut owners = std::mem::take(&mut *self.owners());
+        while owners.join_next().await.is_some() {}
+        self.shared.spec.reaper.settle().await;
+        Ok(())
+    }
+}
+
+/// Gives a call up whose future is dropped.
+struct Abandon<'a> {
+    shared: &'a Shared,
+    id: u64,
+    answered: bool,
+}
+
+impl Drop for Abandon<'_> {
+    fn drop(&mut self) {
+        if !self.answered {
+            let Shared { spec, calls } = self.shared;
+            let give_up_at = spec.clock.monotonic() + spec.settings.grace;
+            calls.cancel(self.id, give_up_at, Fault::transient("cancelled", "nobody waits for it any more"));
+        }
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").field("name", &self.shared.spec.name).finish_non_exhaustive()
+    }
+}

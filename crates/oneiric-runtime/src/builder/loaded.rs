@@ -1,0 +1,98 @@
+//! Between reading manifests and opening the store.
+
+use std::sync::Arc;
+
+use oneiric_core::roles::LogSink;
+use oneiric_core::{BootId, Key, Lifecycle, Provider};
+use oneiric_dag::{Executor, Parts};
+use oneiric_store::{BootRecord, MemoryStore, Store};
+
+use super::{Builder, Where};
+use crate::bind;
+use crate::catalog::{Catalog, Own};
+use crate::error::Error;
+use crate::oneiric::Oneiric;
+use crate::run_log::together;
+use crate::secrets::FromSettings;
+
+/// An orchestrator whose manifests are read and whose store is not open yet: what is wrong with a
+/// workflow can be found before anything is created.
+#[derive(Debug)]
+pub struct Loaded {
+    pub(super) catalog: Catalog,
+    pub(super) lifecycle: Lifecycle,
+    pub(super) own: Own,
+    pub(super) secrecy: Arc<FromSettings>,
+    pub(super) builder: Builder,
+}
+
+impl Loaded {
+    /// What the manifests say.
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// The same, for those who only read.
+    pub fn into_catalog(self) -> Catalog {
+        self.catalog
+    }
+
+    /// Whether a workflow could run: its graph, its tasks, their factories. Builds nothing.
+    ///
+    /// # Errors
+    /// The first [`Error`] that running it would meet before anything runs.
+    pub fn check(&self, workflow: &Key, provider: Option<&Provider>) -> Result<(), Error> {
+        bind::check(&self.lifecycle, &self.catalog, workflow, provider)
+    }
+
+    /// Opens the store and announces this process on it.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn start(self) -> Result<Oneiric, Error> {
+        let Self { catalog, lifecycle, own, secrecy, builder } = self;
+        #[cfg(feature = "sqlite")]
+        let state_dir = match &builder.store {
+            Where::Folder(path) => Some(path.clone()),
+            Where::Memory | Where::Given(_) => None,
+        };
+        let (store, own_log): (Arc<dyn Store>, Option<Arc<dyn LogSink>>) = match builder.store {
+            Where::Memory => (Arc::new(MemoryStore::new()), None),
+            Where::Given(store) => (store, None),
+            #[cfg(feature = "sqlite")]
+            Where::Folder(path) => {
+                let log = crate::run_log::RunLog::new(&path, Arc::clone(&builder.clock));
+                let store = crate::open_store(&path, oneiric_store::sqlite::Options::default())?;
+                (Arc::new(store.expect("a writer creates what is missing")), Some(Arc::new(log)))
+            }
+        };
+        let (rng, now) = (builder.rng, builder.clock.now());
+        let boot = BootId::from_uuid(uuid::Uuid::from_u64_pair(rng.next_u64(), rng.next_u64()));
+        store
+            .enter(BootRecord {
+                id: boot,
+                host: crate::system::host(),
+                pid: std::process::id(),
+                started_at: now,
+                beat_at: now,
+                ended_at: None,
+            })
+            .await?;
+        let executor = Executor::new(Parts {
+            store,
+            clock: builder.clock,
+            rng,
+            gate: builder.gate,
+            log: together(builder.logs.into_iter().chain(own_log).collect()),
+            observer: builder.observer,
+            boot,
+            max_parallel: builder.max_parallel.unwrap_or(secrecy.settings.execution.max_parallel).max(1),
+        });
+        let oneiric = Oneiric::new(catalog, lifecycle, executor, own, secrecy);
+        #[cfg(feature = "sqlite")]
+        if let Some(state_dir) = state_dir {
+            oneiric.listen(&state_dir);
+        }
+        Ok(oneiric)
+    }
+}
