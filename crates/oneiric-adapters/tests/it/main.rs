@@ -15,6 +15,7 @@ mod exec_loading;
 mod exec_stops;
 mod kits;
 mod kits_server;
+mod kits_shape;
 mod module;
 mod process;
 mod python_calls;

@@ -72,16 +72,42 @@ pub(in crate::actions) fn written(float: f64) -> String {
         }
         .to_owned();
     }
-    // Rust writes the same digits, as `d.ddde±x`.
-    let text = format!("{float:e}");
-    let (mantissa, exponent) = text.split_once('e').expect("the format has an exponent");
-    let exponent: i32 = exponent.parse().expect("the format's exponent is a number");
-    if (-4..16).contains(&exponent) {
-        let plain = format!("{float}");
-        return if plain.contains('.') { plain } else { plain + ".0" };
+    let (digits, exponent) = shortest(float.abs());
+    let sign = if float.is_sign_negative() { "-" } else { "" };
+    let (first, rest) = digits.split_at(1);
+    match usize::try_from(exponent) {
+        Ok(whole) if whole < 16 => {
+            let digits = format!("{digits:0<width$}", width = whole + 2);
+            let (before, after) = digits.split_at(whole + 1);
+            format!("{sign}{before}.{after}")
+        }
+        Err(_) if exponent >= -4 => {
+            let zeros = "0".repeat(exponent.unsigned_abs() as usize - 1);
+            format!("{sign}0.{zeros}{digits}")
+        }
+        _ => {
+            let point = if rest.is_empty() { "" } else { "." };
+            let of_exponent = if exponent < 0 { '-' } else { '+' };
+            format!("{sign}{first}{point}{rest}e{of_exponent}{:02}", exponent.abs())
+        }
     }
-    let sign = if exponent < 0 { '-' } else { '+' };
-    format!("{mantissa}e{sign}{:02}", exponent.abs())
+}
+
+/// The shortest digits that read back as the number, without zeros around them, and the exponent of the
+/// first. Of two that are equally near, the even one: Rust's own formatting takes the other, JSON's does
+/// as Python.
+fn shortest(float: f64) -> (String, i32) {
+    let text = serde_json::Number::from_f64(float).expect("it is finite").to_string();
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let exponent: i32 = exponent.parse().expect("the exponent is a number");
+    let (before, after) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let all = format!("{before}{after}");
+    let digits = all.trim_start_matches('0');
+    if digits.is_empty() {
+        return ("0".to_owned(), 0);
+    }
+    let zeros = (all.len() - digits.len()) as i32;
+    (digits.trim_end_matches('0').to_owned(), exponent + before.len() as i32 - 1 - zeros)
 }
 
 #[cfg(test)]
@@ -106,6 +132,10 @@ mod tests {
         check(-2.5e-10, "-2.5e-10");
         check(5e-324, "5e-324");
         check(f64::INFINITY, "inf");
+        check(628_448_669_170_228.0 + 0.25, "628448669170228.2");
+        check(9_007_199_254_740_993.0, "9007199254740992.0");
+        check(100.0, "100.0");
+        check(0.000_123, "0.000123");
     }
 
     #[test]

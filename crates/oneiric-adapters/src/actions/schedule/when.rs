@@ -50,9 +50,10 @@ fn moment(value: &Value) -> Option<Moment> {
 }
 
 fn written_moment(text: &str) -> Option<Moment> {
-    let text = text.trim();
+    // pydantic takes an underscore between date and time as well.
+    let text = text.trim().replacen('_', "T", 1);
     // A zone in brackets is not ISO 8601.
-    let pieces = Pieces::parse(text).ok().filter(|_| !text.contains('['))?;
+    let pieces = Pieces::parse(&text).ok().filter(|_| !text.contains('['))?;
     let wall = DateTime::from_parts(pieces.date(), pieces.time().unwrap_or(Time::midnight()));
     let offset = match pieces.offset() {
         None => return Some(Moment::Wall(micros(wall))),
@@ -122,6 +123,7 @@ mod tests {
             assert_eq!(found.as_deref(), expected, "{value}");
         };
         check(json!("2026-07-01T10:00:00"), Some("2026-07-01T10:00:00+02:00"));
+        check(json!("2026-07-01_10:00:00"), Some("2026-07-01T10:00:00+02:00"));
         check(json!("2026-07-01 10:00"), Some("2026-07-01T10:00:00+02:00"));
         check(json!("2026-07-01T10:00:00.25Z"), Some("2026-07-01T12:00:00.250000+02:00"));
         check(json!("2026-01-01T10:00:00-05:00"), Some("2026-01-01T16:00:00+01:00"));

@@ -62,7 +62,8 @@ fn int(text: &str) -> Option<Value> {
         return of(hex, 16);
     }
     match digits.as_bytes() {
-        [b'0'] => Some(0.into()),
+        // Nothing but zeros and underscores.
+        [b'0', rest @ ..] if rest.iter().all(|byte| *byte == b'_') => Some(0.into()),
         [b'0', ..] => of(&digits[1..], 8),
         [b'1'..=b'9', ..] if digits.contains(':') => {
             let whole = sexagesimal(digits)?;
@@ -202,6 +203,7 @@ mod tests {
         check("y", json!("y"));
         check("~", json!(null));
         check("010", json!(8));
+        check("0_", json!(0));
         check("08", json!("08"));
         check("0o7", json!("0o7"));
         check("0x1F", json!(31));
