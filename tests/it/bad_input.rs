@@ -1,6 +1,8 @@
 //! Bad input, one table: a clear message with the place and the way out, the exit code of the table in
 //! `--help`, and nothing left behind.
 
+mod components;
+
 use std::fs::File;
 use std::path::Path;
 
@@ -407,9 +409,9 @@ fn billion_laughs() -> String {
 
 #[test]
 fn every_kind_of_bad_input_is_told_what_is_wrong_and_what_to_do() {
-    let kinds = [texts(), graphs(), factories(), files(), arguments(), runs(), states()];
+    let kinds = [texts(), graphs(), factories(), files(), arguments(), components::cases(), runs(), states()];
     let cases: Vec<Case> = kinds.into_iter().flatten().collect();
-    assert!(cases.len() >= 40);
+    assert!(cases.len() >= 70);
     let wrong: Vec<_> = cases.iter().filter_map(|case| case.check().err()).collect();
     assert!(wrong.is_empty(), "{} of {} cases:\n{}", wrong.len(), cases.len(), wrong.join("\n\n"));
 }
@@ -431,7 +433,14 @@ fn commands_that_only_read_create_nothing() {
         "workflow graph w --format svg",
         "run list",
         "run resume --all",
+        "status",
+        "health",
+        "health --probe",
+        "swap a --domain task",
+        "plugins",
+        "manifest schema",
         "completions bash",
+        "man",
         "--help",
         "--version",
     ] {

@@ -26,6 +26,8 @@ fn the_six_domains_list_fifteen_components() {
         seen += list["active"].as_array().unwrap().len();
     }
     assert_eq!(seen, 15);
+    let all = home.json(&["--manifest", "shop.yaml", "list", "--json"]);
+    assert_eq!((&all["domain"], all["active"].as_array().unwrap().len()), (&Value::Null, 15));
     assert!(home.holds_only(&["shop.yaml"]), "a reading command created something");
 }
 
@@ -64,7 +66,8 @@ fn a_later_manifest_shadows_an_earlier_one() {
 #[test]
 fn without_a_manifest_there_is_nothing_to_list() {
     let home = Home::new();
-    assert_eq!(home.run(&["list"]).stdout, "Active adapters:\n  (none)\n");
+    assert_eq!(home.run(&["list", "--domain", "adapter"]).stdout, "Active adapters:\n  (none)\n");
+    assert_eq!(home.run(&["list"]).stdout, "(none)\n");
     assert_eq!(home.run(&["workflow", "list"]).stdout, "(none)\n");
     let ended = home.run(&["workflow", "run", "x"]);
     assert_eq!(ended.code, 3);
@@ -250,7 +253,7 @@ fn a_manifest_is_packed_to_json_that_can_be_loaded() {
     let ended = home.run(&["manifest", "pack", "-i", "shop.yaml"]);
     assert_eq!(ended.stdout, "Packed manifest shop.yaml -> build/manifest.json\n");
     let list = home.json(&["--manifest", "build/manifest.json", "list", "--json"]);
-    assert_eq!(list["active"].as_array().unwrap().len(), 9);
+    assert_eq!(list["active"].as_array().unwrap().len(), 15);
     let compact = home.run(&["--manifest", "shop.yaml", "manifest", "pack", "--stdout", "--compact"]).stdout;
     assert_eq!(compact.lines().count(), 1);
     let show = home.json(&["manifest", "show", "build/manifest.json", "--json"]);

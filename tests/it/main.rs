@@ -4,10 +4,13 @@
 mod arrows;
 mod bad_input;
 mod cli;
+mod components;
 mod downstream;
 mod fixture;
 mod foreign;
+mod health;
 mod killing;
+mod live;
 mod release;
 mod resume;
 mod settings;

@@ -139,7 +139,7 @@ fn selections_decide_and_one_that_nobody_meets_is_reported() {
     assert_eq!(said.json()["active"][0]["provider"], "fast");
     assert_eq!(
         said.json()["unmet_selections"],
-        json!([{"key": "a", "provider": "none", "known": ["fast", "slow"]}])
+        json!([{"domain": "task", "key": "a", "provider": "none", "known": ["fast", "slow"]}])
     );
     assert!(said.stderr.contains("a selection names a provider that is not there"), "{said:?}");
     let ran = home.run(&[&["--manifest", "m.yaml", "workflow", "run", "w"], &other[..]].concat()).exits(0);

@@ -3,23 +3,27 @@
 mod components;
 mod config;
 mod global;
+mod instances;
 mod manifest;
+mod names;
 mod run;
 mod secrets;
 mod store;
 mod workflow;
 
 use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 
-pub(crate) use components::{ExplainArgs, ListArgs};
+pub(crate) use components::{ExplainArgs, ListArgs, PluginsArgs};
 pub(crate) use config::{
     ConfigCommand, ExplainArgs as ConfigExplainArgs, SchemaArgs, ShowArgs as ConfigShowArgs,
     ValidateArgs as ConfigValidateArgs,
 };
 pub(crate) use global::{Global, LogLevel};
+pub(crate) use instances::{HealthArgs, InvokeArgs, StatusArgs, SwapArgs};
 pub(crate) use manifest::{ManifestCommand, PackArgs, ShowArgs as ManifestShowArgs, ValidateArgs};
 pub(crate) use run::{CancelArgs, ListArgs as RunListArgs, ResumeArgs, RunCommand, ShowArgs};
 pub(crate) use secrets::{RotateArgs, SecretsCommand};
@@ -66,6 +70,11 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     List(ListArgs),
     Explain(ExplainArgs),
+    Status(StatusArgs),
+    Health(HealthArgs),
+    Swap(SwapArgs),
+    ActionInvoke(InvokeArgs),
+    Plugins(PluginsArgs),
     /// Check, show and convert manifests
     #[command(
         subcommand,
@@ -127,6 +136,18 @@ pub(crate) enum Command {
     Completions {
         /// For which shell
         shell: clap_complete::Shell,
+    },
+    /// Print or write the manual pages
+    ///
+    /// Without a folder the page of `oneiric` itself is printed; into a folder goes a page for every
+    /// command. The folder is made where it is not there.
+    #[command(after_help = "Examples:
+  oneiric man | man -l -
+  oneiric man /usr/local/share/man/man1")]
+    Man {
+        /// Where to write all pages, such as oneiric-workflow-run.1
+        #[arg(value_name = "DIR")]
+        folder: Option<PathBuf>,
     },
 }
 

@@ -4,11 +4,19 @@ mod completions;
 mod conduct;
 mod config;
 mod explain;
+mod health;
+mod here;
+mod invoke;
+mod life;
 mod list;
+mod man;
 mod manifest;
+mod plugins;
 mod run;
 mod secrets;
+mod status;
 mod store;
+mod swap;
 mod workflow;
 
 use crate::args::{
@@ -23,11 +31,18 @@ pub(crate) fn dispatch(session: &mut Session, wanted: Command) -> Result<Code, F
     match wanted {
         Command::List(args) => list::list(session, &args),
         Command::Explain(args) => explain::explain(session, &args),
+        Command::Status(args) => status::status(session, &args),
+        Command::Health(args) => health::health(session, &args),
+        Command::Swap(args) => swap::swap(session, &args),
+        Command::ActionInvoke(args) => invoke::invoke(session, &args),
+        Command::Plugins(_) => plugins::plugins(session),
         Command::Completions { shell } => completions::completions(session, shell),
+        Command::Man { folder } => man::man(session, folder.as_deref()),
         Command::Manifest(wanted) => match wanted {
             ManifestCommand::Validate(args) => manifest::validate(session, args),
             ManifestCommand::Show(args) => manifest::show(session, args),
             ManifestCommand::Pack(args) => manifest::pack(session, args),
+            ManifestCommand::Schema => manifest::schema(session),
         },
         Command::Workflow(wanted) => match wanted {
             WorkflowCommand::List => workflow::list(session),

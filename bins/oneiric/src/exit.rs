@@ -15,8 +15,7 @@ pub(crate) enum Code {
     Configuration,
     /// Something named is not known.
     Resolution,
-    /// A peer broke a protocol. Nothing speaks one yet.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the table is complete before its last row is needed"))]
+    /// A peer broke a protocol.
     Protocol,
     /// Something is not allowed.
     Security,

@@ -7,13 +7,17 @@ use std::sync::Arc;
 
 use oneiric_adapters::Parts;
 use oneiric_core::clock::Timestamp;
-use oneiric_core::settings::{Loaded, Loader, Origin};
-use oneiric_core::{Clock as _, Registry, RunId};
-use oneiric_runtime::{Builder, Bundle, Catalog, Oneiric, SystemClock, SystemEnvironment, SystemFiles};
+use oneiric_core::secret::Secrets;
+use oneiric_core::settings::{Loaded as Settings, Loader, Origin};
+use oneiric_core::{Class, Clock as _, ComponentRuntime, Registry, RunId};
+use oneiric_runtime::{
+    Builder, Catalog, Loaded, Oneiric, SystemClock, SystemEnvironment, SystemFiles, SystemRng,
+};
 use oneiric_store::sqlite::Options;
 use oneiric_store::{SqliteStore, Store};
 
 use crate::args::Global;
+use crate::exit::Code;
 use crate::failure::{Failure, Manner};
 use crate::find;
 use crate::logging::Control;
@@ -39,7 +43,7 @@ pub(crate) struct Session {
     config: Option<PathBuf>,
     profile: Option<String>,
     set: Vec<String>,
-    loaded: OnceCell<Loaded>,
+    loaded: OnceCell<Settings>,
     log: Option<Control>,
     /// Whether a format was asked for, and which.
     pub(crate) asked: Option<Format>,
@@ -67,7 +71,7 @@ impl Session {
     }
 
     /// The settings, read when they are first asked for.
-    pub(crate) fn settings(&self) -> Result<&Loaded, Failure> {
+    pub(crate) fn settings(&self) -> Result<&Settings, Failure> {
         if let Some(loaded) = self.loaded.get() {
             return Ok(loaded);
         }
@@ -108,14 +112,17 @@ impl Session {
         }
     }
 
-    /// What the manifests say, with the selections of the settings.
+    /// Every candidate: of the manifests, and of what is compiled in; with the selections of the settings.
     pub(crate) fn catalog(&self) -> Result<Catalog, Failure> {
-        let settings = &self.settings()?.settings;
-        let files = self.manifests.iter().map(|path| oneiric_runtime::read_manifest(path));
-        let mut catalog = Catalog::load(Bundle { files: files.collect::<Result<_, _>>()? })?;
-        catalog.select(settings);
+        let catalog = self.load()?.into_catalog();
         warn_of_unmet(catalog.registry());
         Ok(catalog)
+    }
+
+    /// An orchestrator with the manifests, without state; nothing is opened.
+    pub(crate) fn load(&self) -> Result<Loaded, Failure> {
+        let paths = self.manifests.iter();
+        Ok(paths.fold(self.builder()?, |builder, path| builder.manifest(path)).load()?)
     }
 
     /// The state, for reading; `None` where there is none yet. Creates nothing.
@@ -125,13 +132,29 @@ impl Session {
 
     /// What compiled-in components are made from.
     pub(crate) fn parts() -> Parts {
-        Parts::new(Arc::new(SystemClock::default()), Arc::new(SystemEnvironment))
+        Parts::new(Arc::new(SystemClock::default()), Arc::new(SystemEnvironment), Arc::new(SystemRng))
     }
 
-    /// An orchestrator with every compiled-in component and the settings, without manifests and state.
+    /// Every compiled-in component runtime.
+    pub(crate) fn runtimes() -> Vec<Arc<dyn ComponentRuntime>> {
+        oneiric_adapters::enabled(&Self::parts())
+    }
+
+    /// The stores of secrets, in the order that the settings say.
+    pub(crate) fn secrets(&self) -> Result<Secrets, Failure> {
+        let settings = &self.settings()?.settings;
+        oneiric_adapters::secrets::chain(settings, &Self::parts(), Vec::new()).map_err(|fault| {
+            let code = if fault.class == Class::Denied { Code::Security } else { Code::Configuration };
+            Failure::said(code, fault.message)
+        })
+    }
+
+    /// An orchestrator with every compiled-in component, the settings and their secrets, without
+    /// manifests and state.
     pub(crate) fn builder(&self) -> Result<Builder, Failure> {
         let settings = self.settings()?.settings.clone();
-        Ok(Oneiric::builder().with(oneiric_adapters::enabled(&Self::parts())).settings(settings))
+        let runtimes = oneiric_adapters::enabled(&Self::parts().with_settings(&settings));
+        Ok(Oneiric::builder().with(runtimes).settings(settings).secrets(self.secrets()?))
     }
 
     /// A command to type next, about the same state.

@@ -25,6 +25,7 @@ use std::time::{Duration, Instant};
 use oneiric_adapters::Parts;
 use oneiric_core::clock::Sleep;
 use oneiric_core::environment::MapEnvironment;
+use oneiric_core::rng::SeededRng;
 use oneiric_core::roles::{LogSink, Stream, Task, TaskContext};
 use oneiric_core::{
     Blueprint, Clock, Descriptor, Domain, Factory, Key, NodeId, Payload, RunId, Source, Timestamp,
@@ -114,7 +115,8 @@ fn timed<F: Future<Output = ()> + Send + 'static>(runtime: &Runtime, body: F) ->
 
 async fn task(factory: &str, section: &str, metadata: Value) -> Arc<dyn Task> {
     let environment = MapEnvironment::from_iter([("PATH", "/usr/bin:/bin")]);
-    let parts = Parts::new(Arc::new(RealClock(Instant::now())), Arc::new(environment));
+    let parts =
+        Parts::new(Arc::new(RealClock(Instant::now())), Arc::new(environment), Arc::new(SeededRng::new(1)));
     let mut descriptor = Descriptor::new(
         Domain::TASK,
         "bench".parse().unwrap(),

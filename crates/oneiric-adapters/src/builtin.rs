@@ -15,9 +15,13 @@
 //! The samples that are no tasks play `Action`: upstream's one interesting method of each (`describe`,
 //! `status`, `handle`, `execute`) takes a value or nothing and gives a value. Every other Python name is
 //! left to the runtime for Python.
+//!
+//! With the feature `actions` come upstream's action kits, by their keys (`builtin:compression.encode`) and
+//! their Python names (`oneiric.actions.compression:CompressionAction`); each plays `Action`.
 
 mod fail;
 mod fields;
+mod kind;
 mod plain;
 mod samples;
 mod sleep;
@@ -26,26 +30,25 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use oneiric_core::roles::{Action, Task};
-use oneiric_core::{
-    Blueprint, Clock, Component, ComponentRuntime, Descriptor, Fault, Instance, nearest::nearest,
-};
+use oneiric_core::{Blueprint, Component, ComponentRuntime, Descriptor, Fault, Instance};
 
 use crate::Parts;
+use kind::Kind;
 use samples::Sample;
 
 /// The scheme of its factories.
-const SCHEME: &str = "builtin";
+pub(crate) const SCHEME: &str = "builtin";
 
 /// Builds the built-in components.
 #[derive(Debug)]
 pub struct Builtin {
-    clock: Arc<dyn Clock>,
+    parts: Parts,
 }
 
 impl Builtin {
-    /// The runtime; uses the clock of `parts`.
+    /// The runtime; uses the clock and the chance of `parts`.
     pub fn new(parts: &Parts) -> Self {
-        Self { clock: parts.clock.clone() }
+        Self { parts: parts.clone() }
     }
 }
 
@@ -56,54 +59,28 @@ impl ComponentRuntime for Builtin {
     }
 
     fn recognises(&self, descriptor: &Descriptor) -> bool {
-        descriptor.factory.of_scheme(SCHEME).is_some() || Sample::named(&descriptor.factory).is_some()
+        descriptor.factory.of_scheme(SCHEME).is_some() || Kind::python(&descriptor.factory).is_some()
     }
 
     fn check(&self, blueprint: &Blueprint) -> Result<(), Fault> {
-        Kind::of(&blueprint.descriptor).map(|_| ())
+        match Kind::of(&blueprint.descriptor)? {
+            #[cfg(feature = "actions")]
+            Kind::Kit(kit) => kit.check(&blueprint.settings),
+            _ => Ok(()),
+        }
     }
 
     async fn build(&self, blueprint: &Blueprint) -> Result<Instance, Fault> {
         Ok(match Kind::of(&blueprint.descriptor)? {
             Kind::Noop => task_and_action(plain::Noop),
             Kind::Echo => task_and_action(plain::Echo),
-            Kind::Sleep => task(sleep::Sleep::new(self.clock.clone())),
+            Kind::Sleep => task(sleep::Sleep::new(self.parts.clock.clone())),
             Kind::Fail => task(fail::Fail),
             Kind::Sample(Sample::Task) => task(Sample::Task),
             Kind::Sample(other) => action(other),
+            #[cfg(feature = "actions")]
+            Kind::Kit(kit) => action(kit.bounded(&blueprint.settings, &self.parts)?),
         })
-    }
-}
-
-/// What a factory of ours names.
-#[derive(Debug, Clone, Copy)]
-enum Kind {
-    Noop,
-    Echo,
-    Sleep,
-    Fail,
-    Sample(Sample),
-}
-
-impl Kind {
-    const NAMED: [(&str, Kind); 4] =
-        [("noop", Kind::Noop), ("echo", Kind::Echo), ("sleep", Kind::Sleep), ("fail", Kind::Fail)];
-
-    fn of(descriptor: &Descriptor) -> Result<Kind, Fault> {
-        let factory = &descriptor.factory;
-        if let Some(sample) = Sample::named(factory) {
-            return Ok(Kind::Sample(sample));
-        }
-        let name = factory.of_scheme(SCHEME).unwrap_or(factory.as_str());
-        if let Some((_, kind)) = Self::NAMED.iter().find(|(known, _)| *known == name) {
-            return Ok(*kind);
-        }
-        let known = || Self::NAMED.iter().map(|(known, _)| *known);
-        let hint = match nearest(name, known()) {
-            Some(near) => format!("did you mean `{SCHEME}:{near}`?"),
-            None => format!("known are {}", known().collect::<Vec<_>>().join(", ")),
-        };
-        Err(Fault::permanent("unknown-builtin", format!("`{factory}` is not a built-in component; {hint}")))
     }
 }
 

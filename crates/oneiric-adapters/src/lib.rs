@@ -16,7 +16,7 @@
 //! ```
 //! # use std::sync::Arc;
 //! # use std::time::Duration;
-//! # use oneiric_core::{Clock, Timestamp, clock::Sleep, environment::MapEnvironment};
+//! # use oneiric_core::{Clock, Timestamp, clock::Sleep, environment::MapEnvironment, rng::SeededRng};
 //! # #[derive(Debug)]
 //! # struct Frozen;
 //! # impl Clock for Frozen {
@@ -27,12 +27,18 @@
 //! use oneiric_adapters::Parts;
 //!
 //! let environment = MapEnvironment::from_iter([("PATH", "/usr/bin:/bin")]);
-//! let runtimes = oneiric_adapters::enabled(&Parts::new(Arc::new(Frozen), Arc::new(environment)));
+//! let runtimes = oneiric_adapters::enabled(&Parts::new(
+//!     Arc::new(Frozen),
+//!     Arc::new(environment),
+//!     Arc::new(SeededRng::new(1)),
+//! ));
 //! let names: Vec<_> = runtimes.iter().map(|runtime| runtime.name()).collect();
 //! # #[cfg(all(feature = "builtin", feature = "exec", feature = "python", feature = "http"))]
 //! assert_eq!(names, ["builtin", "exec", "worker", "python", "http"]);
 //! ```
 
+#[cfg(feature = "actions")]
+pub mod actions;
 #[cfg(feature = "builtin")]
 pub mod builtin;
 #[cfg(feature = "http")]

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use oneiric_core::{Clock, ComponentRuntime, Environment};
+use oneiric_core::settings::Settings;
+use oneiric_core::{Clock, ComponentRuntime, Environment, Rng};
 
 use crate::Limits;
 #[cfg(feature = "http")]
@@ -20,6 +21,9 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// The environment from which processes get the few variables that are passed on.
     pub environment: Arc<dyn Environment>,
+    /// Chance: tokens, salts and ids of the action kits. Outside of tests it must be cryptographically
+    /// secure, since others are kept out by what it says (`SystemRng` of the runtime is).
+    pub rng: Arc<dyn Rng>,
     /// How much of a component's output is kept; [`Limits::STANDARD`] unless changed.
     pub limits: Limits,
     /// Size and times of pools of workers, where an entry does not say.
@@ -35,10 +39,11 @@ pub struct Parts {
 
 impl Parts {
     /// The parts with standard limits.
-    pub fn new(clock: Arc<dyn Clock>, environment: Arc<dyn Environment>) -> Self {
+    pub fn new(clock: Arc<dyn Clock>, environment: Arc<dyn Environment>, rng: Arc<dyn Rng>) -> Self {
         Self {
             clock,
             environment,
+            rng,
             limits: Limits::STANDARD,
             #[cfg(feature = "worker")]
             worker: WorkerSettings::default(),
@@ -50,9 +55,53 @@ impl Parts {
     }
 }
 
+impl Parts {
+    /// With section `runtimes` of the settings, which is checked.
+    #[must_use]
+    #[cfg_attr(
+        not(any(feature = "worker", feature = "python", feature = "http")),
+        expect(unused_mut, unused_variables, reason = "no runtime has settings")
+    )]
+    pub fn with_settings(mut self, settings: &Settings) -> Self {
+        let of = &settings.runtimes;
+        #[cfg(feature = "worker")]
+        {
+            self.worker = WorkerSettings {
+                workers: of.worker.workers,
+                concurrency: of.worker.concurrency,
+                waiting: of.worker.waiting,
+                ready: of.worker.ready_timeout.duration(),
+                heartbeat: of.worker.heartbeat.duration(),
+                grace: of.worker.grace.duration(),
+                stop: of.worker.stop_timeout.duration(),
+            };
+        }
+        #[cfg(feature = "python")]
+        {
+            self.python = PythonSettings {
+                executable: of.python.executable.clone(),
+                venv: of.python.venv.as_ref().map(Into::into),
+                path: of.python.path.iter().map(Into::into).collect(),
+                workers: of.python.workers,
+                concurrency: of.python.concurrency,
+                ready: of.python.ready_timeout.duration(),
+            };
+        }
+        #[cfg(feature = "http")]
+        {
+            self.http = HttpSettings {
+                allow_hosts: of.http.allow_hosts.clone(),
+                allow_private: of.http.allow_private,
+                ca_file: of.http.ca_file.as_ref().map(Into::into),
+                timeout: of.http.timeout.duration(),
+            };
+        }
+        self
+    }
+}
+
 /// Every runtime that is compiled in, in the order in which they are to be asked: `builtin`, `exec`,
-/// `worker`, `python`,
-/// `http`.
+/// `worker`, `python`, `http`.
 #[cfg_attr(
     not(any(feature = "builtin", feature = "exec", feature = "worker", feature = "http")),
     expect(unused_variables, reason = "no runtime is compiled in")
@@ -70,4 +119,37 @@ pub fn enabled(parts: &Parts) -> Vec<Arc<dyn ComponentRuntime>> {
         #[cfg(feature = "http")]
         Arc::new(crate::endpoint::Http::new(parts)),
     ]
+}
+
+#[cfg(all(test, feature = "worker", feature = "python", feature = "http"))]
+mod tests {
+    use oneiric_core::environment::MapEnvironment;
+    use oneiric_core::rng::SeededRng;
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Frozen;
+
+    impl Clock for Frozen {
+        fn now(&self) -> oneiric_core::Timestamp {
+            oneiric_core::Timestamp::from_micros(0)
+        }
+        fn monotonic(&self) -> std::time::Duration {
+            std::time::Duration::ZERO
+        }
+        fn sleep(&self, _: std::time::Duration) -> oneiric_core::clock::Sleep {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    #[test]
+    fn a_default_stands_in_the_settings_and_here_alike() {
+        let parts =
+            Parts::new(Arc::new(Frozen), Arc::new(MapEnvironment::default()), Arc::new(SeededRng::new(1)));
+        let told = parts.clone().with_settings(&Settings::default());
+        assert_eq!(told.worker, parts.worker);
+        assert_eq!(told.python, parts.python);
+        assert_eq!(told.http, parts.http);
+    }
 }

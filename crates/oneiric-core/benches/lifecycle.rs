@@ -28,6 +28,7 @@ use oneiric_testkit::bench::{compare, timed};
 const LOOKUPS: u32 = 50_000;
 const ROUNDS: usize = 200;
 const SWAPS: usize = 1_000;
+const ROUNDS_OF_SWAPS: usize = 3;
 const CALLERS: usize = 64;
 const IDLE: usize = 100_000;
 
@@ -218,18 +219,19 @@ async fn waits(lifecycle: &Lifecycle, work: impl Future<Output = ()>) -> Vec<u64
 fn print_waits(name: &str, waits: &[u64]) {
     let at = |share: f64| Duration::from_nanos(waits[(share * (waits.len() - 1) as f64) as usize]);
     println!(
-        "{name:<44} {:>10} calls  p50 {:>8.2?}  p99.99 {:>8.2?}  longest {:>8.2?}",
+        "{name:<30} {:>9} calls  p50 {:>8.2?}  p99.99 {:>8.2?}  longest {:>8.2?}  over 1 ms {}",
         waits.len(),
         at(0.5),
         at(0.9999),
         at(1.0),
+        waits.len() - waits.partition_point(|wait| *wait <= 1_000_000),
     );
 }
 
 async fn swaps() {
     let lifecycle = busy().await;
     let busy = key("busy");
-    for _ in 0..3 {
+    for _ in 0..ROUNDS_OF_SWAPS {
         let swapping = async {
             for round in 0..SWAPS {
                 let provider = Provider::new(format!("p{}", round % 300)).expect("letters and digits");
@@ -270,7 +272,7 @@ async fn idle() {
     let before = resident();
     for key in &keys {
         let handle = lifecycle.handle::<dyn Number>(&Domain::ADAPTER, key, &Query::default()).await;
-        drop(handle.expect("it comes up"));
+        handle.map(drop).expect("it comes up");
     }
     println!("an idle component: {} bytes", resident().saturating_sub(before) / IDLE);
 }

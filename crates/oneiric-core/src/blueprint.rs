@@ -68,3 +68,19 @@ impl fmt::Debug for Blueprint {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Domain, Factory, Source};
+
+    #[test]
+    fn its_debug_output_names_the_settings_and_tells_none() {
+        let ids = ("k".parse().unwrap(), "p".parse().unwrap());
+        let descriptor =
+            Descriptor::new(Domain::ADAPTER, ids.0, ids.1, Factory::new("builtin:noop"), Source::Manual);
+        let settings = Map::from_iter([("password".to_owned(), Value::from("hunter2"))]);
+        let told = format!("{:?}", Blueprint::from(descriptor).with_settings(settings));
+        assert!(told.contains("password") && !told.contains("hunter2"), "{told}");
+    }
+}

@@ -173,3 +173,52 @@ pub trait ComponentRuntime: Send + Sync + fmt::Debug {
 }
 
 const _: fn(&dyn ComponentRuntime) = |_| {};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Plain;
+
+    impl Component for Plain {}
+
+    trait Number: Send + Sync {
+        fn number(&self) -> u8;
+    }
+
+    impl Role for dyn Number {
+        const NAME: &'static str = "number";
+    }
+
+    trait Other: Send + Sync {}
+
+    impl Role for dyn Other {
+        // A foreign crate may have had the same idea for a name.
+        const NAME: &'static str = "number";
+    }
+
+    impl Number for u8 {
+        fn number(&self) -> u8 {
+            *self
+        }
+    }
+
+    #[test]
+    fn a_role_that_is_added_twice_is_the_last_one() {
+        let instance =
+            Instance::new(Arc::new(Plain)).plays::<dyn Number>(Arc::new(1)).plays::<dyn Number>(Arc::new(2));
+        assert_eq!(instance.role::<dyn Number>().unwrap().number(), 2);
+        assert_eq!(instance.roles().count(), 1);
+    }
+
+    #[test]
+    fn roles_are_told_apart_by_their_trait_and_not_by_their_name() {
+        let instance = Instance::new(Arc::new(Plain)).plays::<dyn Number>(Arc::new(1));
+        assert!(instance.role::<dyn Other>().is_none());
+        assert_eq!(instance.place(TypeId::of::<dyn Other>()), None);
+        let place = instance.place(TypeId::of::<dyn Number>()).unwrap();
+        assert_eq!(instance.at::<dyn Number>(place).unwrap().number(), 1);
+        assert!(instance.at::<dyn Other>(place).is_none());
+        assert!(instance.clone().at::<dyn Number>(place).is_some(), "a clone is the same component");
+    }
+}

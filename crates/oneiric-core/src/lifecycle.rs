@@ -6,8 +6,75 @@
 //! instance that it began on, and that instance is stopped when the last such call has ended.
 //!
 //! What it does not do: it spawns nothing and keeps nothing on disk. Instances that are still in use
-//! when a swap is over are put down by [`Lifecycle::tend`], by the next swap, or by
-//! [`Lifecycle::stop`]; whoever owns the lifecycle runs the first of these.
+//! when a swap is over are put down by [`Lifecycle::tend`], by the next swap of their key, or by
+//! [`Lifecycle::stop`]; whoever owns the lifecycle runs the first of these, and ends with the last.
+//!
+//! Every future here may be dropped at any point. A change that is given up is undone, an instance that
+//! it had built is put down like every other, and a stop that was begun is finished by whoever comes
+//! next. No instance is asked to stop twice.
+//!
+//! A life, from the registration to the end:
+//!
+//! ```
+//! # use std::sync::Arc;
+//! # use oneiric_core::lifecycle::{NoSettings, Parts, Swap, Timeouts};
+//! # use oneiric_core::*;
+//! # #[derive(Debug)] struct Stopped;
+//! # impl Clock for Stopped {
+//! #     fn now(&self) -> Timestamp { Timestamp::default() }
+//! #     fn monotonic(&self) -> std::time::Duration { Default::default() }
+//! #     fn sleep(&self, _: std::time::Duration) -> clock::Sleep { Box::pin(std::future::pending()) }
+//! # }
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! # use oneiric_core::linked::{Linked, action_fn};
+//! # use oneiric_core::roles::Action;
+//! /// Builds the closures that the program brings along.
+//! #[derive(Debug)]
+//! struct Closures(Vec<Linked>);
+//!
+//! #[async_trait::async_trait]
+//! impl ComponentRuntime for Closures {
+//!     fn name(&self) -> &'static str { "closures" }
+//!     fn recognises(&self, of: &Descriptor) -> bool { self.0.iter().any(|one| one.descriptor() == of) }
+//!     fn check(&self, _: &Blueprint) -> Result<(), Fault> { Ok(()) }
+//!     async fn build(&self, of: &Blueprint) -> Result<Instance, Fault> {
+//!         let one = self.0.iter().find(|one| one.descriptor() == &*of.descriptor);
+//!         one.ok_or_else(|| Fault::permanent("unknown", "no such closure"))?.make()(of)
+//!     }
+//! }
+//!
+//! let greet = |by: &str, word: &'static str| {
+//!     let action = action_fn(move |name: String| async move { Ok::<_, Fault>(format!("{word}, {name}")) });
+//!     Ok::<_, id::IdError>(Linked::action("greet".parse()?, action).provider(by.parse()?))
+//! };
+//! let closures = Closures(vec![greet("french", "Bonjour")?, greet("english", "Good evening")?]);
+//! let mut registry = Registry::new();
+//! closures.0.iter().for_each(|one| registry.register(one.descriptor().clone()));
+//! let lifecycle = Lifecycle::new(Parts {
+//!     registry,
+//!     runtimes: vec![Arc::new(closures)],
+//!     allowlist: Allowlist::default(),
+//!     settings: Arc::new(NoSettings),
+//!     hooks: Vec::new(),
+//!     timeouts: Timeouts::default(),
+//!     clock: Arc::new(Stopped), // the system's, in a program
+//! });
+//!
+//! let key: Key = "greet".parse()?;
+//! let greet = lifecycle.handle::<dyn Action>(&Domain::ACTION, &key, &Query::default()).await?;
+//! let ada = Payload::from(serde_json::json!("Ada"));
+//! assert_eq!(greet.current()?.apply(ada.clone()).await?, serde_json::json!("Good evening, Ada").into());
+//!
+//! let french = "french".parse()?;
+//! lifecycle.swap(&Domain::ACTION, &key, Swap { provider: Some(&french), force: false }).await?;
+//! assert_eq!(greet.current()?.apply(ada).await?, serde_json::json!("Bonjour, Ada").into());
+//!
+//! assert!(lifecycle.stop(std::time::Duration::from_secs(5)).await);
+//! assert!(greet.current().is_err());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod bring_up;
 mod change;
@@ -97,7 +164,7 @@ impl Lifecycle {
     }
 
     /// Changes the candidates or the selections. Instances in service stay until [`Lifecycle::refresh`]
-    /// or a swap.
+    /// or a swap. Works on a copy that replaces the whole: put many changes into one call.
     pub fn register<T>(&self, change: impl FnOnce(&mut Registry) -> T) -> T {
         self.0.register(change)
     }
@@ -107,8 +174,12 @@ impl Lifecycle {
     /// An explicit provider, or capabilities, make a binding of its own that a swap of the key leaves
     /// alone. Without them this is a look-up once the component is up.
     ///
+    /// A component that asks for others in its start makes a circle with them at its own risk: a circle
+    /// is cut by `lifecycle.activation_timeout`.
+    ///
     /// # Errors
-    /// [`LifecycleError`]. Who waited while another caller's attempt failed gets that failure.
+    /// [`LifecycleError`]. Who waited while another caller's attempt failed gets that failure; who comes
+    /// after it tries again.
     pub async fn handle<R: ?Sized + Role>(
         &self,
         domain: &Domain,
@@ -127,7 +198,8 @@ impl Lifecycle {
         Box::pin(self.0.ask(domain, key, query)).await
     }
 
-    /// Exactly this candidate in a role, whether or not the resolver knows it.
+    /// Exactly this candidate in a role, whether or not the resolver knows it. One that the resolver
+    /// does not know is put down by the first [`Lifecycle::refresh`] after its last handle is gone.
     ///
     /// # Errors
     /// [`LifecycleError`].
@@ -157,6 +229,9 @@ impl Lifecycle {
     /// With a provider, the provider is selected from then on, as `explain` shows. Returns when the
     /// newcomer serves and the old instance is stopped, or has been waited for as long as
     /// `lifecycle.cleanup_timeout` says.
+    ///
+    /// Told in the log as `swap-complete` or `swap-failed`, with a `swap-rollback` where the old
+    /// instance had been replaced and is bound again.
     ///
     /// # Errors
     /// [`LifecycleError`]; then the old instance goes on serving.
@@ -189,14 +264,18 @@ impl Lifecycle {
     }
 
     /// Puts down old instances as soon as nobody uses them; never returns. To be run by the owner for
-    /// as long as the lifecycle is in use, and dropped before [`Lifecycle::stop`].
+    /// as long as the lifecycle is in use. Whether it is dropped before [`Lifecycle::stop`] makes no
+    /// difference.
     pub async fn tend(&self) {
         self.0.tend().await;
     }
 
-    /// Stops every instance, the one that came up last first. Nothing comes up any more. Waits for
-    /// users until `deadline` has passed, then stops an instance all the same. Returns whether each
-    /// was unused when it was stopped.
+    /// Stops every instance, in the reverse order in which their keys first came up; a swap does not
+    /// change a key's place. Nothing comes up any more, and changes under way are cut off.
+    ///
+    /// Waits for users until `deadline` has passed, then stops an instance all the same; each stop may
+    /// take `lifecycle.cleanup_timeout` beyond that. Returns whether each was unused when it was stopped.
+    /// Calling it again does no harm, and finishes what an earlier call left when it was given up.
     pub async fn stop(&self, deadline: Duration) -> bool {
         self.0.stop(deadline).await
     }

@@ -144,3 +144,32 @@ impl fmt::Debug for Linked {
 struct Plain;
 
 impl Component for Plain {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_linked_component_is_a_candidate_of_its_roles_domain() {
+        let echo = action_fn(|input: serde_json::Value| async move { Ok::<_, Fault>(input) });
+        let linked = Linked::action("echo", echo).describe(|it| it.priority = 7);
+        let is = linked.descriptor().unwrap();
+        assert_eq!((&is.domain, is.provider.as_str(), is.priority), (&Domain::ACTION, PROVIDER, 7));
+        let instance = linked.make()(&Blueprint::from(is.clone())).unwrap();
+        assert_eq!(instance.roles().collect::<Vec<_>>(), ["action"]);
+        let other = linked.provider("other");
+        assert_eq!(other.descriptor().unwrap().provider.as_str(), "other");
+    }
+
+    #[test]
+    fn its_make_is_asked_for_every_activation() {
+        let linked = Linked::new(Domain::ADAPTER, "k", |blueprint| match blueprint.settings.get("url") {
+            Some(_) => Ok(Instance::new(Arc::new(Plain))),
+            None => Err(Fault::permanent("no-url", "`url` is not set")),
+        });
+        let blueprint = Blueprint::from(linked.descriptor().unwrap().clone());
+        assert_eq!(linked.make()(&blueprint).unwrap_err().code, "no-url");
+        let settings = serde_json::Map::from_iter([("url".to_owned(), "x".into())]);
+        assert!(linked.make()(&blueprint.with_settings(settings)).is_ok());
+    }
+}

@@ -27,6 +27,7 @@ mod descriptor;
 mod entry;
 mod event;
 mod read;
+mod schema;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -36,6 +37,7 @@ pub use capability::{Capability, Security};
 pub use dag::{Dag, Dependency, Node, OnFailure};
 pub use entry::Entry;
 pub use event::FanoutPolicy;
+pub use schema::schema;
 pub use values::MAX_TIMEOUT_SECONDS;
 
 pub use crate::text::{

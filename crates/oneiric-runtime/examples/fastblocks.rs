@@ -4,11 +4,10 @@
 #![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use oneiric_core::linked::Linked;
 use oneiric_core::resolver::Query;
-use oneiric_core::{Blueprint, Component, Descriptor, Domain, Fault, Instance, Role};
+use oneiric_core::{Blueprint, Component, Domain, Fault, Instance, Role};
 use oneiric_runtime::Oneiric;
 use serde::Deserialize;
 use serde_json::json;
@@ -23,7 +22,6 @@ impl Role for dyn TemplateRenderer {
     const DOMAIN: Domain = FASTBLOCKS;
 }
 
-/// What the settings of either provider say is all that it is.
 #[derive(Deserialize)]
 struct Templates {
     folder: String,
@@ -53,15 +51,17 @@ impl Role for Site {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let settings = |descriptor: &Descriptor| {
-        let suffix = json!(descriptor.provider.as_str());
-        [("folder".to_owned(), json!("site/templates")), ("suffix".to_owned(), suffix)].into_iter().collect()
-    };
+    // As it would stand in a file.
+    let settings = json!({"domains": {"fastblocks": {
+        "selections": {"templates": "jinja"},
+        "provider_settings": {"jinja": {"folder": "site/templates", "suffix": "html"},
+                              "htmy": {"folder": "site/parts", "suffix": "py"}},
+    }}});
     let oneiric = Oneiric::builder()
-        .component(Linked::new(FASTBLOCKS, "templates", templates).provider("htmy"))
         .component(Linked::new(FASTBLOCKS, "templates", templates).provider("jinja"))
+        .component(Linked::new(FASTBLOCKS, "templates", templates).provider("htmy"))
         .component(Linked::shared("site", Arc::new(Site { title: "Blocks" })))
-        .provider_settings(Arc::new(settings))
+        .settings(serde_json::from_value(settings)?)
         .start()
         .await?;
 
@@ -74,6 +74,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     for candidate in oneiric.explain(renderer.domain(), renderer.key(), &Query::default()).ordered {
         println!("  {}: {}", candidate.provider, candidate.reasons.join(", "));
     }
-    oneiric.shutdown(Duration::from_secs(5)).await?;
+    oneiric.shutdown(std::time::Duration::from_secs(5)).await?;
     Ok(())
 }

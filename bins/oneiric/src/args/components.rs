@@ -1,9 +1,14 @@
 //! Candidates: which there are, and which one a key means.
 
 use clap::Args;
-use oneiric_core::{Domain, Key, Provider};
+use oneiric_core::{Domain, Provider};
 
-/// List the components that the manifests offer
+use super::names::{DomainParser, KeyArg};
+
+/// What `--domain` says.
+pub(super) const DOMAIN_HELP: &str = "Which domain: adapter, service, task, event, workflow, action";
+
+/// List the components that there are: of manifests, settings and this binary
 ///
 /// For each key the one that it means; `--shadowed` adds those that something better hides. JSON has
 /// both.
@@ -13,9 +18,9 @@ use oneiric_core::{Domain, Key, Provider};
   oneiric --manifest shop.yaml list --domain task --shadowed
   oneiric --manifest shop.yaml list --domain workflow --json")]
 pub(crate) struct ListArgs {
-    /// Which domain: adapter, service, task, event, workflow, action
-    #[arg(long, value_name = "DOMAIN", default_value = "adapter", value_parser = domain)]
-    pub(crate) domain: Domain,
+    /// Only this domain: adapter, service, task, event, workflow, action
+    #[arg(long, value_name = "DOMAIN", value_parser = DomainParser, hide_possible_values = true)]
+    pub(crate) domain: Option<Domain>,
     /// Also those that are hidden
     #[arg(long)]
     pub(crate) shadowed: bool,
@@ -32,10 +37,9 @@ pub(crate) struct ListArgs {
   oneiric --manifest shop.yaml explain shop.charge --domain task --format human
   oneiric --manifest shop.yaml explain file_transfer.sftp --capability upload --capability list")]
 pub(crate) struct ExplainArgs {
-    /// The key asked for
-    pub(crate) key: Key,
-    /// Which domain: adapter, service, task, event, workflow, action
-    #[arg(long, value_name = "DOMAIN", default_value = "adapter", value_parser = domain)]
+    #[command(flatten)]
+    pub(crate) key: KeyArg,
+    #[arg(long, value_name = "DOMAIN", default_value = "adapter", value_parser = DomainParser, help = DOMAIN_HELP, hide_possible_values = true)]
     pub(crate) domain: Domain,
     /// Only this provider will do
     #[arg(long, value_name = "PROVIDER")]
@@ -45,23 +49,12 @@ pub(crate) struct ExplainArgs {
     pub(crate) capabilities: Vec<String>,
 }
 
-/// A domain by its name or its plural, in any case.
-fn domain(text: &str) -> Result<Domain, String> {
-    let lower = text.to_lowercase();
-    let known = Domain::WELL_KNOWN.into_iter().find(|domain| lower.strip_suffix('s') == Some(domain.name()));
-    known.map_or_else(|| Domain::new(&lower).map_err(|error| error.to_string()), Ok)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_domain_may_be_named_in_the_plural() {
-        let check = |text, expected| assert_eq!(domain(text), Ok(expected));
-        check("task", Domain::TASK);
-        check("Tasks", Domain::TASK);
-        check("news", Domain::new("news").unwrap());
-        assert!(domain("a b").is_err());
-    }
-}
+/// List what this binary can build
+///
+/// The component runtimes that were compiled in, the factories that each of them builds, and the
+/// candidates that it offers without a manifest.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  oneiric plugins
+  oneiric plugins --json")]
+pub(crate) struct PluginsArgs {}

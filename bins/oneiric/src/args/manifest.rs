@@ -9,6 +9,15 @@ pub(crate) enum ManifestCommand {
     Validate(ValidateArgs),
     Show(ShowArgs),
     Pack(PackArgs),
+    /// Print the JSON Schema of manifests, for editors
+    ///
+    /// Draft 2020-12, of both versions of the format. What no schema can say (cycles, unknown tasks,
+    /// duplicate ids) is found by `manifest validate`.
+    #[command(after_help = "Examples:
+  oneiric manifest schema > oneiric-manifest.schema.json
+  # and then as the first line of shop.yaml:
+  # yaml-language-server: $schema=./oneiric-manifest.schema.json")]
+    Schema,
 }
 
 /// Check manifests: syntax, fields, graphs, tasks, factories

@@ -97,7 +97,7 @@ pub(crate) struct GraphArgs {
 }
 
 /// Seconds, more than none and at most a year.
-fn seconds(text: &str) -> Result<Duration, String> {
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     const LONGEST: f64 = 366.0 * 24.0 * 3600.0;
     let seconds: f64 = text.parse().map_err(|_| "write a number of seconds, such as 90 or 1.5".to_owned())?;
     if !(seconds > 0.0 && seconds <= LONGEST) {

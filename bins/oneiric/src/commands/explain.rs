@@ -8,6 +8,7 @@ use oneiric_core::resolver::{Explanation, Ranked};
 use crate::args::ExplainArgs;
 use crate::exit::Code;
 use crate::failure::Failure;
+use crate::known::unknown;
 use crate::output::palette::Tone;
 use crate::output::table::{Column, Room, Table, plain};
 use crate::output::{Format, Screen};
@@ -16,16 +17,16 @@ use crate::session::Session;
 /// Explains it. JSON unless something else is asked for, as upstream prints nothing else.
 pub(super) fn explain(session: &mut Session, args: &ExplainArgs) -> Result<Code, Failure> {
     session.screen.format = session.asked.unwrap_or(Format::Json);
-    let catalog = session.catalog()?;
+    let (catalog, key) = (session.catalog()?, args.key.key());
     let query = Query {
         provider: args.provider.as_ref(),
         capabilities: &args.capabilities,
         require_all: !args.capabilities.is_empty(),
     };
-    let explanation = catalog.registry().explain(&args.domain, &args.key, &query);
+    let explanation = catalog.registry().explain(&args.domain, key, &query);
     session.screen.emit(&explanation, |screen| print(screen, &explanation))?;
-    catalog.registry().resolve(&args.domain, &args.key, &query)?;
-    Ok(Code::Ok)
+    let resolved = catalog.registry().resolve(&args.domain, key, &query);
+    resolved.map(|_| Code::Ok).map_err(|error| unknown(error, catalog.registry()))
 }
 
 fn print(screen: &mut Screen, explanation: &Explanation) -> io::Result<()> {

@@ -1,10 +1,12 @@
 //! `manifest`: manifests as files.
 
 mod pack;
+mod schema;
 mod show;
 mod validate;
 
 pub(super) use pack::pack;
+pub(super) use schema::schema;
 pub(super) use show::show;
 pub(super) use validate::validate;
 

@@ -61,6 +61,9 @@ enum Row<const N: usize> {
 /// Spaces in front of every row.
 const INDENT: usize = 2;
 
+/// Spaces in front of every note.
+pub(crate) const NOTE_INDENT: usize = 3 * INDENT;
+
 /// Spaces between columns.
 const GAP: usize = 2;
 
@@ -99,7 +102,7 @@ impl<const N: usize> Table<N> {
             match row {
                 Row::Cells(cells) => self.line(screen, cells, &widths)?,
                 Row::Note((text, tone)) => {
-                    let indent = 3 * INDENT;
+                    let indent = NOTE_INDENT;
                     let text = cut(text, screen.width.saturating_sub(indent));
                     let text = screen.palette.paint(*tone, &text);
                     writeln!(screen, "{:indent$}{text}", "")?;

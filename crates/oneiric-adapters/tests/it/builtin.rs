@@ -109,7 +109,15 @@ async fn an_unknown_built_in_names_the_nearest_and_a_foreign_python_name_is_not_
     check("builtin:slep", "`builtin:slep` is not a built-in component; did you mean `builtin:sleep`?");
     check(
         "builtin:frobnicate",
-        "`builtin:frobnicate` is not a built-in component; known are noop, echo, sleep, fail",
+        "`builtin:frobnicate` is not a built-in component; known are noop, echo, sleep, fail, \
+         compression.encode, compression.hash, workflow.audit, workflow.orchestrate, workflow.notify, \
+         workflow.retry, http.fetch, security.signature, security.secure, serialization.encode, \
+         data.transform, data.sanitize, validation.schema, task.schedule, event.dispatch, \
+         automation.trigger, debug.console",
+    );
+    check(
+        "builtin:compresion.encode",
+        "`builtin:compresion.encode` is not a built-in component; did you mean `builtin:compression.encode`?",
     );
     for foreign in ["oneiric.remote.samples:other", "shop.tasks:charge", "worker:x"] {
         let foreign = descriptor(foreign, Value::Null);

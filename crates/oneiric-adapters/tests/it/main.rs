@@ -13,6 +13,8 @@ mod exec_calls;
 mod exec_groups;
 mod exec_loading;
 mod exec_stops;
+mod kits;
+mod kits_server;
 mod module;
 mod process;
 mod python_calls;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use oneiric_adapters::Parts;
 use oneiric_adapters::secrets::{self, EnvSecrets, FileSecrets, MAX_SECRET_BYTES};
 use oneiric_core::environment::MapEnvironment;
+use oneiric_core::rng::SeededRng;
 use oneiric_core::roles::SecretStore;
 use oneiric_core::secret::{Secret, SecretId, SecretRef};
 use oneiric_core::settings::{Loader, MapFiles, Settings};
@@ -112,7 +113,7 @@ async fn no_complaint_about_a_file_quotes_it() {
 
 fn chain_of(settings: &Settings, managers: &[&str]) -> Result<String, String> {
     let environment = Arc::new(MapEnvironment::default());
-    let parts = Parts::new(Arc::new(RealClock), environment.clone());
+    let parts = Parts::new(Arc::new(RealClock), environment.clone(), Arc::new(SeededRng::new(1)));
     let managers = managers.iter().map(|name| {
         let store: Arc<dyn SecretStore> = Arc::new(EnvSecrets::new(environment.clone()));
         (Provider::new(name).unwrap(), store)
@@ -149,7 +150,7 @@ async fn the_chain_asks_the_stores_of_this_machine() {
     let home = tempfile::tempdir().unwrap();
     write(&home.path().join("b"), "file", 0o600);
     let environment = MapEnvironment::from_iter([("ONEIRIC_SECRET_A", "env")]);
-    let parts = Parts::new(Arc::new(RealClock), Arc::new(environment));
+    let parts = Parts::new(Arc::new(RealClock), Arc::new(environment), Arc::new(SeededRng::new(1)));
     let mut settings = Settings::default();
     let path = home.path().display().to_string();
     let file = serde_json::Map::from_iter([("path".to_owned(), path.into())]);

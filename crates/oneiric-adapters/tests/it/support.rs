@@ -8,6 +8,7 @@ use std::time::Duration;
 use oneiric_adapters::{Limits, Parts};
 use oneiric_core::clock::Sleep;
 use oneiric_core::environment::MapEnvironment;
+use oneiric_core::rng::SeededRng;
 use oneiric_core::roles::{LogSink, Stream, Task, TaskContext};
 use oneiric_core::{
     Blueprint, Clock, ComponentRuntime, Descriptor, Domain, Factory, Fault, Instance, Key, NodeId, Payload,
@@ -134,7 +135,7 @@ pub(crate) fn parts(limits: Limits) -> Parts {
         ("LC_ALL", "C.UTF-8"),
         ("CANARY", "sings"),
     ]);
-    let mut parts = Parts::new(Arc::new(RealClock), Arc::new(environment));
+    let mut parts = Parts::new(Arc::new(RealClock), Arc::new(environment), Arc::new(SeededRng::new(1)));
     parts.limits = limits;
     parts
 }

@@ -94,7 +94,8 @@ impl Attempt<'_> {
         let (domain, key, provider) = self.named();
         let now = self.inner.clock.now();
         self.slot.record(|status| status.fail(why.to_owned(), now));
-        tracing::warn!(%domain, %key, %provider, why, "swap-failed");
+        // Its caller has the error and says it where it counts.
+        tracing::info!(%domain, %key, %provider, why, "swap-failed");
     }
 
     fn named(&self) -> (&crate::Domain, &crate::Key, &crate::Provider) {

@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use crate::{Descriptor, Instance};
 
 use super::Inner;
+use super::hook::Side;
 use super::slot::SlotId;
 use super::timeouts::within;
 use super::unit::{End, Unit};
@@ -184,33 +185,40 @@ impl Inner {
     /// Stops a unit, or goes on where somebody gave that up.
     async fn end(&self, unit: &Unit, end: &mut End) {
         if matches!(end, End::Due) {
-            *end = End::Begun(self.farewell(unit));
+            let instance = unit.instance.clone();
+            *end = End::Stopping(Box::pin(async move { instance.component().stop().await }));
         }
-        if let End::Begun(stop) = end {
-            stop.await;
+        if let End::Stopping(stop) = end {
+            let done = within(&*self.clock, self.timeouts.cleanup, stop).await;
+            let (domain, key, provider) =
+                (&unit.descriptor.domain, &unit.descriptor.key, &unit.descriptor.provider);
+            match done {
+                Ok(()) => tracing::debug!(%domain, %key, %provider, "component stopped"),
+                Err(fault) => {
+                    tracing::warn!(%domain, %key, %provider, %fault, "component did not stop cleanly");
+                }
+            }
+            *end = End::Telling(self.tell(unit));
+        }
+        if let End::Telling(hooks) = end {
+            hooks.await;
             *end = End::Done;
             self.inventory.forget(unit);
         }
     }
 
-    /// The stop of a unit and the hooks behind it; needs nobody to hold the lifecycle.
-    fn farewell(&self, unit: &Unit) -> BoxFuture<'static, ()> {
+    /// Tells the hooks of a stop; needs nobody to hold the lifecycle.
+    fn tell(&self, unit: &Unit) -> BoxFuture<'static, ()> {
         let (instance, descriptor) = (unit.instance.clone(), Arc::clone(&unit.descriptor));
-        let (clock, hooks, timeouts) = (Arc::clone(&self.clock), Arc::clone(&self.hooks), self.timeouts);
+        let (clock, hooks, limit) = (Arc::clone(&self.clock), Arc::clone(&self.hooks), self.timeouts.hook);
         Box::pin(async move {
             let (domain, key, provider) = (&descriptor.domain, &descriptor.key, &descriptor.provider);
-            let stop = async { instance.component().stop().await };
-            if let Err(fault) = within(&*clock, timeouts.cleanup, stop).await {
-                tracing::warn!(%domain, %key, %provider, %fault, "component did not stop cleanly");
-            }
-            let side = super::hook::Side { descriptor: &descriptor, instance: &instance };
+            let side = Side { descriptor: &descriptor, instance: &instance };
             for hook in &*hooks {
-                let told = async { hook.stopped(&side).await };
-                if let Err(fault) = within(&*clock, timeouts.hook, told).await {
+                if let Err(fault) = within(&*clock, limit, async { hook.stopped(&side).await }).await {
                     tracing::warn!(%domain, %key, %provider, hook = hook.name(), %fault, "hook failed after a stop");
                 }
             }
-            tracing::debug!(%domain, %key, %provider, "component stopped");
         })
     }
 }

@@ -15,11 +15,13 @@ pub(super) struct Shelves {
     /// asked for, and finding one is the path of every look-up.
     followed: Trie,
     /// What was asked for more exactly.
-    pinned: Mutex<BTreeMap<(Domain, Key), Vec<Arc<Slot>>>>,
+    pinned: Mutex<Pinned>,
 }
 
+type Pinned = BTreeMap<(Domain, Key), Vec<Arc<Slot>>>;
+
 impl Shelves {
-    fn pinned(&self) -> MutexGuard<'_, BTreeMap<(Domain, Key), Vec<Arc<Slot>>>> {
+    fn pinned(&self) -> MutexGuard<'_, Pinned> {
         self.pinned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use futures_util::future::BoxFuture;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::{Descriptor, Instance};
+use crate::{Descriptor, Fault, Instance};
 
 use super::hook::Side;
 
@@ -31,9 +31,11 @@ pub(super) struct Unit {
 pub(super) enum End {
     /// Not asked to stop.
     Due,
-    /// Asked, and not done.
-    Begun(BoxFuture<'static, ()>),
-    /// Stopped.
+    /// Asked. Its time is counted by whoever drives it: none passes while nobody does.
+    Stopping(BoxFuture<'static, Result<(), Fault>>),
+    /// Stopped; the hooks are told.
+    Telling(BoxFuture<'static, ()>),
+    /// Stopped, and told.
     Done,
 }
 
@@ -83,7 +85,8 @@ impl fmt::Debug for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             End::Due => "Due",
-            End::Begun(_) => "Begun",
+            End::Stopping(_) => "Stopping",
+            End::Telling(_) => "Telling",
             End::Done => "Done",
         })
     }

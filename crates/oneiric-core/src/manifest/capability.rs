@@ -73,13 +73,13 @@ impl Security {
     }
 }
 
-const CAPABILITY: Shape = Shape {
+pub(super) const CAPABILITY: Shape = Shape {
     what: "capability",
     names: &["name", "description", "event_types", "payload_schema", "schema_format", "security", "metadata"],
     aliases: &[],
 };
 
-const SECURITY: Shape = Shape {
+pub(super) const SECURITY: Shape = Shape {
     what: "security",
     names: &[
         "classification",

@@ -26,7 +26,7 @@ pub enum OnFailure {
 }
 
 impl OnFailure {
-    const WORDS: &[(&str, OnFailure)] = &[
+    pub(super) const WORDS: &[(&str, OnFailure)] = &[
         ("finish_independent", OnFailure::FinishIndependent),
         ("fail_fast", OnFailure::FailFast),
         ("continue", OnFailure::Continue),
@@ -90,7 +90,7 @@ pub struct Dependency {
     pub position: Position,
 }
 
-const DAG: Shape = Shape {
+pub(super) const DAG: Shape = Shape {
     what: "dag",
     names: &[
         "nodes",
@@ -105,7 +105,7 @@ const DAG: Shape = Shape {
     aliases: &[("tasks", "nodes")],
 };
 
-const NODE: Shape = Shape {
+pub(super) const NODE: Shape = Shape {
     what: "node",
     names: &[
         "id",

@@ -188,14 +188,15 @@ fn domain<'t>(reader: &mut Reader<'t>, name: &'static str, tree: Tree<'t>) -> Op
     None
 }
 
+/// The longest factory, in bytes: longer than any command line that a person writes into a manifest.
+pub(super) const LONGEST_FACTORY: usize = 4096;
+
 fn factory(text: &str) -> Result<Factory, String> {
-    // Longer than any command line that a person writes into a manifest.
-    const LONGEST: usize = 4096;
     if text.trim().is_empty() {
         return Err("factory is empty".to_owned());
     }
-    if text.len() > LONGEST {
-        return Err(format!("factory is {} bytes long, at most {LONGEST} are allowed", text.len()));
+    if text.len() > LONGEST_FACTORY {
+        return Err(format!("factory is {} bytes long, at most {LONGEST_FACTORY} are allowed", text.len()));
     }
     match text.chars().find(|c| c.is_control()) {
         Some(found) => Err(format!("factory contains {found:?}")),

@@ -24,7 +24,7 @@ impl FanoutPolicy {
         &[("broadcast", FanoutPolicy::Broadcast), ("exclusive", FanoutPolicy::Exclusive)];
 }
 
-const FILTER: Shape = Shape {
+pub(super) const FILTER: Shape = Shape {
     what: "event filter",
     names: &["path", "equals", "any_of", "exists"],
     aliases: &[("field", "path"), ("value", "equals"), ("one_of", "any_of"), ("in", "any_of")],

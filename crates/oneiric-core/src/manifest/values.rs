@@ -165,7 +165,7 @@ pub(super) fn digest<'t>(reader: &mut Reader<'t>, name: &'static str, tree: Tree
     parsed(str::parse::<Digest>)(reader, name, tree)
 }
 
-const RETRY_POLICY: Shape = Shape {
+pub(super) const RETRY_POLICY: Shape = Shape {
     what: "retry policy",
     names: &["attempts", "base_delay", "max_delay", "jitter", "retriable_status_codes"],
     aliases: &[

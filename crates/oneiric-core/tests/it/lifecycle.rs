@@ -6,6 +6,7 @@ mod failing;
 mod giving_up;
 mod load;
 mod model;
+mod probe;
 mod sharing;
 mod stopping;
 mod world;

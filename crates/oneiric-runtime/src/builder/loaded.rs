@@ -32,6 +32,11 @@ impl Loaded {
         &self.catalog
     }
 
+    /// The same, for those who only read.
+    pub fn into_catalog(self) -> Catalog {
+        self.catalog
+    }
+
     /// Whether a workflow could run: its graph, its tasks, their factories. Builds nothing.
     ///
     /// # Errors

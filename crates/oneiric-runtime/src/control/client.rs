@@ -50,6 +50,11 @@ pub fn live(state_dir: &Path) -> Vec<Client> {
 }
 
 impl Client {
+    /// Its socket, which tells it from the others.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Asks, and waits for the answer at most `limit`.
     ///
     /// # Errors

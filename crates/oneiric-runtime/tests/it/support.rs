@@ -8,7 +8,7 @@ use oneiric_adapters::Parts;
 use oneiric_core::environment::MapEnvironment;
 use oneiric_core::{Environment, Key};
 use oneiric_dag::{Ended, RunHandle};
-use oneiric_runtime::{Builder, Oneiric, SystemClock, SystemEnvironment};
+use oneiric_runtime::{Builder, Oneiric, SystemClock, SystemEnvironment, SystemRng};
 use oneiric_store::RunStatus;
 
 pub fn key(text: &str) -> Key {
@@ -19,7 +19,7 @@ pub fn key(text: &str) -> Key {
 pub fn builder() -> Builder {
     let path = SystemEnvironment.get("PATH").unwrap();
     let environment = Arc::new(MapEnvironment::from_iter([("PATH", path)]));
-    let parts = Parts::new(Arc::new(SystemClock::default()), environment.clone());
+    let parts = Parts::new(Arc::new(SystemClock::default()), environment.clone(), Arc::new(SystemRng));
     Oneiric::builder().with(oneiric_adapters::enabled(&parts)).environment(environment)
 }
 

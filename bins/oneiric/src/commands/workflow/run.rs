@@ -5,14 +5,15 @@ use oneiric_runtime::{RunOptions, RunRequest};
 
 use crate::args::RunArgs;
 use crate::commands::conduct::{Conductor, on_workers};
-use crate::context;
+use crate::context::Given;
 use crate::exit::Code;
 use crate::failure::Failure;
 use crate::session::Session;
 
 /// Runs it and reports.
 pub(in crate::commands) fn run(session: &mut Session, args: RunArgs) -> Result<Code, Failure> {
-    let input = args.context.as_deref().map(context::read).transpose()?.unwrap_or(Payload::NULL);
+    let input =
+        args.context.as_deref().map(|given| Given::CONTEXT.read(given)).transpose()?.unwrap_or(Payload::NULL);
     let timeout_ms = args.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
     let request = RunRequest {
         input,

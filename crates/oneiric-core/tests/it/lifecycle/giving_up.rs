@@ -212,3 +212,24 @@ fn who_waited_for_an_attempt_that_was_given_up_tries_again() {
         world.check_only(&[2]);
     });
 }
+
+#[test]
+fn no_time_passes_for_a_stop_that_nobody_drives() {
+    let world = World::of_two();
+    world.script("old", |script| script.stop = Does::Yields(4));
+    virtual_time(&world.clock, async {
+        let handle = world.handle("k").await.unwrap();
+        for polls in 0..20 {
+            let begun = polled(polls, &world, async { drop(world.swap("k", "new").await) });
+            assert!(!begun.await, "it was not to come to its end");
+            if world.stops()[0] == 1 {
+                break;
+            }
+        }
+        assert_eq!(world.stops()[0], 1, "its stop has begun");
+        world.clock.advance(Duration::from_secs(3600));
+        assert!(world.lifecycle.stop(Duration::from_secs(1)).await);
+        world.check_only(&[]);
+        drop(handle);
+    });
+}

@@ -168,6 +168,25 @@ async fn a_domain_of_ones_own_has_roles_and_settings() {
 }
 
 #[tokio::test]
+async fn settings_select_and_build_the_providers_of_a_domain_of_ones_own() {
+    let settings = json!({"domains": {"shapes": {
+        "selections": {"s": "small"},
+        "provider_settings": {"small": {"side": 2}, "large": {"side": 9}},
+    }}});
+    let oneiric = Oneiric::builder()
+        .component(Linked::new(SHAPES, "s", square).provider("small"))
+        .component(Linked::new(SHAPES, "s", square).provider("large"))
+        .settings(serde_json::from_value(settings).unwrap())
+        .start()
+        .await
+        .unwrap();
+    let shape = oneiric.resolve::<dyn Shape>("s").await.unwrap();
+    assert_eq!(shape.current().unwrap().area(), 4);
+    oneiric.swap_to("shapes", "s", "large").await.unwrap();
+    assert_eq!(shape.current().unwrap().area(), 81);
+}
+
+#[tokio::test]
 async fn a_wrong_setting_is_an_error_that_names_provider_and_field() {
     let oneiric = sides(json!("four")).start().await.unwrap();
     let error = oneiric.resolve::<dyn Shape>("s").await.unwrap_err();

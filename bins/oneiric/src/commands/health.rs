@@ -1,0 +1,153 @@
+//! `health`: whether components are healthy, in the live processes or tried out here.
+
+mod human;
+mod trial;
+
+use oneiric_core::Provider;
+use oneiric_core::lifecycle::Summary;
+use oneiric_core::secret::Status as SecretsStatus;
+use oneiric_core::settings::Profile;
+use oneiric_runtime::control::{Answer, Probed, Request};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::life::Life;
+use crate::args::HealthArgs;
+use crate::exit::Code;
+use crate::failure::Failure;
+use crate::known::Known;
+use crate::peers::{self, Process};
+use crate::session::{self, Session};
+
+/// Upstream's shape: `{"lifecycle":[...],"lifecycle_summary":{...},"runtime":null,"profile":{...},
+/// "secrets":{...},"processes":[...]}`. Profile and secrets are those of the settings that this command
+/// sees.
+#[derive(Serialize)]
+struct Report<'a> {
+    lifecycle: Vec<Line<'a>>,
+    lifecycle_summary: Summary,
+    // Of an orchestrator that runs for long; there is none yet.
+    runtime: Option<Value>,
+    profile: Profile,
+    secrets: SecretsStatus,
+    processes: &'a [Process],
+}
+
+/// One component; `probe_result` is there where components were asked.
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(flatten)]
+    life: Life<'a>,
+    pid: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    probe_result: Option<Option<bool>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    probe_error: Option<&'a str>,
+}
+
+/// One component in one process, or in this one for as long as it was tried out.
+#[derive(Debug)]
+struct Row {
+    pid: Option<u32>,
+    /// Who offers it, where nobody's instance serves.
+    offered: Option<Provider>,
+    probed: Probed,
+    /// How the process ends because of it.
+    code: Code,
+}
+
+/// What is shown.
+#[derive(Debug)]
+struct Health {
+    processes: Vec<Process>,
+    rows: Vec<Row>,
+    summary: Summary,
+    /// Whether components were started here to be asked.
+    tried: bool,
+}
+
+/// Shows it.
+pub(super) fn health(session: &mut Session, args: &HealthArgs) -> Result<Code, Failure> {
+    let (mut health, failures) = of_processes(session, args)?;
+    if health.processes.is_empty() && failures.is_empty() {
+        if args.probe {
+            health = trial::tried(session, args)?;
+        } else if args.domain.is_some() || args.key.is_some() {
+            let catalog = session.catalog()?;
+            Known::registered(catalog.registry()).expect(args.domain.as_ref(), args.key.as_ref())?;
+        }
+    } else if health.rows.is_empty() && failures.is_empty() {
+        known_there(session, args)?;
+    }
+    let report = Report {
+        lifecycle: health.rows.iter().map(|row| Line::new(row, args.probe)).collect(),
+        lifecycle_summary: health.summary.clone(),
+        runtime: None,
+        profile: session.settings()?.settings.profile.clone(),
+        secrets: session.secrets()?.status(),
+        processes: &health.processes,
+    };
+    let state_dir = session.state_dir()?;
+    session
+        .screen
+        .emit(&report, |screen| human::print(screen, &health, args.probe, &state_dir, session::now()))?;
+    peers::together(failures)?;
+    Ok(health.rows.iter().fold(Code::Ok, |code, row| code.worst(row.code)))
+}
+
+impl<'a> Line<'a> {
+    fn new(row: &'a Row, asked: bool) -> Self {
+        Self {
+            life: Life::from(&row.probed.status),
+            pid: row.pid,
+            probe_result: asked.then_some(row.probed.probe_result),
+            probe_error: row.probed.probe_error.as_deref(),
+        }
+    }
+}
+
+/// What the live processes say, and why some say nothing.
+fn of_processes(session: &Session, args: &HealthArgs) -> Result<(Health, Vec<Failure>), Failure> {
+    let (domain, key) = (args.domain.clone(), args.key.clone());
+    let request = Request::Health { domain, key, probe: args.probe };
+    let (mut processes, mut rows, mut failures) = (Vec::new(), Vec::new(), Vec::new());
+    for told in peers::tell(&session.state_dir()?, &request) {
+        match told.answer {
+            Ok(Answer::Health(health)) => {
+                processes.push(Process::new(health.pid, health.started_at));
+                rows.extend(health.lifecycle.into_iter().map(|probed| Row {
+                    pid: Some(health.pid),
+                    offered: None,
+                    code: if probed.probe_result == Some(false) { Code::Execution } else { Code::Ok },
+                    probed,
+                }));
+            }
+            Ok(other) => failures.push(peers::misfit(&other)),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    processes.sort_by_key(|process| process.since);
+    rows.sort_by(|a, b| {
+        let name = |row: &Row| (row.probed.status.domain.clone(), row.probed.status.key.clone(), row.pid);
+        name(a).cmp(&name(b))
+    });
+    let summary = Summary::of(rows.iter().map(|row: &Row| &row.probed.status));
+    Ok((Health { processes, rows, summary, tried: false }, failures))
+}
+
+/// That the live processes know what was asked for, although nobody asked for it in them yet.
+fn known_there(session: &Session, args: &HealthArgs) -> Result<(), Failure> {
+    if args.domain.is_none() && args.key.is_none() {
+        return Ok(());
+    }
+    let request = Request::Status { domain: None, key: None };
+    let answers: Vec<_> = peers::tell(&session.state_dir()?, &request)
+        .into_iter()
+        .filter_map(|told| match told.answer {
+            Ok(Answer::Status(status)) => Some(status),
+            Ok(_) | Err(_) => None,
+        })
+        .collect();
+    let rows = answers.iter().flat_map(|status| &status.components).map(|row| (&row.domain, &row.key));
+    Known::of(rows).expect(args.domain.as_ref(), args.key.as_ref())
+}

@@ -1,0 +1,112 @@
+//! Upstream's shape of `status --json`; additive: `processes`, and `pid`, `domain` and `factory` of rows.
+
+use oneiric_core::lifecycle::Summary;
+use oneiric_runtime::{Answered, InstanceState, Shadowed};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::{Row, Standing};
+use crate::args::StatusArgs;
+use crate::commands::life::Life;
+use crate::peers::Process;
+
+/// `{"domain":null,"status":[...],"summary":{...},"remote_telemetry":null,"processes":[...]}`.
+#[derive(Serialize)]
+pub(super) struct Report<'a> {
+    domain: Option<&'a str>,
+    status: Vec<Line<'a>>,
+    summary: Summaries,
+    // Of manifests that are fetched; nothing fetches one yet.
+    remote_telemetry: Option<Value>,
+    processes: &'a [Process],
+}
+
+#[derive(Serialize)]
+struct Summaries {
+    swap: Summary,
+    activity: Counts,
+}
+
+/// Keys that are paused and draining.
+#[derive(Serialize, Default)]
+struct Counts {
+    paused: usize,
+    draining: usize,
+}
+
+/// Whether work for a key is taken. Nothing pauses a key yet, so that all of it is.
+#[derive(Serialize, Default)]
+struct Activity {
+    paused: bool,
+    draining: bool,
+    note: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    domain: &'a str,
+    key: &'a str,
+    pid: Option<u32>,
+    configured_provider: Option<&'a str>,
+    shadowed: usize,
+    activity: Activity,
+    state: Answered,
+    provider: Option<&'a str>,
+    source: Option<&'a str>,
+    priority: Option<i32>,
+    stack_level: Option<i32>,
+    factory: Option<&'a str>,
+    metadata: &'a Map<String, Value>,
+    // Upstream's; registrations are counted here and have no time.
+    registered_at: Option<String>,
+    selection_applied: bool,
+    instance_state: InstanceState,
+    // Upstream's name of a Python class; there is none.
+    instance_type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lifecycle: Option<Life<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shadowed_details: Option<&'a [Shadowed]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'a str>,
+}
+
+impl<'a> Report<'a> {
+    pub(super) fn new(standing: &'a Standing, args: &'a StatusArgs) -> Self {
+        Self {
+            domain: args.domain.as_ref().map(oneiric_core::Domain::name),
+            status: standing.rows.iter().map(|row| Line::new(row, args.shadowed)).collect(),
+            summary: Summaries { swap: standing.swap(), activity: Counts::default() },
+            remote_telemetry: None,
+            processes: &standing.processes,
+        }
+    }
+}
+
+impl<'a> Line<'a> {
+    fn new(row: &'a Row, shadowed: bool) -> Self {
+        let has = &row.component;
+        Self {
+            domain: has.domain.name(),
+            key: has.key.as_str(),
+            pid: row.pid,
+            configured_provider: has.configured_provider.as_ref().map(|provider| provider.as_str()),
+            shadowed: has.shadowed,
+            activity: Activity::default(),
+            state: has.state,
+            provider: has.provider.as_ref().map(|provider| provider.as_str()),
+            source: has.source.as_deref(),
+            priority: has.priority,
+            stack_level: has.stack_level,
+            factory: has.factory.as_deref(),
+            metadata: &has.metadata,
+            registered_at: None,
+            selection_applied: has.selection_applied,
+            instance_state: has.instance_state,
+            instance_type: None,
+            lifecycle: has.lifecycle.as_ref().map(Life::from),
+            shadowed_details: shadowed.then_some(&has.shadowed_details),
+            message: has.message.as_deref(),
+        }
+    }
+}
