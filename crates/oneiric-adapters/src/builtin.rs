@@ -58,6 +58,11 @@ impl ComponentRuntime for Builtin {
         SCHEME
     }
 
+    #[cfg(feature = "actions")]
+    fn offers(&self) -> Vec<Descriptor> {
+        crate::actions::descriptors()
+    }
+
     fn recognises(&self, descriptor: &Descriptor) -> bool {
         descriptor.factory.of_scheme(SCHEME).is_some() || Kind::python(&descriptor.factory).is_some()
     }

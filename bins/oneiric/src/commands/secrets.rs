@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::time::Duration;
 
 use oneiric_core::secret::{SecretId, SecretRef, Secrets, references};
-use oneiric_core::settings::{Loaded, Settings};
-use oneiric_core::{Class, Fault};
+use oneiric_core::settings::Loaded;
+use oneiric_runtime::control::{Answer, Request, live};
 use serde::Serialize;
 
 use crate::args::RotateArgs;
@@ -14,6 +15,7 @@ use crate::failure::Failure;
 use crate::output::palette::Tone;
 use crate::output::table::{Column, Room, Table, plain};
 use crate::output::text::clean;
+use crate::peers;
 use crate::session::Session;
 use crate::wait::wait;
 
@@ -41,7 +43,7 @@ struct Entry {
 /// Lists those that settings ask for.
 pub(super) fn list(session: &mut Session) -> Result<Code, Failure> {
     let loaded = session.settings()?;
-    let secrets = chain(&loaded.settings)?;
+    let secrets = session.secrets()?;
     let entries = wanted(loaded).into_iter().map(|(wanted, used_by)| {
         let (from, error) = match wait(secrets.holder(&wanted)) {
             Ok(holder) => (holder.map(|holder| holder.to_string()), None),
@@ -81,35 +83,62 @@ pub(super) fn list(session: &mut Session) -> Result<Code, Failure> {
     Ok(Code::Ok)
 }
 
-/// `{"invalidated":0}`.
+/// How long a live process may take: components are built, started and asked, and old ones stopped.
+const ROTATING: Duration = Duration::from_secs(120);
+
+/// `{"invalidated":2,"processes":[{"pid":4711,"invalidated":2,"swapped":["task/charge"],"failed":[]}]}`.
 #[derive(Serialize)]
 struct Rotated {
     invalidated: usize,
+    processes: Vec<Process>,
 }
 
-/// Forgets what this process has cached.
+/// What one live process did.
+#[derive(Serialize)]
+struct Process {
+    pid: u32,
+    invalidated: usize,
+    swapped: Vec<String>,
+    failed: Vec<String>,
+}
+
+/// Makes every live process forget, and swap what it built with it; without one, this process forgets.
 pub(super) fn rotate(session: &mut Session, args: &RotateArgs) -> Result<Code, Failure> {
-    let secrets = chain(&session.settings()?.settings)?;
-    let rotated = Rotated { invalidated: forget(&secrets, (!args.all).then_some(args.keys.as_slice()))? };
+    let ids = (!args.all).then(|| args.keys.clone());
+    let told = peers::ask(live(&session.state_dir()?), &Request::Rotate { ids: ids.clone() }, ROTATING);
+    let mut rotated = Rotated { invalidated: 0, processes: Vec::new() };
+    for one in told {
+        if let Answer::Rotated { pid, forgotten, swapped, failed } = one.answer? {
+            rotated.invalidated += forgotten;
+            rotated.processes.push(Process { pid, invalidated: forgotten, swapped, failed });
+        }
+    }
+    if rotated.processes.is_empty() {
+        rotated.invalidated = forget(&session.secrets()?, ids.as_deref())?;
+    }
     session.screen.emit(&rotated, |screen| {
-        writeln!(screen, "Invalidated {} cached secret value(s).", rotated.invalidated)
+        writeln!(screen, "Invalidated {} cached secret value(s).", rotated.invalidated)?;
+        for process in &rotated.processes {
+            for component in &process.swapped {
+                writeln!(screen, "  process {}: {} has the new value", process.pid, clean(component))?;
+            }
+            for component in &process.failed {
+                let line = format!("goes on with the old value: {}", clean(component));
+                writeln!(screen, "  process {}: {}", process.pid, screen.palette.paint(Tone::Bad, &line))?;
+            }
+        }
+        Ok(())
     })?;
-    tracing::warn!("no orchestrator was told: this concerns the cache of this process only");
-    Ok(Code::Ok)
+    if rotated.processes.is_empty() {
+        tracing::warn!("no live process was there to be told: this concerns the cache of this process only");
+    }
+    let failed = rotated.processes.iter().any(|process| !process.failed.is_empty());
+    Ok(if failed { Code::Execution } else { Code::Ok })
 }
 
 /// Forgets these, or all.
 fn forget(secrets: &Secrets, ids: Option<&[SecretId]>) -> Result<usize, Failure> {
-    wait(secrets.rotate(ids)).map_err(|fault| failure(&fault))
-}
-
-fn chain(settings: &Settings) -> Result<Secrets, Failure> {
-    oneiric_adapters::secrets::chain(settings, &Session::parts(), Vec::new()).map_err(|fault| failure(&fault))
-}
-
-fn failure(fault: &Fault) -> Failure {
-    let code = if fault.class == Class::Denied { Code::Security } else { Code::Configuration };
-    Failure::said(code, fault.message.clone())
+    wait(secrets.rotate(ids)).map_err(|fault| Failure::said(Code::Execution, fault.message))
 }
 
 /// Every secret that settings name, with the keys at which they do.
