@@ -149,8 +149,8 @@ pub trait ComponentRuntime: Send + Sync + fmt::Debug {
     /// Its name in errors and in `explain`: `exec`.
     fn name(&self) -> &'static str;
 
-    /// The candidates that it brings along without a manifest; anything else of equal rank wins over
-    /// them.
+    /// The candidates that it brings along without a manifest; they rank behind everything that a
+    /// manifest or the program names.
     fn offers(&self) -> Vec<Descriptor> {
         Vec::new()
     }

@@ -15,7 +15,7 @@ use oneiric_core::roles::LogSink;
 use oneiric_core::secret::Secrets;
 use oneiric_core::settings::Settings;
 use oneiric_core::trust::Allowlist;
-use oneiric_core::{Clock, ComponentRuntime, Environment, Rng};
+use oneiric_core::{Clock, ComponentRuntime, Descriptor, Environment, Rng};
 use oneiric_dag::Observer;
 use oneiric_store::Store;
 
@@ -252,7 +252,7 @@ impl Builder {
         let mut files = self.paths.iter().map(|path| read_manifest(path)).collect::<Result<Vec<_>, _>>()?;
         files.append(&mut self.files);
         let own = Own {
-            offered: self.runtimes.iter().flat_map(|runtime| runtime.offers()).collect(),
+            offered: self.runtimes.iter().flat_map(|runtime| runtime.offers()).map(behind_all).collect(),
             linked: self.linked.descriptors(),
         };
         let mut catalog = Catalog::load_beside(&own, Bundle { files })?;
@@ -286,6 +286,14 @@ impl Builder {
     pub async fn start(self) -> Result<Oneiric, Error> {
         self.load()?.start().await
     }
+}
+
+/// What a runtime brings along is there for who names nothing else: it ranks behind the lowest that a
+/// manifest may say.
+fn behind_all(offered: Descriptor) -> Descriptor {
+    const LOWEST: (i32, i32) = (-1000, -100);
+    let (priority, stack_level) = LOWEST;
+    Descriptor { priority, stack_level, ..offered }
 }
 
 /// The chain of an embedder who names none: the inline values.

@@ -87,7 +87,7 @@ impl Workflow {
 /// The candidates of a process that stand in no manifest.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Own {
-    /// What its component runtimes bring along: ranked behind everything of equal score.
+    /// What its component runtimes bring along: ranked behind everything else.
     pub(crate) offered: Vec<Descriptor>,
     /// What was linked in: ranked before everything of equal score.
     pub(crate) linked: Vec<Descriptor>,
