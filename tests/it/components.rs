@@ -1,10 +1,11 @@
 //! Components in service, seen and changed from another process.
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use crate::live::Shop;
-use crate::support::{Home, assert_holds};
+use crate::support::{Home, assert_holds, until, wait};
 
 #[test]
 fn a_live_process_tells_which_component_serves_which_key() {
@@ -188,6 +189,37 @@ fn an_action_is_run_and_its_result_is_json() {
     ]);
     assert_eq!(by_name, json!({"a": 1}));
     assert!(home.holds_only(&["shop.yaml", "order.json"]), "an action needs no state");
+}
+
+/// A home whose action tells that it runs and then sleeps.
+fn slow() -> Home {
+    let home = Home::new();
+    let exec = json!({"args": ["-c", "touch began; exec sleep 3600"], "cwd": home.path(), "stdout": "none"});
+    let entry = json!({"domain": "action", "key": "slow", "provider": "sh", "factory": "exec:sh",
+                       "metadata": {"exec": exec}});
+    home.file("m.json", &json!({"entries": [entry]}).to_string());
+    home
+}
+
+#[test]
+fn an_action_that_takes_too_long_is_given_up() {
+    let home = slow();
+    let said = home.run(&["--manifest", "m.json", "action-invoke", "slow", "--timeout", "0.2"]).exits(1);
+    assert!(said.stderr.contains("action `slow`: timed out after 200ms"), "{said:?}");
+    assert!(said.stderr.contains("`--timeout SECONDS`"), "{said:?}");
+    assert_eq!(said.stdout, "");
+}
+
+#[test]
+fn a_signal_cancels_an_action() {
+    for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
+        let home = slow();
+        let child = home.command(&["--manifest", "m.json", "action-invoke", "slow"]).spawn().unwrap();
+        until("the action runs", || home.path().join("began").exists());
+        kill(Pid::from_raw(child.id().cast_signed()), signal).unwrap();
+        let said = wait(child).exits(code);
+        assert!(said.stderr.contains("given up on SIG"), "{said:?}");
+    }
 }
 
 #[test]

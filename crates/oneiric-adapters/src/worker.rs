@@ -37,8 +37,8 @@
 //! | `cancelled`        | transient   | the call was cancelled                                           |
 //!
 //! A call whose process died is `unknown_outcome`: nobody knows how far it came. Where the entry says
-//! `idempotent: true`, or says nothing but states a retry policy, it is transient. The next call starts
-//! a new process; where processes keep dying at their start, after a pause that doubles up to 30 s.
+//! `idempotent: true`, or says nothing but states a retry policy, it is transient. A call that no process
+//! has seen goes to the next one. The next call starts a new process; where processes keep dying at their start, after a pause that doubles up to 30 s.
 //!
 //! **End.** A cancelled call is told to the worker, which has the grace of the call to answer; a dropped
 //! one (a timeout) has `grace_seconds`. After that the process is killed with its group, and a further
@@ -47,6 +47,7 @@
 
 mod calls;
 mod child;
+mod faults;
 mod json;
 mod message;
 mod outbox;
@@ -55,6 +56,8 @@ mod pending;
 mod pool;
 mod reader;
 mod settings;
+mod start;
+mod starts;
 
 use std::sync::Arc;
 

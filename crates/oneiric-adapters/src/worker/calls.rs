@@ -16,11 +16,7 @@ use super::WorkerSettings;
 use super::message;
 use super::outbox::Outbox;
 use super::pending::Pending;
-
-/// The pause after a second failed start; it doubles with every further one.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// The longest pause: long enough to be no load, short enough to be tried again while a person looks.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+use super::starts::Starts;
 
 /// All calls of one pool.
 #[derive(Debug)]
@@ -44,20 +40,14 @@ struct State {
     starts: Starts,
 }
 
-/// What became of the last starts.
-#[derive(Debug, Default)]
-struct Starts {
-    failed: u32,
-    not_before: Duration,
-    fault: Option<Fault>,
-}
-
 /// The place of one process.
 #[derive(Debug)]
 struct Seat {
     /// Where to write, once the process is ready.
     serving: Option<(Arc<Outbox>, usize)>,
     calls: BTreeMap<u64, Pending>,
+    /// The process reads no more.
+    is_deaf: bool,
     attention: Arc<Notify>,
 }
 
@@ -81,6 +71,8 @@ pub(super) struct Orders {
     pub(super) is_closed: bool,
     /// No call is under way.
     pub(super) is_idle: bool,
+    /// The process reads no more, so that it has ended or has to be.
+    pub(super) is_deaf: bool,
     /// When to kill the process, because a call did not stop.
     pub(super) give_up_at: Option<Duration>,
 }
@@ -109,16 +101,18 @@ impl Calls {
             return Err(self.stopped());
         }
         if state.seats.is_empty()
-            && now < state.starts.not_before
-            && let Some(fault) = &state.starts.fault
+            && let Some(fault) = state.starts.refusal(now)
         {
-            return Err(fault.clone().retry_after(state.starts.not_before - now));
+            return Err(fault);
         }
-        if state.waiting.is_empty()
+        let (mut line, mut pending) = (line, pending);
+        while state.waiting.is_empty()
             && let Some(seat) = state.seats.values_mut().find(|seat| seat.has_room())
         {
-            seat.serve(id, &line, pending);
-            return Ok(None);
+            match seat.serve(id, line, pending) {
+                None => return Ok(None),
+                Some(back) => (line, pending) = back,
+            }
         }
         state.waiting.retain(|(.., pending)| !pending.is_abandoned());
         let starting = state.seats.values().filter(|seat| seat.serving.is_none()).count();
@@ -132,7 +126,7 @@ impl Calls {
             return Err(Fault::transient("overloaded", message));
         }
         state.waiting.push_back((id, line, pending));
-        Ok((starts_another && now >= state.starts.not_before).then(|| state.take_seat()))
+        Ok((starts_another && state.starts.refusal(now).is_none()).then(|| state.take_seat()))
     }
 
     /// A seat for the first process.
@@ -147,29 +141,29 @@ impl Calls {
         state.concurrency = concurrency;
         if let Some(seat) = state.seats.get_mut(&seat) {
             seat.serving = Some((outbox, concurrency));
+            seat.is_deaf = false;
         }
-        state.dispatch();
+        state.dispatch(&self.name);
     }
 
     /// The process of a seat did not start; whoever has nobody else to wait for gets the fault.
     pub(super) fn not_started(&self, seat: u64, fault: Fault, now: Duration) {
         let mut state = self.state();
         state.seats.remove(&seat);
-        let starts = &mut state.starts;
-        starts.failed += 1;
-        // The first failure may be an accident and costs no pause.
-        let pause = match starts.failed {
-            1 => Duration::ZERO,
-            failed => FIRST_PAUSE.saturating_mul(1 << (failed - 2).min(16)).min(LONGEST_PAUSE),
-        };
-        starts.not_before = now + pause;
-        starts.fault = Some(fault.clone());
+        state.starts.failed(fault.clone(), now);
         if state.seats.is_empty() {
             for (.., pending) in std::mem::take(&mut state.waiting) {
                 pending.answer(Err(fault.clone()));
             }
         }
         self.changed.notify_waiters();
+    }
+
+    /// The process of a seat is about to be ended: it is given no further call.
+    pub(super) fn leaving(&self, seat: u64) {
+        if let Some(seat) = self.state().seats.get_mut(&seat) {
+            seat.serving = None;
+        }
     }
 
     /// The process of a seat has ended: whoever it served gets the fault that `why` gives. Returns
@@ -218,7 +212,7 @@ impl Calls {
             return;
         };
         pending.answer(answer);
-        state.dispatch();
+        state.dispatch(&self.name);
         drop(state);
         self.changed.notify_waiters();
     }
@@ -273,6 +267,7 @@ impl Calls {
         Orders {
             is_closed: state.is_closed,
             is_idle: calls.is_none_or(BTreeMap::is_empty),
+            is_deaf: state.seats.get(&seat).is_some_and(|seat| seat.is_deaf),
             give_up_at: calls.and_then(|calls| calls.values().filter_map(|call| call.give_up_at).min()),
         }
     }
@@ -300,7 +295,7 @@ impl Calls {
     /// Why the last one did not start, where none is left.
     pub(super) fn health(&self) -> Result<(), Fault> {
         let state = self.state();
-        match &state.starts.fault {
+        match state.starts.last_fault() {
             _ if state.is_closed => Err(self.stopped()),
             Some(fault) if state.seats.is_empty() => Err(fault.clone()),
             _ => Ok(()),
@@ -333,27 +328,50 @@ impl State {
     fn take_seat(&mut self) -> Taken {
         let (number, attention) = (self.seats_ever, Arc::new(Notify::new()));
         self.seats_ever += 1;
-        let seat = Seat { serving: None, calls: BTreeMap::new(), attention: attention.clone() };
+        let seat =
+            Seat { serving: None, calls: BTreeMap::new(), is_deaf: false, attention: attention.clone() };
         self.seats.insert(number, seat);
         Taken { number, attention }
     }
 
     /// Serves those who wait, as far as there is room.
-    fn dispatch(&mut self) {
+    fn dispatch(&mut self, name: &str) {
         while let Some(seat) = self.seats.values_mut().find(|seat| seat.has_room()) {
             let Some((id, line, pending)) = self.waiting.pop_front() else { return };
-            if !pending.is_abandoned() {
-                seat.serve(id, &line, pending);
+            if pending.is_abandoned() {
+                continue;
+            }
+            match seat.serve(id, line, pending) {
+                None => {}
+                // Once is an accident; a process that is never there when it is called is a fault.
+                Some((_, pending)) if pending.returned => {
+                    let message = format!("`{name}` ended before it took the call");
+                    pending.answer(Err(Fault::transient("worker-died", message)));
+                }
+                Some((line, mut pending)) => {
+                    pending.returned = true;
+                    self.waiting.push_front((id, line, pending));
+                }
             }
         }
     }
 }
 
 impl Seat {
-    fn serve(&mut self, id: u64, line: &[u8], pending: Pending) {
-        self.calls.insert(id, pending);
-        if let Some((outbox, _)) = &self.serving {
-            outbox.send(line);
+    /// Hands a call to the process. Gives it back where the process is gone: then nobody is served here
+    /// until its owner has found out.
+    fn serve(&mut self, id: u64, line: Vec<u8>, pending: Pending) -> Option<(Vec<u8>, Pending)> {
+        match &self.serving {
+            Some((outbox, _)) if outbox.send(&line) => {
+                self.calls.insert(id, pending);
+                None
+            }
+            _ => {
+                self.serving = None;
+                self.is_deaf = true;
+                self.attention.notify_one();
+                Some((line, pending))
+            }
         }
     }
 }

@@ -36,23 +36,24 @@ impl Outbox {
         Self { pipe, rest: Mutex::default(), more: Notify::new() }
     }
 
-    /// Takes one line with its line feed. Nothing comes of it where the worker is gone.
-    pub(super) fn send(&self, line: &[u8]) {
+    /// Takes one line with its line feed; `false` where the worker reads no more, and has seen nothing of
+    /// it.
+    pub(super) fn send(&self, line: &[u8]) -> bool {
         let mut rest = self.rest();
         if !rest.left().is_empty() {
             rest.bytes.extend_from_slice(line);
-            return;
+            return true;
         }
         let written = match self.pipe.try_write(line) {
             Ok(written) => written,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
-            // The end of the worker is noticed where its output is read.
-            Err(_) => return,
+            Err(_) => return false,
         };
         if written < line.len() {
             rest.bytes.extend_from_slice(&line[written..]);
             self.more.notify_one();
         }
+        true
     }
 
     /// Writes what did not fit, for ever; returns only when the worker no longer reads. Safe to drop and

@@ -1,39 +1,22 @@
-//! The task that owns one process of a pool: starts it, hears it, ends it.
+//! The task that owns one process of a pool: has it started, hears it, ends it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use oneiric_core::roles::Stream;
-use oneiric_core::{Class, Fault, Payload};
+use oneiric_core::{Fault, Payload};
 use tokio::sync::oneshot;
 
 use super::calls::Taken;
 use super::child::{Child, Moved};
-use super::message::{self, Message, PROTOCOL, Ready, Unreadable};
+use super::faults::{Why, bad_output, judge, too_large};
+use super::message::{self, Message, Ready};
 use super::pending::Pending;
 use super::pool::Shared;
-use crate::process::spawning::unless_torn_down;
-use crate::process::status::{self, End};
+use super::start::{exit_of, start};
 
 /// Lines longer than this are parsed on a blocking thread: a megabyte of JSON takes some milliseconds.
 const INLINE_PARSE_BYTES: usize = 256 * 1024;
-
-/// How many bytes of a line that is no message its fault shows.
-const SHOWN_BYTES: usize = 200;
-
-/// Why a process is not used any longer.
-enum Why {
-    /// It exited, or closed its output.
-    Ended,
-    /// It broke the protocol: whoever it served gets this.
-    Breach(Fault),
-    /// A call did not stop when it should.
-    Overdue,
-    /// It does not answer while idle.
-    Mute,
-    /// The pool is stopped.
-    Stopped,
-}
 
 /// Owns the process of a seat until nobody needs it any more. Tells `opened` how the first start went.
 pub(super) async fn own(
@@ -62,6 +45,7 @@ pub(super) async fn own(
         opened.take().map(|opened| opened.send(Ok(ready)));
 
         let why = serve(&pool, &seat, &mut child).await;
+        pool.calls.leaving(seat.number);
         let log = &mut |line: &str| stray(&pool, seat.number, line);
         if let Why::Stopped = why {
             child.stop(pool.spec.settings.stop, pool.spec.clock.as_ref(), log).await;
@@ -99,77 +83,6 @@ fn stray(pool: &Shared, seat: u64, line: &str) {
     }
 }
 
-/// Starts a process and waits until it is ready.
-async fn start(pool: &Shared) -> Result<(Child, Ready), Fault> {
-    let (spec, name) = (&pool.spec, &pool.spec.name);
-    let mut child = Child::start(spec)?;
-    let log = &mut |line: &str| tracing::info!(worker = %name, "{line}");
-    let mut over = spec.clock.sleep(spec.settings.ready);
-    loop {
-        while let Some(line) = child.lines.line() {
-            match message::read(line) {
-                Ok(Message::Ready(ready)) if ready.protocol == PROTOCOL => return Ok((child, ready)),
-                Ok(Message::Ready(ready)) => {
-                    let theirs = ready.protocol;
-                    let message = format!("`{name}` speaks protocol {theirs}, here {PROTOCOL} is spoken");
-                    return Err(Fault::permanent("worker-protocol", message));
-                }
-                Ok(Message::Fault { fault, .. }) => return Err(fault),
-                Ok(Message::Log { line, .. }) => log(&line),
-                Ok(Message::Pong | Message::Result { .. }) => {
-                    let message = format!("`{name}` answered before it said that it is ready");
-                    return Err(Fault::permanent("worker-protocol", message));
-                }
-                Err(unreadable) => return Err(bad_output(name, line, &unreadable)),
-            }
-        }
-        if child.lines.is_too_long() {
-            return Err(too_large(pool));
-        }
-        let moved = tokio::select! {
-            biased;
-            moved = child.moved(log) => Some(moved),
-            () = &mut over => None,
-        };
-        let end = match moved {
-            Some(Moved::Wrote) => continue,
-            Some(Moved::Lost(error)) => return Err(unless_torn_down(&error, || lost(name, &error))),
-            Some(Moved::Exited(status)) => {
-                child.end(spec.clock.as_ref(), log).await;
-                Some(End::from(status))
-            }
-            Some(Moved::Closed) => exit_of(pool, &mut child, log).await,
-            None => {
-                child.end(spec.clock.as_ref(), log).await;
-                let within = spec.settings.ready;
-                let message = format!("`{name}` was not ready within {within:?}{}", after(child.last_line()));
-                return Err(Fault::transient("worker-start", message));
-            }
-        };
-        return Err(stillborn(name, end, child.last_line()));
-    }
-}
-
-/// The end of a process that closed its output: it is most likely about to exit.
-async fn exit_of(pool: &Shared, child: &mut Child, log: &mut impl FnMut(&str)) -> Option<End> {
-    const MOMENT: Duration = Duration::from_millis(500);
-    let mut over = pool.spec.clock.sleep(MOMENT);
-    let status = tokio::select! {
-        biased;
-        status = child.exited() => status.map(End::from),
-        () = &mut over => None,
-    };
-    child.end(pool.spec.clock.as_ref(), log).await;
-    status
-}
-
-/// A process that ended before it was ready. Its exit code says whether another try can help.
-fn stillborn(name: &str, end: Option<End>, last_line: &str) -> Fault {
-    let class = end.and_then(|end| status::judge(name, end, "").err()).map_or(Class::Transient, |f| f.class);
-    let how = end.map_or_else(|| "closed its standard output".to_owned(), |end| end.to_string());
-    Fault::new(class, "worker-start", format!("`{name}` {how} before it was ready{}", after(last_line)))
-}
-
 /// Hears the process until it is not used any longer.
 async fn serve(pool: &Shared, seat: &Taken, child: &mut Child) -> Why {
     let spec = &pool.spec;
@@ -183,6 +96,10 @@ async fn serve(pool: &Shared, seat: &Taken, child: &mut Child) -> Why {
         let orders = pool.calls.orders(seat.number);
         if orders.is_closed {
             return Why::Stopped;
+        }
+        if orders.is_deaf {
+            exit_of(pool, child, log).await;
+            return take_rest(pool, seat.number, child, &mut heart).await;
         }
         let left = orders.give_up_at.map(|at| at.saturating_sub(spec.clock.monotonic()));
         if left.is_some_and(|left| left.is_zero()) {
@@ -202,15 +119,7 @@ async fn serve(pool: &Shared, seat: &Taken, child: &mut Child) -> Why {
                     exit_of(pool, child, log).await;
                     return Why::Ended;
                 }
-                Moved::Exited(_) => {
-                    // What it said before it exited counts.
-                    while child.take_rest() {
-                        if let Err(why) = hear(pool, seat.number, child, &mut heart).await {
-                            return why;
-                        }
-                    }
-                    return Why::Ended;
-                }
+                Moved::Exited(_) => return take_rest(pool, seat.number, child, &mut heart).await,
                 Moved::Lost(_) => return Why::Ended,
             },
             () = seat.attention.notified() => {}
@@ -225,6 +134,16 @@ async fn serve(pool: &Shared, seat: &Taken, child: &mut Child) -> Why {
     }
 }
 
+/// Hears what a process said before it exited: that counts.
+async fn take_rest(pool: &Shared, seat: u64, child: &mut Child, heart: &mut Heart) -> Why {
+    while child.take_rest() {
+        if let Err(why) = hear(pool, seat, child, heart).await {
+            return why;
+        }
+    }
+    Why::Ended
+}
+
 /// Whether an idle process lives. It is asked only after a whole period without a word.
 struct Heart {
     period: Duration,
@@ -237,16 +156,15 @@ impl Heart {
         Self { period, heard: true, asked: false }
     }
 
-    /// One period has passed. Returns `false` where a question was not answered in it.
-    fn beats(&mut self, is_idle: bool, ask: impl FnOnce()) -> bool {
+    /// One period has passed. Returns `false` where a question was not answered in it, or cannot be asked.
+    fn beats(&mut self, is_idle: bool, ask: impl FnOnce() -> bool) -> bool {
         if self.heard || !is_idle {
             (self.heard, self.asked) = (false, false);
             return true;
         }
         if !self.asked {
             self.asked = true;
-            ask();
-            return true;
+            return ask();
         }
         false
     }
@@ -310,47 +228,4 @@ async fn parse_aside(name: String, line: Vec<u8>) -> Result<Message, (Fault, Opt
     tokio::task::spawn_blocking(parse)
         .await
         .unwrap_or_else(|error| Err((Fault::shutdown(format!("parsing was given up: {error}")), None)))
-}
-
-/// What becomes of a call whose process is gone.
-fn judge(pool: &Shared, why: &Why, end: Option<End>, last_line: &str, call: &Pending) -> Fault {
-    let name = &pool.spec.name;
-    if call.give_up_at.is_some() {
-        return Fault::transient("cancelled", format!("`{name}` was cancelled"));
-    }
-    let how = match why {
-        Why::Stopped => return pool.calls.stopped(),
-        Why::Breach(fault) => return fault.clone(),
-        Why::Overdue => "was killed because another call did not stop".to_owned(),
-        Why::Mute => "was killed because it did not answer".to_owned(),
-        Why::Ended => match end {
-            Some(end) => format!("{end} during the call"),
-            None => "closed its standard output during the call".to_owned(),
-        },
-    };
-    let message = format!("`{name}` {how}{}", after(last_line));
-    Fault::new(pool.spec.loss, "worker-died", message)
-}
-
-fn bad_output(name: &str, line: &[u8], unreadable: &Unreadable) -> Fault {
-    let start = String::from_utf8_lossy(&line[..line.len().min(SHOWN_BYTES)]);
-    let why = &unreadable.why;
-    let message = format!("`{name}` wrote a line that is no message ({why}); it begins {start:?}");
-    Fault::permanent("bad-output", message)
-}
-
-fn too_large(pool: &Shared) -> Fault {
-    let (name, most) = (&pool.spec.name, pool.spec.limits.stdout_bytes);
-    Fault::permanent(
-        "output-too-large",
-        format!("`{name}` wrote a line with more than {most} bytes of result"),
-    )
-}
-
-fn lost(name: &str, error: &std::io::Error) -> Fault {
-    Fault::transient("worker-start", format!("lost sight of `{name}` while it started: {error}"))
-}
-
-fn after(last_line: &str) -> String {
-    if last_line.is_empty() { String::new() } else { format!(": {last_line}") }
 }

@@ -22,6 +22,8 @@ pub(super) struct Pending {
     to: UnboundedSender<Event>,
     /// The idempotency key, of a task.
     pub(super) key: Option<String>,
+    /// Whether it went back into the line once, because the process that it was for was gone.
+    pub(super) returned: bool,
     /// When its process is killed, on the monotonic clock; set once the call should stop.
     pub(super) give_up_at: Option<Duration>,
     limits: Limits,
@@ -37,7 +39,7 @@ struct Budget {
 
 impl Pending {
     pub(super) fn new(to: UnboundedSender<Event>, key: Option<String>, limits: Limits) -> Self {
-        Self { to, key, give_up_at: None, limits, budgets: Default::default() }
+        Self { to, key, returned: false, give_up_at: None, limits, budgets: Default::default() }
     }
 
     /// Whether nobody waits for the answer any more.

@@ -111,6 +111,42 @@ async fn a_process_that_died_is_replaced_and_says_its_last_line() {
 }
 
 #[tokio::test]
+async fn a_call_that_no_process_has_seen_goes_to_the_next_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let instance = pool(folder.path(), json!({"workers": 1})).await;
+    for signal in ["-9", "-15"] {
+        let pid = Call::new(json!("live")).run(&instance).await.unwrap();
+        let kill = std::process::Command::new("kill").args([signal, &pid.to_string()]).status();
+        assert!(kill.unwrap().success());
+        // Nothing is awaited in between, so that the pool cannot have noticed.
+        let pid: u32 = pid.as_u64().unwrap().try_into().unwrap();
+        while alive(pid) {
+            std::thread::yield_now();
+        }
+        assert_ne!(Call::new(json!("live")).run(&instance).await.unwrap(), json!(pid));
+    }
+    // A process that hears nothing more although it lives is replaced as well.
+    let deaf = format!(
+        "{READY}\nm = hear()\nos.close(0)\nsay(type='result', id=m['id'], output=os.getpid())\ntime.sleep(1000)\n"
+    );
+    let instance = python(&deaf, json!({"workers": 1})).await.unwrap();
+    let first = Call::new(json!(1)).run(&instance).await.unwrap();
+    assert_ne!(Call::new(json!(1)).run(&instance).await.unwrap(), first);
+}
+
+#[tokio::test]
+async fn processes_that_are_gone_when_they_are_called_do_not_hold_a_call_up_for_ever() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = format!("{READY}\nos.close(0)\n");
+    let cwd = json!({"cwd": folder.path().to_str().unwrap(), "workers": 1});
+    let instance = python(&script, cwd).await.unwrap();
+    for _ in 0..3 {
+        let fault = Call::new(json!(1)).run(&instance).await.unwrap_err();
+        assert_eq!(fault.code, "worker-died", "{fault:?}");
+    }
+}
+
+#[tokio::test]
 async fn processes_that_keep_dying_at_their_start_are_started_ever_more_rarely() {
     let folder = tempfile::tempdir().unwrap();
     let script = "import os, sys\nif os.path.exists('broken'):\n    sys.stderr.write('still broken\\n')\n    \

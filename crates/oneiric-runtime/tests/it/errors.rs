@@ -1,6 +1,7 @@
 //! What is wrong is found before anything runs, and has a kind.
 
-use oneiric_runtime::{Error, Kind, RunRequest};
+use oneiric_runtime::{Error, Kind, Oneiric, RunRequest};
+use serde_json::json;
 
 use crate::support::{builder, key, process};
 
@@ -44,7 +45,6 @@ fn every_trouble_has_its_kind() {
         "workflow `wf` is unknown",
     );
     check(&task("evil.module:Thing"), Kind::Security, "ONEIRIC_FACTORY_ALLOWLIST");
-    check(&task("oneiric.something:Real"), Kind::Resolution, "nothing here builds");
     check(&task("builtin:nope"), Kind::Resolution, "nope");
     check(&task("exec:/no/such/program"), Kind::Configuration, "/no/such/program");
     check(
@@ -53,4 +53,18 @@ fn every_trouble_has_its_kind() {
         "does not play the role `task`",
     );
     check(&workflow("[{id: a, task: t, depends_on: [b]}]"), Kind::Configuration, "m.yaml:2:");
+}
+
+#[test]
+fn a_factory_that_no_runtime_recognises_is_a_matter_of_resolution() {
+    process(async {
+        let text = "entries:\n- {domain: task, key: t, provider: p, factory: 'oneiric.something:Real'}";
+        let node = json!({"nodes": [{"id": "a", "task": "t"}]});
+        // Without the runtimes that are compiled in: which ones those are is not the matter here.
+        let builder = Oneiric::builder().workflow("wf", &node).manifest_text("m.yaml", text.as_bytes());
+        let oneiric = builder.start().await.unwrap();
+        let error = oneiric.run(RunRequest::new(key("wf"))).await.unwrap_err();
+        assert_eq!(error.to_string(), "task `t`: nothing here builds the factory `oneiric.something:Real`");
+        assert_eq!(error.kind(), Kind::Resolution);
+    });
 }
