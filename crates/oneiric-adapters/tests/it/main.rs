@@ -13,6 +13,7 @@ mod exec_calls;
 mod exec_groups;
 mod exec_loading;
 mod exec_stops;
+mod http_tls;
 mod kits;
 mod kits_server;
 mod kits_shape;
