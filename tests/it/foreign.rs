@@ -135,4 +135,5 @@ fn a_module_that_is_not_there_is_a_matter_of_resolution() {
     let ended = run(&home).exits(3);
     assert!(ended.stderr.contains("no module `shop`"), "{ended:?}");
     assert!(ended.stderr.contains("did you mean `shops`?"), "{ended:?}");
+    assert!(!home.path().join(".oneiric_cache").exists(), "nothing ran, and something was created");
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use oneiric_core::lifecycle::{Handle, Lifecycle, LifecycleError};
 use oneiric_core::manifest::{MAX_PROBLEMS, ParseError};
 use oneiric_core::resolver::{Query, Registry, ResolveError};
@@ -14,6 +15,10 @@ use crate::catalog::{Catalog, Workflow, policy_of};
 use crate::error::Error;
 use crate::request::RunOptions;
 
+/// Components that come up at a time: enough to hide the start of interpreters behind each other, few
+/// enough for a small machine.
+const COMING_UP: usize = 16;
+
 /// Plans a workflow and binds its tasks: whatever is missing or not allowed is found here, before
 /// anything runs.
 pub(crate) async fn program(
@@ -23,13 +28,15 @@ pub(crate) async fn program(
     options: &RunOptions,
 ) -> Result<Program, Error> {
     let (_, workflow) = catalog.workflow(key, options.provider.as_ref())?;
-    let mut bound = HashMap::new();
-    let mut policies = Vec::new();
-    for descriptor in tasks(lifecycle, catalog, key, workflow)? {
-        let task = Arc::new(handle(lifecycle, &descriptor).await?);
-        policies.push(policy_of(&descriptor));
-        bound.insert(descriptor.key.clone(), Bound { task, descriptor });
-    }
+    let tasks = tasks(lifecycle, catalog, key, workflow)?;
+    let coming = tasks.iter().map(|descriptor| handle(lifecycle, descriptor));
+    let handles: Vec<_> = stream::iter(coming).buffered(COMING_UP).try_collect().await?;
+    let policies = tasks.iter().map(|descriptor| policy_of(descriptor)).collect();
+    let bound: HashMap<_, _> = tasks
+        .into_iter()
+        .zip(handles)
+        .map(|(descriptor, task)| (descriptor.key.clone(), Bound { task: Arc::new(task), descriptor }))
+        .collect();
     let plan = Plan::new(
         key.clone(),
         Arc::clone(&workflow.graph),

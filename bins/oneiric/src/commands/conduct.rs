@@ -54,7 +54,7 @@ impl Conductor {
     /// mistake in them creates nothing.
     pub(super) async fn start(
         session: &Session,
-        check: impl FnOnce(&Loaded) -> Result<(), Error>,
+        check: impl AsyncFnOnce(&Loaded) -> Result<(), Error>,
     ) -> Result<Self, Failure> {
         let signals = Signals::catch()
             .map_err(|error| Failure::said(Code::Execution, format!("cannot catch signals: {error}")))?;
@@ -67,7 +67,7 @@ impl Conductor {
         let board = Arc::clone(live.board());
         let loaded = builder.observer(board.clone()).log(board).load()?;
         session::warn_of_unmet(loaded.catalog().registry());
-        check(&loaded)?;
+        check(&loaded).await?;
         let oneiric = loaded.start().await?;
         Ok(Self { oneiric, live, signals })
     }

@@ -1,6 +1,7 @@
 //! Between reading manifests and opening the store.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use oneiric_core::roles::LogSink;
 use oneiric_core::{BootId, Key, Lifecycle, Provider};
@@ -12,6 +13,7 @@ use crate::bind;
 use crate::catalog::{Catalog, Own};
 use crate::error::Error;
 use crate::oneiric::Oneiric;
+use crate::request::RunOptions;
 use crate::run_log::together;
 use crate::secrets::FromSettings;
 
@@ -45,11 +47,35 @@ impl Loaded {
         bind::check(&self.lifecycle, &self.catalog, workflow, provider)
     }
 
+    /// Brings up the components of a workflow before anything is opened: whatever [`Loaded::check`] does
+    /// not see is found here, such as a Python module that is not there. Where one fails, what came up
+    /// is stopped again.
+    ///
+    /// # Errors
+    /// The first [`Error`] that running it would meet before its first node starts.
+    pub async fn bring_up(&self, workflow: &Key, options: &RunOptions) -> Result<(), Error> {
+        let bound = bind::program(&self.lifecycle, &self.catalog, workflow, options).await;
+        if bound.is_err() {
+            self.lifecycle.stop(Duration::ZERO).await;
+        }
+        bound.map(|_| ())
+    }
+
     /// Opens the store and announces this process on it.
     ///
     /// # Errors
     /// [`Error::Store`].
     pub async fn start(self) -> Result<Oneiric, Error> {
+        let lifecycle = self.lifecycle.clone();
+        let started = self.open().await;
+        if started.is_err() {
+            // What was brought up before has no owner otherwise.
+            lifecycle.stop(Duration::ZERO).await;
+        }
+        started
+    }
+
+    async fn open(self) -> Result<Oneiric, Error> {
         let Self { catalog, lifecycle, own, secrecy, builder } = self;
         #[cfg(feature = "sqlite")]
         let state_dir = match &builder.store {

@@ -19,7 +19,7 @@ pub(in crate::commands) fn resume(session: &mut Session, args: &ResumeArgs) -> R
     let run = find(session::reading(session.store()?.as_ref()), wanted)?.id;
     let (handle, followed) = on_workers(async {
         let since = session::now();
-        let conductor = Conductor::start(session, |_| Ok(())).await?;
+        let conductor = Conductor::start(session, async |_| Ok(())).await?;
         let handle = match conductor.oneiric().resume(run, args.unknown.into()).await {
             Ok(handle) => handle,
             Err(error) => return conductor.give_up(error.into()).await,
@@ -37,7 +37,7 @@ fn all(session: &mut Session) -> Result<Code, Failure> {
     }
     let (handles, refused, followed) = on_workers(async {
         let since = session::now();
-        let conductor = Conductor::start(session, |_| Ok(())).await?;
+        let conductor = Conductor::start(session, async |_| Ok(())).await?;
         let resumed = match conductor.oneiric().resume_all().await {
             Ok(resumed) => resumed,
             Err(error) => return conductor.give_up(error.into()).await,

@@ -23,8 +23,9 @@ pub(in crate::commands) fn run(session: &mut Session, args: RunArgs) -> Result<C
         ..RunRequest::new(args.key)
     };
     let (handle, followed) = on_workers(async {
-        let conductor = Conductor::start(session, |loaded| {
-            loaded.check(&request.workflow, request.options.provider.as_ref())
+        let conductor = Conductor::start(session, async |loaded| {
+            loaded.check(&request.workflow, request.options.provider.as_ref())?;
+            loaded.bring_up(&request.workflow, &request.options).await
         })
         .await?;
         conductor.hint_at_interrupted(session).await;
