@@ -50,3 +50,13 @@ pub(crate) async fn build(parts: &Parts, blueprint: Blueprint) -> Result<Instanc
     runtime.check(&blueprint)?;
     runtime.build(&blueprint).await
 }
+
+/// Whether `tests/run` has found that this machine has no Python for upstream's package; said loudly.
+pub(crate) fn upstream_cannot_be_had() -> bool {
+    #[expect(clippy::disallowed_methods, reason = "a test is told by its environment what there is")]
+    let none = std::env::var("ONEIRIC_TEST_PYTHON").is_ok_and(|named| named == "none");
+    if none {
+        eprintln!("SKIPPED: no Python 3.13 with the package `oneiric` can be had on this machine");
+    }
+    none
+}
