@@ -35,21 +35,23 @@
 //! #[async_trait::async_trait]
 //! impl ComponentRuntime for Closures {
 //!     fn name(&self) -> &'static str { "closures" }
-//!     fn recognises(&self, of: &Descriptor) -> bool { self.0.iter().any(|one| one.descriptor() == of) }
+//!     fn recognises(&self, of: &Descriptor) -> bool { self.0.iter().any(|one| one.descriptor() == Ok(of)) }
 //!     fn check(&self, _: &Blueprint) -> Result<(), Fault> { Ok(()) }
 //!     async fn build(&self, of: &Blueprint) -> Result<Instance, Fault> {
-//!         let one = self.0.iter().find(|one| one.descriptor() == &*of.descriptor);
+//!         let one = self.0.iter().find(|one| one.descriptor() == Ok(&of.descriptor));
 //!         one.ok_or_else(|| Fault::permanent("unknown", "no such closure"))?.make()(of)
 //!     }
 //! }
 //!
 //! let greet = |by: &str, word: &'static str| {
 //!     let action = action_fn(move |name: String| async move { Ok::<_, Fault>(format!("{word}, {name}")) });
-//!     Ok::<_, id::IdError>(Linked::action("greet".parse()?, action).provider(by.parse()?))
+//!     Linked::action("greet", action).provider(by)
 //! };
-//! let closures = Closures(vec![greet("french", "Bonjour")?, greet("english", "Good evening")?]);
+//! let closures = Closures(vec![greet("french", "Bonjour"), greet("english", "Good evening")]);
 //! let mut registry = Registry::new();
-//! closures.0.iter().for_each(|one| registry.register(one.descriptor().clone()));
+//! for one in &closures.0 {
+//!     registry.register(one.descriptor()?.clone());
+//! }
 //! let lifecycle = Lifecycle::new(Parts {
 //!     registry,
 //!     runtimes: vec![Arc::new(closures)],
