@@ -47,6 +47,7 @@
 
 mod calls;
 mod child;
+mod driver;
 mod faults;
 mod json;
 mod message;

@@ -64,6 +64,15 @@ pub(super) struct Taken {
     pub(super) attention: Arc<Notify>,
 }
 
+/// Where a call is.
+#[derive(Debug)]
+pub(super) enum Submitted {
+    /// The process of this seat has it.
+    Served(u64),
+    /// It stands in line; there is a seat where a further process has to be started.
+    Waiting(Option<Taken>),
+}
+
 /// What an owner has to know before it waits.
 #[derive(Debug)]
 pub(super) struct Orders {
@@ -83,8 +92,7 @@ impl Calls {
         Self { state, settings, name, changed: Notify::new() }
     }
 
-    /// Takes a call; it is served at once where there is room. Returns a seat where a further process
-    /// has to be started.
+    /// Takes a call; it is served at once where there is room.
     ///
     /// # Errors
     /// Transient `overloaded` where too many wait, the last failure where processes keep dying at their
@@ -95,7 +103,7 @@ impl Calls {
         line: Vec<u8>,
         pending: Pending,
         now: Duration,
-    ) -> Result<Option<Taken>, Fault> {
+    ) -> Result<Submitted, Fault> {
         let mut state = self.state();
         if state.is_closed {
             return Err(self.stopped());
@@ -107,10 +115,10 @@ impl Calls {
         }
         let (mut line, mut pending) = (line, pending);
         while state.waiting.is_empty()
-            && let Some(seat) = state.seats.values_mut().find(|seat| seat.has_room())
+            && let Some((number, seat)) = state.seats.iter_mut().find(|(_, seat)| seat.has_room())
         {
             match seat.serve(id, line, pending) {
-                None => return Ok(None),
+                None => return Ok(Submitted::Served(*number)),
                 Some(back) => (line, pending) = back,
             }
         }
@@ -126,7 +134,8 @@ impl Calls {
             return Err(Fault::transient("overloaded", message));
         }
         state.waiting.push_back((id, line, pending));
-        Ok((starts_another && state.starts.refusal(now).is_none()).then(|| state.take_seat()))
+        let starts = starts_another && state.starts.refusal(now).is_none();
+        Ok(Submitted::Waiting(starts.then(|| state.take_seat())))
     }
 
     /// A seat for the first process.

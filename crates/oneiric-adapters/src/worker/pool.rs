@@ -3,14 +3,18 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 
 use async_trait::async_trait;
 use oneiric_core::{Class, Clock, Fault, Payload};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc::error::TryRecvError;
+use tokio::sync::mpsc::{self, UnboundedReceiver};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::WorkerSettings;
-use super::calls::{Calls, Taken};
+use super::calls::{Calls, Submitted, Taken};
+use super::driver::{Driver, Driving};
 use super::message::{self, Ready};
 use super::owner;
 use super::pending::{Event, Pending};
@@ -40,10 +44,17 @@ pub(super) struct Shared {
     pub(super) calls: Calls,
 }
 
+/// The owners of the processes: a task each, and what a call may drive.
+#[derive(Default)]
+struct Owners {
+    tasks: JoinSet<()>,
+    drivers: Vec<(u64, Driver)>,
+}
+
 /// A pool of workers. Dropping it kills them; [`Caller::stop`] ends them in an orderly way.
 pub(crate) struct Pool {
     shared: Arc<Shared>,
-    owners: Mutex<JoinSet<()>>,
+    owners: Mutex<Owners>,
     ids: AtomicU64,
     asks_health: bool,
 }
@@ -66,8 +77,29 @@ impl Pool {
 
     fn employ(&self, seat: Taken, opened: Option<oneshot::Sender<Result<Ready, Fault>>>) {
         let mut owners = self.owners();
-        while owners.try_join_next().is_some() {}
-        owners.spawn(owner::own(self.shared.clone(), seat, opened));
+        while owners.tasks.try_join_next().is_some() {}
+        owners.drivers.retain(|(_, driver)| !driver.is_over());
+        let number = seat.number;
+        let driver = Driver::new(owner::own(self.shared.clone(), seat, opened));
+        owners.drivers.push((number, driver.clone()));
+        owners.tasks.spawn(driver.run(self.shared.spec.clock.clone()));
+    }
+
+    /// The right to move the owner of a seat along, for a call that is alone there; where it is not, the
+    /// right of others ends.
+    fn drive(&self, seat: u64, call: u64) -> Option<Driving> {
+        let owners = self.owners();
+        let (_, driver) = owners.drivers.iter().find(|(number, _)| *number == seat)?;
+        if self.shared.calls.is_alone(seat) {
+            return Some(driver.begin(call));
+        }
+        driver.hand_back();
+        None
+    }
+
+    /// Lets nobody but the owners' own tasks move them along.
+    fn hand_back(&self) {
+        self.owners().drivers.iter().for_each(|(_, driver)| driver.hand_back());
     }
 
     /// Hands a call over and waits for its answer.
@@ -83,14 +115,22 @@ impl Pool {
         let pending = Pending::new(to, key, spec.limits);
         let seat = calls.submit(id, line, pending, spec.clock.monotonic())?;
         let mut guard = Abandon { shared: &self.shared, id, answered: false };
-        if let Some(seat) = seat {
-            self.employ(seat, None);
-        }
+        let driving = match seat {
+            Submitted::Served(seat) => self.drive(seat, id),
+            Submitted::Waiting(seat) => {
+                // Whoever drives may be held by somebody who does not poll it; others wait now.
+                self.hand_back();
+                if let Some(seat) = seat {
+                    self.employ(seat, None);
+                }
+                None
+            }
+        };
         let mut cancelled = false;
         loop {
             let event = tokio::select! {
                 biased;
-                event = events.recv() => event,
+                event = next(&mut events, driving.as_ref()) => event,
                 () = asked_to_stop(call), if !cancelled => {
                     cancelled = true;
                     if let Some(call) = call {
@@ -133,9 +173,28 @@ impl Pool {
         self.ids.fetch_add(1, Ordering::Relaxed)
     }
 
-    fn owners(&self) -> MutexGuard<'_, JoinSet<()>> {
+    fn owners(&self) -> MutexGuard<'_, Owners> {
         self.owners.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The next event of a call, which drives where it may. While it does, its waker is not left with the
+/// channel: it would wake itself with every answer, and be scheduled once more for nothing.
+async fn next(events: &mut UnboundedReceiver<Event>, driving: Option<&Driving>) -> Option<Event> {
+    std::future::poll_fn(|cx| {
+        if let Ok(event) = events.try_recv() {
+            return Poll::Ready(Some(event));
+        }
+        if driving.is_some_and(|driving| driving.poll(cx)) {
+            match events.try_recv() {
+                Ok(event) => return Poll::Ready(Some(event)),
+                Err(TryRecvError::Empty) => return Poll::Pending,
+                Err(TryRecvError::Disconnected) => return Poll::Ready(None),
+            }
+        }
+        events.poll_recv(cx)
+    })
+    .await
 }
 
 async fn asked_to_stop(call: Option<&Call<'_>>) {
@@ -172,8 +231,9 @@ impl Caller for Pool {
 
     async fn stop(&self) -> Result<(), Fault> {
         self.shared.calls.close();
+        self.hand_back();
         let mut owners = std::mem::take(&mut *self.owners());
-        while owners.join_next().await.is_some() {}
+        while owners.tasks.join_next().await.is_some() {}
         self.shared.spec.reaper.settle().await;
         Ok(())
     }

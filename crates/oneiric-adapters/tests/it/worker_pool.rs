@@ -368,3 +368,31 @@ fn a_pool_that_is_dropped_after_its_runtime_leaves_nothing() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(eventually("it is gone", || (!alive(grandchild)).then_some(())));
 }
+
+#[tokio::test]
+async fn a_caller_whom_nobody_polls_holds_up_no_other() {
+    let script = READY.replace("concurrency=1", "concurrency=2")
+        + "\nheld = []\nwhile True:\n    m = hear()\n    if m['type'] == 'stop': break\n    \
+           if m['type'] != 'call': continue\n    \
+           if m['input'] == 'first': held.append(m['id'])\n    \
+           else:\n        say(type='result', id=m['id'], output=2)\n        \
+           while held: say(type='result', id=held.pop(), output=1)\n";
+    let instance = python(&script, json!({"workers": 1, "concurrency": 2})).await.unwrap();
+    let (first, second) = (Call::new(json!("first")), Call::new(json!("second")));
+    let mut first = Box::pin(first.run(&instance));
+    // Alone with the process, it is what the process wakes; then it is left lying.
+    assert!(once(first.as_mut()).await.is_none());
+    assert_eq!(second.run(&instance).await, Ok(json!(2)));
+    assert_eq!(first.await, Ok(json!(1)), "its answer has waited for it");
+    assert_eq!(Call::new(json!("third")).run(&instance).await, Ok(json!(2)));
+    instance.component().stop().await.unwrap();
+}
+
+/// Polls a future a single time.
+async fn once<F: Future>(mut future: std::pin::Pin<&mut F>) -> Option<F::Output> {
+    std::future::poll_fn(|cx| match future.as_mut().poll(cx) {
+        std::task::Poll::Ready(output) => std::task::Poll::Ready(Some(output)),
+        std::task::Poll::Pending => std::task::Poll::Ready(None),
+    })
+    .await
+}
