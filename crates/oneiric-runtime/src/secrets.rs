@@ -69,9 +69,10 @@ impl Oneiric {
     }
 
     /// Forgets these secrets, or all, and swaps the components in service whose settings refer to them.
+    /// What was asked for of an explicit provider keeps its value until it is built anew.
     ///
     /// # Errors
-    /// [`Error::Component`]'s kin where a store may still give out an old value; nothing is swapped then.
+    /// [`Error::Secrets`] where a store may still give out an old value; nothing is swapped then.
     pub async fn rotate(&self, ids: Option<&[SecretId]>) -> Result<Rotated, Error> {
         let secrecy = self.secrecy();
         let forgotten = secrecy.secrets.rotate(ids).await.map_err(Error::Secrets)?;
@@ -105,7 +106,8 @@ pub(crate) async fn prefetch(settings: &Settings, secrets: &Secrets) {
 }
 
 /// What goes on beside the runs for as long as an orchestrator lives: old instances are put down, and
-/// secrets are fetched anew where `secrets.refresh_interval` says so. Never returns.
+/// secrets are fetched anew where `secrets.refresh_interval` says so. That alone swaps nothing: most values
+/// are the same as before, and a component is not restarted for them. Never returns.
 pub(crate) async fn housekeeping(lifecycle: Lifecycle, secrecy: Arc<FromSettings>, clock: Arc<dyn Clock>) {
     let refreshing = async {
         prefetch(&secrecy.settings, &secrecy.secrets).await;

@@ -18,7 +18,7 @@ pub struct Lifecycle {
     pub cleanup_timeout: Seconds,
     /// Seconds that a hook may take.
     pub hook_timeout: Seconds,
-    /// Whether what was given up is left to finish instead of being dropped.
+    /// Accepted because files name it; nothing reads it. What is given up is always undone.
     pub shield_tasks: bool,
 }
 
