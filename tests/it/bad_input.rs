@@ -383,7 +383,7 @@ fn states() -> Vec<Case> {
         Case::new("another host at work", RUN, 2, &["elsewhere", "oneiric.sqlite"]).given(|home| {
             sql(
                 &database(home),
-                "INSERT INTO boots VALUES (x'000102030405060708090a0b0c0d0e0f', 'elsewhere', 1,
+                "INSERT INTO boots (id, host, pid, started_at, beat_at, ended_at) VALUES (x'000102030405060708090a0b0c0d0e0f', 'elsewhere', 1,
                  unixepoch() * 1000000, unixepoch() * 1000000, NULL)",
             );
         }),

@@ -84,6 +84,7 @@ fn done(answer: Answer) -> Result<Answer, Failure> {
         Answer::Status(_)
         | Answer::Health(_)
         | Answer::Swapped(_)
+        | Answer::Rung { .. }
         | Answer::Secrets { .. }
         | Answer::Rotated { .. } => Ok(answer),
     }
@@ -140,6 +141,7 @@ pub(crate) fn misfit(answer: &Answer) -> Failure {
         Answer::Status(_) => "a status",
         Answer::Health(_) => "health",
         Answer::Swapped(_) => "a swap",
+        Answer::Rung { .. } => "that it heard the bell",
         Answer::Secrets { .. } => "secrets",
         Answer::Rotated { .. } => "a rotation",
         Answer::Refused { .. } => "a refusal",

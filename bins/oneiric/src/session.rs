@@ -154,7 +154,7 @@ impl Session {
     pub(crate) fn builder(&self) -> Result<Builder, Failure> {
         let settings = self.settings()?.settings.clone();
         let runtimes = oneiric_adapters::enabled(&Self::parts().with_settings(&settings));
-        Ok(Oneiric::builder().with(runtimes).settings(settings).secrets(self.secrets()?))
+        Ok(Oneiric::builder().serve(false).with(runtimes).settings(settings).secrets(self.secrets()?))
     }
 
     /// A command to type next, about the same state.

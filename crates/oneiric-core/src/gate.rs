@@ -1,9 +1,11 @@
 //! Whether work may start: the port, and the ordered pipeline that decides it.
 //!
 //! Every start passes the gate (a run, a node, a retry, a resume), and every denial names the step
-//! that said no. This module has the checks without side effect; claims (dedupe, budget, rate,
-//! permits) are operations of the store and join as their capabilities do.
+//! that said no, and whether it is worth waiting for another answer. A yes is a [`Permit`], which is held
+//! for as long as the work is under way: what counts work in flight hangs off it. Claims (dedupe, budget,
+//! rate) are operations of the store and join as their capabilities do.
 
+use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -19,6 +21,10 @@ pub enum Purpose {
     Resume,
     /// A try of a node.
     Node,
+    /// A call of a component by whoever embeds the orchestrator: an adapter, an action.
+    Call,
+    /// A change of the instance that serves a key.
+    Swap,
 }
 
 /// One question to the gate. Borrowed: it is asked for every node.
@@ -32,8 +38,8 @@ pub struct Admission<'a> {
     pub key: &'a Key,
     /// The component, where it has been resolved.
     pub descriptor: Option<&'a Descriptor>,
-    /// The run it belongs to.
-    pub run: RunId,
+    /// The run it belongs to; a call or a swap has none.
+    pub run: Option<RunId>,
     /// The time after which it must not start.
     pub deadline: Option<Timestamp>,
     /// Now.
@@ -77,6 +83,17 @@ impl Step {
     }
 }
 
+/// Whether the same question may get another answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// Not in this life: the work is denied.
+    Never,
+    /// Not before this time.
+    Until(Timestamp),
+    /// When somebody changes something: whoever does so tells those who wait.
+    Change,
+}
+
 /// A no, with who said it and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("denied by {}: {reason}", step.name())]
@@ -85,6 +102,63 @@ pub struct Denial {
     pub step: Step,
     /// Lowercase, no full stop.
     pub reason: String,
+    /// Whether it is worth asking again.
+    pub wait: Wait,
+}
+
+/// One check's no.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct No {
+    /// Lowercase, no full stop.
+    pub reason: String,
+    /// Whether it is worth asking again.
+    pub wait: Wait,
+}
+
+impl No {
+    /// A no that stays one.
+    pub fn never(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), wait: Wait::Never }
+    }
+
+    /// A no until somebody changes something.
+    pub fn until_change(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), wait: Wait::Change }
+    }
+
+    /// A no until then.
+    pub fn until(at: Timestamp, reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), wait: Wait::Until(at) }
+    }
+}
+
+/// A yes, held for as long as the work is under way; dropping it says that the work is over.
+#[derive(Default)]
+pub struct Permit(Vec<Box<dyn Any + Send + Sync>>);
+
+impl Permit {
+    /// A yes that nobody counts. Costs nothing.
+    pub const fn none() -> Self {
+        Self(Vec::new())
+    }
+
+    /// A yes that keeps `guard` until the work is over.
+    pub fn holding(guard: impl Any + Send + Sync) -> Self {
+        Self(vec![Box::new(guard)])
+    }
+
+    /// Both.
+    #[must_use]
+    pub fn and(mut self, other: Permit) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+}
+
+impl fmt::Debug for Permit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Permit").field(&self.0.len()).finish()
+    }
 }
 
 impl From<Denial> for Fault {
@@ -94,7 +168,7 @@ impl From<Denial> for Fault {
 }
 
 /// The gate's answer.
-pub type Verdict = Result<(), Denial>;
+pub type Verdict = Result<Permit, Denial>;
 
 /// A verdict now or later: the common answer costs no allocation, a policy engine may take its time.
 pub enum Decision<'a> {
@@ -121,13 +195,29 @@ pub trait Gate: Send + Sync + fmt::Debug {
 
 const _: fn(&dyn Gate) = |_| {};
 
-/// One check of the pipeline: a plain function over the question.
+impl Decision<'_> {
+    /// The verdict, waited for where it is being made.
+    ///
+    /// # Errors
+    /// The [`Denial`].
+    pub async fn verdict(self) -> Verdict {
+        match self {
+            Decision::Now(verdict) => verdict,
+            Decision::Later(verdict) => verdict.await,
+        }
+    }
+}
+
+/// One check of the pipeline.
 pub trait Check: Send + Sync + fmt::Debug {
     /// Its place in the order.
     fn step(&self) -> Step;
 
-    /// `Some(reason)` is a no.
-    fn deny(&self, admission: &Admission<'_>) -> Option<String>;
+    /// Yes, with what counts the work while it is under way; or no. Decides at once, from what it knows.
+    ///
+    /// # Errors
+    /// The [`No`].
+    fn ask(&self, admission: &Admission<'_>) -> Result<Permit, No>;
 }
 
 const _: fn(&dyn Check) = |_| {};
@@ -150,14 +240,19 @@ impl Pipeline {
         self
     }
 
-    /// Asks the checks in order.
+    /// Asks the checks in order. What earlier ones counted is over again where a later one says no.
+    ///
+    /// # Errors
+    /// The first no.
     pub fn decide(&self, admission: &Admission<'_>) -> Verdict {
+        let mut permit = Permit::none();
         for check in &self.0 {
-            if let Some(reason) = check.deny(admission) {
-                return Err(Denial { step: check.step(), reason });
+            match check.ask(admission) {
+                Ok(further) => permit = permit.and(further),
+                Err(No { reason, wait }) => return Err(Denial { step: check.step(), reason, wait }),
             }
         }
-        Ok(())
+        Ok(permit)
     }
 }
 
@@ -176,10 +271,12 @@ impl Check for Deadline {
         Step::Lifecycle
     }
 
-    fn deny(&self, admission: &Admission<'_>) -> Option<String> {
-        let deadline = admission.deadline.filter(|deadline| *deadline <= admission.now)?;
+    fn ask(&self, admission: &Admission<'_>) -> Result<Permit, No> {
+        let Some(deadline) = admission.deadline.filter(|deadline| *deadline <= admission.now) else {
+            return Ok(Permit::none());
+        };
         let late = admission.now.since(deadline);
-        Some(format!("the deadline passed {late:?} ago"))
+        Err(No::never(format!("the deadline passed {late:?} ago")))
     }
 }
 
@@ -192,10 +289,14 @@ impl Check for Enabled {
         Step::Lifecycle
     }
 
-    fn deny(&self, admission: &Admission<'_>) -> Option<String> {
-        let state = admission.descriptor?.metadata.get("lifecycle")?.as_str()?;
-        matches!(state, "disabled" | "archived")
-            .then(|| format!("{} `{}` is {state}", admission.domain, admission.key))
+    fn ask(&self, admission: &Admission<'_>) -> Result<Permit, No> {
+        let state = admission.descriptor.and_then(|known| known.metadata.get("lifecycle")?.as_str());
+        match state {
+            Some(state @ ("disabled" | "archived")) => {
+                Err(No::never(format!("{} `{}` is {state}", admission.domain, admission.key)))
+            }
+            Some(_) | None => Ok(Permit::none()),
+        }
     }
 }
 
@@ -209,26 +310,29 @@ mod tests {
             domain: &Domain::TASK,
             key,
             descriptor: None,
-            run: RunId::from_bytes([0; 16]),
+            run: None,
             deadline: deadline.map(Timestamp::from_micros),
             now: Timestamp::from_micros(1_000_000),
         }
     }
 
     #[derive(Debug)]
-    struct No(Step);
-    impl Check for No {
+    struct Never(Step);
+    impl Check for Never {
         fn step(&self) -> Step {
             self.0
         }
-        fn deny(&self, _: &Admission<'_>) -> Option<String> {
-            Some(self.0.name().to_owned())
+        fn ask(&self, _: &Admission<'_>) -> Result<Permit, No> {
+            Err(No::never(self.0.name()))
         }
     }
 
     #[test]
     fn the_earliest_step_decides_in_whatever_order_checks_were_added() {
-        let gate = Pipeline::default().with(No(Step::Dedupe)).with(No(Step::Activity)).with(No(Step::Policy));
+        let gate = Pipeline::default()
+            .with(Never(Step::Dedupe))
+            .with(Never(Step::Activity))
+            .with(Never(Step::Policy));
         let key = Key::new("k").unwrap();
         assert_eq!(gate.decide(&question(&key, None)).unwrap_err().step, Step::Activity);
     }

@@ -37,6 +37,30 @@ pub struct RetryPolicy {
     /// Seconds of chance added on top: uniform in `[0, jitter]`. Additive, as upstream's is in fact.
     #[serde(default, alias = "backoff_jitter")]
     pub jitter: f64,
+    /// What becomes of the node when the last try has failed.
+    #[serde(default, skip_serializing_if = "Exhausted::is_default")]
+    pub on_exhausted: Exhausted,
+}
+
+/// What becomes of a node when the last try has failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Exhausted {
+    /// It has failed.
+    #[default]
+    Fail,
+    /// It is parked, and the run pauses for a person once nothing else is left to do.
+    Pause,
+}
+
+impl Exhausted {
+    /// The words in manifests.
+    pub const WORDS: &'static [(&'static str, Exhausted)] =
+        &[("fail", Exhausted::Fail), ("pause", Exhausted::Pause)];
+
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 const fn one() -> u32 {
@@ -61,7 +85,13 @@ pub enum RetryError {
 
 impl RetryPolicy {
     /// One try, no more.
-    pub const ONCE: RetryPolicy = RetryPolicy { attempts: 1, base_delay: 0.0, max_delay: None, jitter: 0.0 };
+    pub const ONCE: RetryPolicy = RetryPolicy {
+        attempts: 1,
+        base_delay: 0.0,
+        max_delay: None,
+        jitter: 0.0,
+        on_exhausted: Exhausted::Fail,
+    };
 
     /// Checks the ranges.
     ///
@@ -154,7 +184,7 @@ mod tests {
     use super::*;
 
     fn policy(attempts: u32, base: f64, most: f64, jitter: f64) -> RetryPolicy {
-        RetryPolicy { attempts, base_delay: base, max_delay: Some(most), jitter }
+        RetryPolicy { attempts, base_delay: base, max_delay: Some(most), jitter, ..RetryPolicy::ONCE }
     }
 
     #[test]

@@ -7,7 +7,7 @@
 
 use crate::environment::names::FACTORY_ALLOWLIST;
 use crate::factory::{FactoryKind, SCHEMES};
-use crate::gate::{Admission, Check, Step};
+use crate::gate::{Admission, Check, No, Permit, Step};
 use crate::nearest::nearest;
 use crate::{Descriptor, Source};
 
@@ -157,8 +157,11 @@ impl Check for Allowlist {
         Step::Trust
     }
 
-    fn deny(&self, admission: &Admission<'_>) -> Option<String> {
-        self.judge(admission.descriptor?).err()
+    fn ask(&self, admission: &Admission<'_>) -> Result<Permit, No> {
+        match admission.descriptor.map(|candidate| self.judge(candidate)) {
+            Some(Err(reason)) => Err(No::never(reason)),
+            Some(Ok(_)) | None => Ok(Permit::none()),
+        }
     }
 }
 
@@ -305,12 +308,12 @@ mod tests {
             domain: &denied.domain,
             key: &denied.key,
             descriptor,
-            run: crate::RunId::from_bytes([0; 16]),
+            run: None,
             deadline: None,
             now: crate::Timestamp::from_micros(0),
         };
         let gate = Pipeline::standard().with(Allowlist::default());
         assert_eq!(gate.decide(&admission(Some(&denied))).unwrap_err().step, Step::Trust);
-        assert_eq!(gate.decide(&admission(None)), Ok(()));
+        assert!(gate.decide(&admission(None)).is_ok());
     }
 }

@@ -17,7 +17,7 @@ use oneiric_core::{BootId, Clock, Key, NodeId, Payload, Rng, RunId, Timestamp};
 use oneiric_dag::{
     Bound, Draft, DraftNode, Ended, Executor, Launch, Limits, NoLog, Parts, Plan, Policy, Program,
 };
-use oneiric_store::{Batch, Blob, MemoryStore, Op, RunRecord, RunStatus};
+use oneiric_store::{Batch, Blob, BootRecord, Lease, MemoryStore, Op, RunRecord, RunStatus, Store as _};
 use oneiric_testkit::FnTask;
 use oneiric_testkit::bench::compare;
 use tokio::runtime::Runtime;
@@ -154,14 +154,18 @@ fn ours(runtime: &Runtime, program: &Program) -> Duration {
         Payload::NULL,
         Timestamp::default(),
     );
+    let (store, clock) = (Arc::new(MemoryStore::new()), Arc::new(RealClock::default()));
+    let boot = BootId::from_bytes([1; 16]);
+    let enter = store.enter(BootRecord::new(boot, "here", 1, Timestamp::default()));
+    runtime.block_on(enter).expect("memory takes everybody");
     let executor = Executor::new(Parts {
-        store: Arc::new(MemoryStore::new()),
-        clock: Arc::new(RealClock::default()),
+        store,
+        clock: Arc::clone(&clock) as _,
         rng: Arc::new(SeededRng::new(1)),
         gate: Arc::new(Pipeline::standard()),
         log: Arc::new(NoLog),
         observer: None,
-        boot: BootId::from_bytes([1; 16]),
+        lease: Lease::alone(boot, clock),
         max_parallel: 1_000_000,
     });
     runtime.block_on(async {

@@ -8,17 +8,19 @@
 mod invoke;
 mod launch;
 mod observe;
+mod registry;
 mod run;
 mod slots;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use oneiric_core::gate::Gate;
 use oneiric_core::roles::LogSink;
-use oneiric_core::{BootId, Clock, Fault, Rng, RunId};
-use oneiric_store::{CommitError, RunStatus, Store, StoreError};
+use oneiric_core::{Clock, Fault, Rng, RunId};
+use oneiric_store::{CommitError, Lease, RunStatus, Store, StoreError};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -29,6 +31,7 @@ use crate::state::{Illegal, RestoreError};
 
 pub use launch::Launch;
 pub use observe::{NoLog, Observer};
+use registry::Registry;
 use run::Run;
 use slots::Slots;
 
@@ -47,8 +50,8 @@ pub struct Parts {
     pub log: Arc<dyn LogSink>,
     /// Who is told of every change that has become durable; `None` costs nothing.
     pub observer: Option<Arc<dyn Observer>>,
-    /// This start of this process: the owner of the runs.
-    pub boot: BootId,
+    /// What its runs hang off: this start of this process, their owner.
+    pub lease: Arc<Lease>,
     /// The most nodes under way at a time, over all runs.
     pub max_parallel: u32,
 }
@@ -56,7 +59,7 @@ pub struct Parts {
 impl fmt::Debug for Parts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Parts")
-            .field("boot", &self.boot)
+            .field("boot", &self.lease.boot())
             .field("max_parallel", &self.max_parallel)
             .finish_non_exhaustive()
     }
@@ -69,6 +72,9 @@ struct Shared {
     slots: Slots,
     tasks: TaskTracker,
     stop: CancellationToken,
+    runs: Registry,
+    /// How often somebody said that held nodes may ask again.
+    changes: AtomicU64,
 }
 
 /// Runs programs. A clone is the same executor.
@@ -127,12 +133,42 @@ impl Executor {
     /// An executor without runs.
     pub fn new(parts: Parts) -> Self {
         let slots = Slots::new(parts.max_parallel);
-        Self(Arc::new(Shared { parts, slots, tasks: TaskTracker::new(), stop: CancellationToken::new() }))
+        Self(Arc::new(Shared {
+            parts,
+            slots,
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            runs: Registry::default(),
+            changes: AtomicU64::new(0),
+        }))
     }
 
     /// What it works with.
     pub fn parts(&self) -> &Parts {
         &self.0.parts
+    }
+
+    /// The runs under way here, oldest first.
+    pub fn runs(&self) -> Vec<RunHandle> {
+        self.0.runs.all().into_iter().map(RunHandle::of).collect()
+    }
+
+    /// How many there are.
+    pub fn runs_under_way(&self) -> usize {
+        self.0.runs.len()
+    }
+
+    /// One of them.
+    pub fn find(&self, run: RunId) -> Option<RunHandle> {
+        self.0.runs.get(run).map(RunHandle::of)
+    }
+
+    /// What held nodes back may be over: those that wait for a change ask the gate again.
+    pub fn reconsider(&self) {
+        self.0.changes.fetch_add(1, Ordering::AcqRel);
+        for run in self.0.runs.all() {
+            self.0.tasks.spawn(run.release());
+        }
     }
 
     /// Stops in an orderly way: nothing further starts, what runs is asked to stop and is waited for,
@@ -157,6 +193,10 @@ pub struct RunHandle {
 }
 
 impl RunHandle {
+    fn of(run: Arc<Run>) -> Self {
+        Self { ended: run.watch_end(), run }
+    }
+
     /// The run's id.
     pub fn id(&self) -> RunId {
         self.run.id

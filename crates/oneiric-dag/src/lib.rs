@@ -7,6 +7,7 @@
 //! What a component is and which one a key means is `oneiric-core`'s business; where manifests come
 //! from, `oneiric-runtime`'s.
 
+pub mod custody;
 mod executor;
 pub mod graph;
 mod outcome;

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use oneiric_core::Key;
-use oneiric_core::retry::RetryPolicy;
+use oneiric_core::retry::{Exhausted, RetryPolicy};
 
 use crate::graph::{Graph, Policy};
 
@@ -18,13 +18,16 @@ pub struct Limits {
     pub timeout: Option<Duration>,
     /// How long a cancelled try may take to stop before it is dropped.
     pub grace: Duration,
+    /// How often in a row the process may die while a node runs before the node is parked for a person.
+    /// Sidekiq calls a job poison after three; here the innocent that ran beside it count as well.
+    pub max_deliveries: u32,
 }
 
 impl Default for Limits {
     /// No limit of the run's own, and Kubernetes' third of thirty seconds to stop: a drain has to fit
     /// into Cloud Run's ten.
     fn default() -> Self {
-        Self { max_parallel: u32::MAX, timeout: None, grace: Duration::from_secs(8) }
+        Self { max_parallel: u32::MAX, timeout: None, grace: Duration::from_secs(8), max_deliveries: 5 }
     }
 }
 
@@ -84,6 +87,11 @@ impl Plan {
     pub fn retry(&self, place: u32) -> Option<&RetryPolicy> {
         let node = self.graph.node(place);
         node.policy.retry.as_ref().or(self.retry.as_ref()).or_else(|| self.task(node.task)?.retry.as_ref())
+    }
+
+    /// Whether a node whose tries are exhausted waits for a person instead of failing.
+    pub fn parks(&self, place: u32) -> bool {
+        self.retry(place).is_some_and(|policy| policy.on_exhausted == Exhausted::Pause)
     }
 
     /// Whether running a node twice is as good as once: the node's word, else the component's.

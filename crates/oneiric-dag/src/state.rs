@@ -12,7 +12,7 @@ mod scope;
 mod starting;
 mod step;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use oneiric_core::{BootId, Digest, Fault, Payload, RunId, Timestamp};
 use oneiric_store::{NodeStatus, Op, RunStatus};
@@ -40,11 +40,22 @@ pub struct State {
     ready: VecDeque<u32>,
     running: u32,
     waiting: u32,
+    held: u32,
     unknown: u32,
+    parked: u32,
     failed: u32,
     // The first failure, for the run's own fault.
     first_failure: Option<u32>,
     stopping: Option<Stop>,
+    // What runs was told to drop everything.
+    aborted: bool,
+    // Why nothing further starts until somebody resumes.
+    pausing: Option<String>,
+    // Owners that died since the last event.
+    deaths: u32,
+    deadline: Option<Timestamp>,
+    // Outputs that nodes of this run have on these inputs without having run: of the run it was forked from.
+    known: HashMap<(u32, Digest), Payload>,
 }
 
 /// The run's own status and times.
@@ -60,6 +71,7 @@ struct Progress {
 struct NodeState {
     status: NodeStatus,
     attempt: u32,
+    deaths: u32,
     // Dependencies that have not ended yet.
     remaining: u32,
     started_at: Option<Timestamp>,
@@ -98,6 +110,8 @@ pub struct Effects {
     pub returned: u32,
     /// What runs is to be asked to stop.
     pub cancel: bool,
+    /// What runs is to be dropped, asked or not.
+    pub abort: bool,
     /// The run ended, or paused.
     pub ended: Option<RunStatus>,
 }
@@ -120,6 +134,8 @@ pub struct Start {
 pub struct Timer {
     /// The node's place.
     pub node: u32,
+    /// The try that waits for it; an earlier one's timer means nothing any more.
+    pub attempt: u32,
     /// When it is tried again.
     pub at: Timestamp,
 }
@@ -169,6 +185,23 @@ impl State {
         self.ready.len()
     }
 
+    /// The nodes that the gate let wait for a change, by place.
+    pub fn held(&self) -> Vec<u32> {
+        if self.held == 0 {
+            return Vec::new();
+        }
+        (0u32..)
+            .zip(&self.nodes)
+            .filter(|(_, node)| node.status == NodeStatus::Held)
+            .map(|(place, _)| place)
+            .collect()
+    }
+
+    /// Whether nothing further starts until somebody resumes.
+    pub fn is_pausing(&self) -> bool {
+        self.pausing.is_some()
+    }
+
     /// Why the run failed, paused or was cancelled.
     pub fn fault(&self) -> Option<Fault> {
         rows::run_fault(self)
@@ -200,7 +233,7 @@ impl State {
     }
 
     fn could_fill(&self, more: usize, running: u32) -> u32 {
-        if self.stopping.is_some() {
+        if self.stopping.is_some() || self.pausing.is_some() {
             return 0;
         }
         let room = self.limit.saturating_sub(running);
@@ -213,6 +246,7 @@ impl NodeState {
         Self {
             status: NodeStatus::Pending,
             attempt: 0,
+            deaths: 0,
             remaining: dependencies,
             started_at: None,
             ended_at: None,

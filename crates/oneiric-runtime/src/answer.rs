@@ -30,6 +30,10 @@ pub(crate) async fn answer(oneiric: &Oneiric, started_at: Timestamp, request: Re
             let lifecycle_summary = Summary::of(&oneiric.statuses());
             Answer::Health(ProcessHealth { pid, started_at, lifecycle, lifecycle_summary })
         }
+        Request::Ring {} => {
+            oneiric.ring();
+            Answer::Rung { pid }
+        }
         Request::Secrets {} => {
             let status = serde_json::to_value(oneiric.secrets().status()).unwrap_or_default();
             Answer::Secrets { pid, status }

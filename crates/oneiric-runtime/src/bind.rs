@@ -29,7 +29,7 @@ pub(crate) async fn program(
 ) -> Result<Program, Error> {
     let (_, workflow) = catalog.workflow(key, options.provider.as_ref())?;
     let tasks = tasks(lifecycle, catalog, key, workflow)?;
-    let coming = tasks.iter().map(|descriptor| handle(lifecycle, descriptor));
+    let coming = tasks.iter().cloned().map(|descriptor| handle(lifecycle, descriptor));
     let handles: Vec<_> = stream::iter(coming).buffered(COMING_UP).try_collect().await?;
     let policies = tasks.iter().map(|descriptor| policy_of(descriptor)).collect();
     let bound: HashMap<_, _> = tasks
@@ -42,7 +42,7 @@ pub(crate) async fn program(
         Arc::clone(&workflow.graph),
         policies,
         workflow.dag().retry_policy,
-        limits(workflow, options),
+        limits(catalog, workflow, options),
     );
     Program::bind(Arc::new(plan), |task| {
         Ok(bound.get(task).cloned().expect("every task of the graph was bound above"))
@@ -67,15 +67,15 @@ pub(crate) fn check(
 /// otherwise exactly this candidate: a resumed run keeps to the manifests that it was planned from.
 async fn handle(
     lifecycle: &Lifecycle,
-    descriptor: &Arc<Descriptor>,
+    descriptor: Arc<Descriptor>,
 ) -> Result<Handle<dyn Task>, LifecycleError> {
     let (domain, key) = (&descriptor.domain, &descriptor.key);
     let registry = lifecycle.registry();
     match registry.resolve(domain, key, &Query::default()) {
-        Ok(found) if found.descriptor() == descriptor => {
+        Ok(found) if *found.descriptor() == descriptor => {
             lifecycle.handle(domain, key, &Query::default()).await
         }
-        _ => lifecycle.handle_of(descriptor).await,
+        _ => lifecycle.handle_of(&descriptor).await,
     }
 }
 
@@ -117,11 +117,12 @@ fn candidate<'a>(
     }
 }
 
-fn limits(workflow: &Workflow, options: &RunOptions) -> Limits {
+fn limits(catalog: &Catalog, workflow: &Workflow, options: &RunOptions) -> Limits {
     let limits = workflow.limits();
     Limits {
         max_parallel: options.max_parallel.unwrap_or(limits.max_parallel),
         timeout: options.timeout().or(limits.timeout),
+        max_deliveries: catalog.max_deliveries(),
         ..limits
     }
 }

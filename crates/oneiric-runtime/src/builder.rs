@@ -47,6 +47,7 @@ pub struct Builder {
     logs: Vec<Arc<dyn LogSink>>,
     observer: Option<Arc<dyn Observer>>,
     max_parallel: Option<u32>,
+    serves: bool,
     settings: Settings,
     secrets: Option<Secrets>,
     provider_settings: Option<Arc<dyn SettingsSource>>,
@@ -87,6 +88,7 @@ impl Default for Builder {
             logs: Vec::new(),
             observer: None,
             max_parallel: None,
+            serves: true,
             settings: Settings::default(),
             secrets: None,
             provider_settings: None,
@@ -196,6 +198,14 @@ impl Builder {
     #[must_use]
     pub fn max_parallel(mut self, count: u32) -> Self {
         self.max_parallel = Some(count.max(1));
+        self
+    }
+
+    /// Whether it takes over what dead processes leave and what is submitted, without being asked; it
+    /// does unless said. Of no account where state is in memory.
+    #[must_use]
+    pub fn serve(mut self, serves: bool) -> Self {
+        self.serves = serves;
         self
     }
 

@@ -32,6 +32,8 @@ pub struct Catalog {
     registry: Registry,
     // By what identifies a candidate of domain workflow.
     workflows: HashMap<(Key, Provider, Source), Workflow>,
+    // Of the settings.
+    max_deliveries: Option<u32>,
 }
 
 /// The graph of a workflow, checked, and what its manifest entry says around it.
@@ -156,12 +158,18 @@ impl Catalog {
         Ok(())
     }
 
-    /// Honours the selections of settings. One that names a provider that is not there changes nothing;
+    /// Honours the selections and limits of settings. A selection that names a provider that is not there changes nothing;
     /// [`Registry::unmet_selections`] lists it.
     pub fn select(&mut self, settings: &Settings) {
         for (domain, key, provider) in settings.selections() {
             self.registry.select(domain, key, provider.clone());
         }
+        self.max_deliveries = Some(settings.execution.max_deliveries);
+    }
+
+    /// How often the process may die while a node runs.
+    pub(crate) fn max_deliveries(&self) -> u32 {
+        self.max_deliveries.unwrap_or(Limits::default().max_deliveries)
     }
 
     /// The manifests.

@@ -21,6 +21,7 @@ mod catalog;
 mod components;
 #[cfg(feature = "sqlite")]
 pub mod control;
+mod custody;
 mod error;
 mod linked;
 mod oneiric;

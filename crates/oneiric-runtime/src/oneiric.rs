@@ -6,12 +6,14 @@ use std::time::Duration;
 use oneiric_core::settings::Settings;
 use oneiric_core::{Lifecycle, RunId};
 use oneiric_dag::{Executor, Launch, Program, RunHandle};
-use oneiric_store::{Batch, Claim, Op, RunRecord, Store, UnknownNodes};
+use oneiric_store::{Batch, Claim, Heart, Op, RunRecord, Store, UnknownNodes};
+use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::bind;
 use crate::bundle::Bundle;
 use crate::catalog::{Catalog, Own};
+use crate::custody;
 use crate::error::Error;
 use crate::request::{RunOptions, RunRequest};
 use crate::secrets::{self, FromSettings};
@@ -25,10 +27,10 @@ const RECOVERY_PAGE: usize = 256;
 /// behind but the runs under way, which go on for as long as the tokio runtime does; components are
 /// dropped without being stopped.
 #[derive(Debug, Clone)]
-pub struct Oneiric(Arc<Inner>);
+pub struct Oneiric(pub(crate) Arc<Inner>);
 
 #[derive(Debug)]
-struct Inner {
+pub(crate) struct Inner {
     catalog: Catalog,
     lifecycle: Lifecycle,
     executor: Executor,
@@ -37,6 +39,14 @@ struct Inner {
     secrecy: Arc<FromSettings>,
     // Puts down instances that a swap left in use; ended by the shutdown, or with the last clone.
     janitor: Mutex<Option<AbortOnDropHandle<()>>>,
+    // Looks after the runs of others; ended as the janitor is.
+    custodian: Mutex<Option<AbortOnDropHandle<()>>>,
+    // Beats for what is owned here, until the store was left.
+    heart: Mutex<Option<Heart>>,
+    // Rung by other processes: something in the store concerns this one.
+    bell: Arc<Notify>,
+    #[cfg(feature = "sqlite")]
+    state_dir: Mutex<Option<std::path::PathBuf>>,
     #[cfg(feature = "sqlite")]
     control: Mutex<Option<crate::control::Server>>,
 }
@@ -49,6 +59,7 @@ impl Oneiric {
         executor: Executor,
         own: Own,
         secrecy: Arc<FromSettings>,
+        heart: Option<Heart>,
     ) -> Self {
         let clock = Arc::clone(&executor.parts().clock);
         let work = secrets::housekeeping(lifecycle.clone(), Arc::clone(&secrecy), clock);
@@ -60,9 +71,42 @@ impl Oneiric {
             own,
             secrecy,
             janitor: Mutex::new(Some(janitor)),
+            custodian: Mutex::default(),
+            heart: Mutex::new(heart),
+            bell: Arc::default(),
+            #[cfg(feature = "sqlite")]
+            state_dir: Mutex::default(),
             #[cfg(feature = "sqlite")]
             control: Mutex::default(),
         }))
+    }
+
+    /// Takes over what others leave from now on.
+    pub(crate) fn tend(&self) {
+        let inner = Arc::downgrade(&self.0);
+        let work = custody::tend(inner, self.0.executor.clone(), Arc::clone(&self.0.bell));
+        let task = AbortOnDropHandle::new(tokio::spawn(work));
+        *self.0.custodian.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
+    }
+
+    /// Something in the store concerns this process.
+    pub(crate) fn ring(&self) {
+        self.0.bell.notify_one();
+    }
+
+    /// Tells the other processes on the same state folder that something in the store concerns them. One
+    /// that does not hear it finds out by itself, within a minute.
+    #[cfg(feature = "sqlite")]
+    pub async fn ring_others(&self) {
+        let state_dir = self.0.state_dir.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(state_dir) = state_dir else { return };
+        let own = {
+            let control = self.0.control.lock().unwrap_or_else(PoisonError::into_inner);
+            control.as_ref().map(|server| server.path().to_owned())
+        };
+        let ringing = tokio::task::spawn_blocking(move || crate::control::ring(&state_dir, own.as_deref()));
+        // It was cancelled with the runtime, or nobody is there.
+        let _ = ringing.await;
     }
 
     /// Answers other processes from now on. That it cannot is no reason not to work.
@@ -79,7 +123,9 @@ impl Oneiric {
                 }
             })
         });
-        match crate::control::Server::open(state_dir, parts.boot, Arc::clone(&parts.clock), answering) {
+        *self.0.state_dir.lock().unwrap_or_else(PoisonError::into_inner) = Some(state_dir.to_owned());
+        match crate::control::Server::open(state_dir, parts.lease.boot(), Arc::clone(&parts.clock), answering)
+        {
             Ok(server) => {
                 *self.0.control.lock().unwrap_or_else(PoisonError::into_inner) = Some(server);
             }
@@ -157,7 +203,8 @@ impl Oneiric {
         let mut resumed = Vec::new();
         loop {
             let dead = self.store().dead().await?;
-            let claim = Claim { boot: self.0.executor.parts().boot, dead, run: None, limit: RECOVERY_PAGE };
+            let boot = self.0.executor.parts().lease.boot();
+            let claim = Claim { dead, ..Claim::any(boot, RECOVERY_PAGE) };
             let claimed = self.store().claim(claim).await?;
             if claimed.is_empty() {
                 return Ok(resumed);
@@ -204,17 +251,16 @@ impl Oneiric {
         }
         let clock = &self.0.executor.parts().clock;
         let began = clock.monotonic();
+        end(&self.0.custodian).await;
         let stopped = self.0.executor.shutdown(deadline).await;
-        let janitor = self.0.janitor.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(janitor) = janitor {
-            janitor.abort();
-            // It was cancelled or has panicked; either way it is over.
-            let _ = janitor.await;
-        }
+        end(&self.0.janitor).await;
         let time_left = deadline.saturating_sub(clock.monotonic().saturating_sub(began));
         let unused = self.0.lifecycle.stop(time_left).await;
         let store = self.store();
-        let left = store.leave(self.0.executor.parts().boot).await;
+        // What did not stop in time is owned, and beaten for, to the last moment.
+        let left = store.leave(self.0.executor.parts().lease.boot()).await;
+        let heart = self.0.heart.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(heart);
         store.close().await?;
         left?;
         Ok(stopped && unused)
@@ -226,7 +272,7 @@ impl Oneiric {
     }
 
     /// The program of a stored run, from the manifests it was planned from.
-    async fn program_of(&self, record: &RunRecord) -> Result<Program, Error> {
+    pub(crate) async fn program_of(&self, record: &RunRecord) -> Result<Program, Error> {
         let options: RunOptions = match &record.options {
             serde_json::Value::Null => RunOptions::default(),
             options => serde_json::from_value(options.clone()).map_err(|error| Error::Bundle {
@@ -245,8 +291,8 @@ impl Oneiric {
 
     async fn claim(&self, run: RunId) -> Result<RunRecord, Error> {
         let store = self.store();
-        let boot = self.0.executor.parts().boot;
-        let claim = Claim { boot, dead: store.dead().await?, run: Some(run), limit: 1 };
+        let boot = self.0.executor.parts().lease.boot();
+        let claim = Claim { dead: store.dead().await?, run: Some(run), ..Claim::any(boot, 1) };
         if let Some(record) = store.claim(claim).await?.pop() {
             return Ok(record);
         }
@@ -281,6 +327,15 @@ impl Oneiric {
         chance[..8].copy_from_slice(&a);
         chance[8..].copy_from_slice(&b[..2]);
         RunId::from_uuid(uuid::Builder::from_unix_timestamp_millis(millis, &chance).into_uuid())
+    }
+}
+
+/// Ends a background task and waits until it is over: cancelled or panicked, it makes no difference.
+async fn end(task: &Mutex<Option<AbortOnDropHandle<()>>>) {
+    let task = task.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(task) = task {
+        task.abort();
+        let _ = task.await;
     }
 }
 

@@ -1,14 +1,16 @@
 //! What is applied atomically.
 
-use oneiric_core::{BootId, Digest, RunId};
+use oneiric_core::{BootId, Digest, RunId, Timestamp};
 
+use crate::record::activity::ActivityRecord;
 use crate::record::blob::Blob;
 use crate::record::boot::BootRecord;
 use crate::record::checkpoint::Checkpoint;
+use crate::record::command::CommandRecord;
 use crate::record::extension::Extension;
 use crate::record::journal::JournalEntry;
 use crate::record::node::NodeRecord;
-use crate::record::run::{RunRecord, RunState};
+use crate::record::run::{RunRecord, RunState, RunStatus};
 
 /// What must be true for a batch to be applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +24,10 @@ pub enum Require {
         /// The fence.
         epoch: u64,
     },
+    /// The run is there and has not ended.
+    RunOpen(RunId),
+    /// The boot has not ended: nobody has taken over what it owns.
+    BootOpen(BootId),
     /// The blob is there: a batch that points at one must not be first.
     BlobPresent(Digest),
     /// The extension's version; `None` is absent. A record starts at version 1.
@@ -54,6 +60,17 @@ pub enum Refusal {
         /// The fence that stands.
         found: u64,
     },
+    /// The run has ended.
+    #[error("run {run} is {status}")]
+    RunOver {
+        /// The run.
+        run: RunId,
+        /// How.
+        status: RunStatus,
+    },
+    /// The boot has left, or was taken for dead.
+    #[error("boot {0} has ended; others have taken over what it owned")]
+    BootEnded(BootId),
     /// The blob is not there.
     #[error("blob {0} is not in the store")]
     BlobMissing(Digest),
@@ -101,8 +118,29 @@ pub enum Op {
     Append(JournalEntry),
     /// Adds a boot or sets its row.
     SetBoot(BootRecord),
-    /// Takes the ownership of everything from a boot.
+    /// Raises the beat of a boot.
+    Beat {
+        /// The boot.
+        boot: BootId,
+        /// Now, for people.
+        at: Timestamp,
+    },
+    /// Takes the ownership of everything from a boot and raises the fences of it: what the boot still has
+    /// on its way is refused.
     Disown(BootId),
+    /// Puts a command behind those that the run already has; the same id again changes nothing.
+    PutCommand(CommandRecord),
+    /// Removes a command that was obeyed.
+    DropCommand {
+        /// The run.
+        run: RunId,
+        /// The command.
+        id: u128,
+    },
+    /// Removes what nobody obeys any more: the run has ended.
+    DropCommands(RunId),
+    /// Sets what an operator said of a component; a default removes it.
+    SetActivity(ActivityRecord),
     /// Adds a blob; the same digest again changes nothing.
     Blob(Blob),
     /// Sets or removes a foreign record and raises its version.

@@ -17,12 +17,15 @@ use crate::batch::{Batch, Op, Refusal, Require};
 use crate::claim::Claim;
 use crate::commit::{Commit, CommitError};
 use crate::error::StoreError;
-use crate::record::boot::BootRecord;
+use crate::liveness::Violation;
+use crate::record::activity::ActivityRecord;
+use crate::record::boot::{BootRecord, BootSeen};
 use crate::record::checkpoint::Checkpoint;
+use crate::record::command::CommandRecord;
 use crate::record::journal::JournalEntry;
 use crate::record::node::NodeRecord;
 use crate::record::run::RunRecord;
-use crate::store::{IntegrityReport, RunFilter, Store};
+use crate::store::{IntegrityReport, RunFilter, Store, WhoseCommands};
 use run::Run;
 
 /// The store that forgets. A clone is the same store.
@@ -34,7 +37,10 @@ struct State {
     // By id, and so by age.
     runs: BTreeMap<RunId, Run>,
     boots: HashMap<BootId, BootRecord>,
+    // Declared dead, and not buried yet.
     dead: Vec<BootId>,
+    commands: Vec<CommandRecord>,
+    activities: BTreeMap<(String, String), ActivityRecord>,
     blobs: HashMap<Digest, Arc<[u8]>>,
     extensions: HashMap<(String, String), Versioned>,
     closed: bool,
@@ -91,6 +97,14 @@ impl State {
                     Err(Refusal::StaleEpoch { run: *run, held: *epoch, found })
                 }
             }
+            Require::RunOpen(run) => {
+                let status = self.runs.get(run).ok_or(Refusal::RunMissing(*run))?.record.state.status;
+                if status.is_terminal() { Err(Refusal::RunOver { run: *run, status }) } else { Ok(()) }
+            }
+            Require::BootOpen(boot) => match self.boots.get(boot) {
+                Some(record) if record.ended_at.is_none() => Ok(()),
+                Some(_) | None => Err(Refusal::BootEnded(*boot)),
+            },
             Require::BlobPresent(digest) if self.blobs.contains_key(digest) => Ok(()),
             Require::BlobPresent(digest) => Err(Refusal::BlobMissing(*digest)),
             Require::ExtensionVersion { family, key, version } => {
@@ -158,9 +172,29 @@ impl State {
             Op::SetBoot(boot) => {
                 self.boots.insert(boot.id, boot);
             }
-            Op::Disown(boot) => {
-                for run in self.runs.values_mut().filter(|run| run.record.state.owner == Some(boot)) {
-                    run.record.state.owner = None;
+            Op::Beat { boot, at } => {
+                if let Some(record) = self.boots.get_mut(&boot) {
+                    record.beat += 1;
+                    record.beat_at = at;
+                }
+            }
+            Op::Disown(boot) => self.disown(boot, 0),
+            Op::PutCommand(record) => {
+                let known = |command: &CommandRecord| command.id == record.id;
+                if self.runs.contains_key(&record.run) && !self.commands.iter().any(known) {
+                    self.commands.push(record);
+                }
+            }
+            Op::DropCommand { run, id } => {
+                self.commands.retain(|command| command.run != run || command.id != id);
+            }
+            Op::DropCommands(run) => self.commands.retain(|command| command.run != run),
+            Op::SetActivity(record) => {
+                let key = (record.domain.to_string(), record.key.to_string());
+                if record.is_default() {
+                    self.activities.remove(&key);
+                } else {
+                    self.activities.insert(key, record);
                 }
             }
             Op::Blob(blob) => {
@@ -171,6 +205,25 @@ impl State {
                 slot.0 += 1;
                 slot.1 = extension.value;
             }
+        }
+    }
+
+    /// Frees what a boot owns, raises the fences of it, and counts its deaths there.
+    fn disown(&mut self, boot: BootId, deaths: u32) {
+        let owned = self.runs.values_mut().map(|run| &mut run.record.state);
+        for state in owned.filter(|state| state.owner == Some(boot)) {
+            state.owner = None;
+            state.epoch += 1;
+            state.deaths += deaths;
+        }
+    }
+
+    /// Ends the lease of a boot that is dead or was silent for too long.
+    fn bury(&mut self, boot: BootId) {
+        self.disown(boot, 1);
+        self.dead.retain(|dead| *dead != boot);
+        if let Some(record) = self.boots.get_mut(&boot).filter(|record| record.ended_at.is_none()) {
+            record.ended_at = Some(record.beat_at);
         }
     }
 
@@ -192,15 +245,31 @@ impl Store for MemoryStore {
     async fn claim(&self, claim: Claim) -> Result<Vec<RunRecord>, CommitError> {
         let mut state = self.lock();
         state.open()?;
+        for boot in &claim.dead {
+            state.bury(*boot);
+        }
+        for silent in &claim.silent {
+            let unchanged = |record: &&BootRecord| record.beat == silent.beat && record.ended_at.is_none();
+            if state.boots.get(&silent.boot).filter(unchanged).is_some() {
+                state.bury(silent.boot);
+            }
+        }
+        if state.boots.get(&claim.boot).is_some_and(|boot| boot.ended_at.is_some()) {
+            return Err(Refusal::BootEnded(claim.boot).into());
+        }
         let free = state.runs.values_mut().map(|run| &mut run.record).filter(|run| claim.selects(run));
-        Ok(free
+        let taken: Vec<RunRecord> = free
             .take(claim.limit)
             .map(|run| {
                 run.state.owner = Some(claim.boot);
                 run.state.epoch += 1;
                 run.clone()
             })
-            .collect())
+            .collect();
+        if let Some(boot) = state.boots.get_mut(&claim.boot).filter(|_| !taken.is_empty()) {
+            boot.beat += 1;
+        }
+        Ok(taken)
     }
 
     async fn enter(&self, boot: BootRecord) -> Result<(), StoreError> {
@@ -210,8 +279,43 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    async fn boots(&self) -> Result<Vec<BootSeen>, StoreError> {
+        let state = self.lock();
+        let state = state.open()?;
+        let owned = |boot| state.runs.values().filter(|run| run.record.state.owner == Some(boot)).count();
+        let open = state.boots.values().filter(|boot| boot.ended_at.is_none());
+        let mut seen: Vec<BootSeen> = open
+            .map(|boot| BootSeen {
+                boot: boot.clone(),
+                owns: owned(boot.id) as u64,
+                dead: state.dead.contains(&boot.id),
+            })
+            .collect();
+        seen.sort_unstable_by_key(|seen| (seen.boot.started_at, seen.boot.id));
+        Ok(seen)
+    }
+
     async fn dead(&self) -> Result<Vec<BootId>, StoreError> {
         Ok(self.lock().open()?.dead.clone())
+    }
+
+    async fn commands(&self, whose: WhoseCommands) -> Result<Vec<CommandRecord>, StoreError> {
+        let state = self.lock();
+        let state = state.open()?;
+        let owner = |run: RunId| state.runs.get(&run).and_then(|run| run.record.state.owner);
+        let wanted = |command: &&CommandRecord| match whose {
+            WhoseCommands::Run(run) => command.run == run,
+            WhoseCommands::Owner(boot) => owner(command.run) == Some(boot),
+        };
+        Ok(state.commands.iter().filter(wanted).cloned().collect())
+    }
+
+    async fn activities(&self) -> Result<Vec<ActivityRecord>, StoreError> {
+        Ok(self.lock().open()?.activities.values().cloned().collect())
+    }
+
+    async fn violations(&self) -> Result<Vec<Violation>, StoreError> {
+        Ok(check::violations(self.lock().open()?))
     }
 
     async fn leave(&self, boot: BootId) -> Result<(), StoreError> {
@@ -219,6 +323,7 @@ impl Store for MemoryStore {
         state.open()?;
         state.put(Op::Disown(boot));
         state.boots.remove(&boot);
+        state.dead.retain(|dead| *dead != boot);
         Ok(())
     }
 
@@ -271,6 +376,16 @@ impl Store for MemoryStore {
         let state = self.lock();
         let found = state.open()?.extensions.get(&(family.to_owned(), key.to_owned()));
         Ok(found.and_then(|(version, value)| Some((*version, value.clone()?))))
+    }
+
+    async fn extensions(&self, family: &str) -> Result<Vec<(String, u64, Vec<u8>)>, StoreError> {
+        let state = self.lock();
+        let of_family = state.open()?.extensions.iter().filter(|((of, _), _)| of == family);
+        let mut found: Vec<_> = of_family
+            .filter_map(|((_, key), (version, value))| Some((key.clone(), *version, value.clone()?)))
+            .collect();
+        found.sort_unstable();
+        Ok(found)
     }
 
     async fn check(&self) -> Result<IntegrityReport, StoreError> {

@@ -3,9 +3,11 @@
 //! A record carries [`SCHEMA`], the version of its own shape: a later release knows by it what it
 //! reads.
 
+pub mod activity;
 pub mod blob;
 pub mod boot;
 pub mod checkpoint;
+pub mod command;
 pub mod extension;
 pub mod journal;
 pub mod node;

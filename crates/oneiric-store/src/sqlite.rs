@@ -38,12 +38,15 @@ use crate::batch::Batch;
 use crate::claim::Claim;
 use crate::commit::{Commit, CommitError};
 use crate::error::StoreError;
-use crate::record::boot::BootRecord;
+use crate::liveness::{Kind, Violation};
+use crate::record::activity::ActivityRecord;
+use crate::record::boot::{BootRecord, BootSeen};
 use crate::record::checkpoint::Checkpoint;
+use crate::record::command::CommandRecord;
 use crate::record::journal::JournalEntry;
 use crate::record::node::NodeRecord;
 use crate::record::run::RunRecord;
-use crate::store::{IntegrityReport, RunFilter, Store};
+use crate::store::{IntegrityReport, RunFilter, Store, WhoseCommands};
 use boots::Boots;
 use encode::Encoded;
 use line::Line;
@@ -165,6 +168,7 @@ impl Store for SqliteStore {
     }
 
     async fn claim(&self, claim: Claim) -> Result<Vec<RunRecord>, CommitError> {
+        // A silent boot keeps its lock file: its process may come back.
         let dead = claim.dead.clone();
         let answer = self.work(Work::Claim(claim)).await?;
         dead.into_iter()
@@ -196,6 +200,47 @@ impl Store for SqliteStore {
             .query_map([&host], |row| row.get(0).map(BootId::from_bytes))?
             .filter(|boot| boot.as_ref().map_or(true, |boot| boots.is_dead(*boot)))
             .collect()
+        })
+        .await
+    }
+
+    async fn boots(&self) -> Result<Vec<BootSeen>, StoreError> {
+        let boots = Arc::clone(&self.0.boots);
+        self.read(move |conn| {
+            let seen =
+                |(boot, owns): (BootRecord, u64)| BootSeen { dead: boots.is_dead(boot.id), boot, owns };
+            Ok(row::open_boots(conn)?.into_iter().map(seen).collect())
+        })
+        .await
+    }
+
+    async fn commands(&self, whose: WhoseCommands) -> Result<Vec<CommandRecord>, StoreError> {
+        self.read(move |conn| row::commands(conn, whose)).await
+    }
+
+    async fn activities(&self) -> Result<Vec<ActivityRecord>, StoreError> {
+        self.read(row::activities).await
+    }
+
+    async fn violations(&self) -> Result<Vec<Violation>, StoreError> {
+        let boots = Arc::clone(&self.0.boots);
+        self.read(move |conn| {
+            let snapshot = conn.unchecked_transaction()?;
+            let mut found = row::violations(&snapshot)?;
+            for (boot, _) in
+                row::open_boots(&snapshot)?.into_iter().filter(|(boot, _)| boots.is_dead(boot.id))
+            {
+                let left = row::owned(&snapshot, boot.id)?.into_iter();
+                found.extend(left.map(|run| Violation {
+                    kind: Kind::OwnerDead,
+                    run,
+                    node: None,
+                    boot: Some(boot.id),
+                }));
+            }
+            snapshot.commit()?;
+            found.sort_unstable();
+            Ok(found)
         })
         .await
     }
@@ -257,6 +302,18 @@ impl Store for SqliteStore {
             )?
             .query_row([&family, &key], |row| Ok((row::count(row, 0)?, row.get(1)?)))
             .optional()
+        })
+        .await
+    }
+
+    async fn extensions(&self, family: &str) -> Result<Vec<(String, u64, Vec<u8>)>, StoreError> {
+        let family = family.to_owned();
+        self.read(move |conn| {
+            conn.prepare_cached(
+                "SELECT key, version, value FROM extensions WHERE family = ?1 AND value IS NOT NULL ORDER BY key",
+            )?
+            .query_map([&family], |row| Ok((row.get(0)?, row::count(row, 1)?, row.get(2)?)))?
+            .collect()
         })
         .await
     }

@@ -11,8 +11,11 @@ use crate::batch::Batch;
 use crate::claim::Claim;
 use crate::commit::{Commit, CommitError};
 use crate::error::StoreError;
-use crate::record::boot::BootRecord;
+use crate::liveness::Violation;
+use crate::record::activity::ActivityRecord;
+use crate::record::boot::{BootRecord, BootSeen};
 use crate::record::checkpoint::Checkpoint;
+use crate::record::command::CommandRecord;
 use crate::record::journal::JournalEntry;
 use crate::record::node::NodeRecord;
 use crate::record::run::{RunRecord, RunStatus};
@@ -50,6 +53,15 @@ impl RunFilter {
     }
 }
 
+/// Whose commands to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhoseCommands {
+    /// One run's.
+    Run(RunId),
+    /// Those of every run that the boot owns.
+    Owner(BootId),
+}
+
 /// What an integrity check found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct IntegrityReport {
@@ -70,10 +82,15 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// its neighbours. Dropping the answer does not withdraw the batch.
     fn commit(&self, batch: Batch) -> Commit;
 
-    /// Takes the runs that `claim` selects: sets their owner, raises their fence, oldest first.
+    /// Buries the boots that the claim names (their lease ends, what they own is free, its fences rise),
+    /// then takes the runs that it selects: sets their owner, raises their fence, oldest first. All in
+    /// one transaction. A silent boot that has beaten since keeps everything.
+    ///
+    /// A claim that takes something beats for its boot.
     ///
     /// # Errors
-    /// [`CommitError::Store`]; then nothing was taken.
+    /// [`CommitError::Refused`] with [`crate::Refusal::BootEnded`] where the claimant itself was taken for
+    /// dead; [`CommitError::Store`]. Then nothing was taken.
     async fn claim(&self, claim: Claim) -> Result<Vec<RunRecord>, CommitError>;
 
     /// Announces a process that works on this store, and marks it as alive until it leaves or dies.
@@ -81,6 +98,13 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`StoreError::Shared`] where another host's process may be alive on it.
     async fn enter(&self, boot: BootRecord) -> Result<(), StoreError>;
+
+    /// The boots that have not ended, oldest first, with what they own and whether the system says that
+    /// they are dead.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then nothing is known.
+    async fn boots(&self) -> Result<Vec<BootSeen>, StoreError>;
 
     /// The boots that have not left and are certainly dead.
     ///
@@ -99,6 +123,25 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`StoreError`].
     async fn boot(&self, boot: BootId) -> Result<Option<BootRecord>, StoreError>;
+
+    /// Commands that nobody has obeyed yet, in the order in which they were put.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn commands(&self, whose: WhoseCommands) -> Result<Vec<CommandRecord>, StoreError>;
+
+    /// What operators said of components, by domain and key; the default has no record.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn activities(&self) -> Result<Vec<ActivityRecord>, StoreError>;
+
+    /// What is stuck: work that nobody owns and nothing wakes, and what should not be there any more.
+    /// Empty once the dust has settled, whatever happened. See [`crate::liveness`].
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn violations(&self) -> Result<Vec<Violation>, StoreError>;
 
     /// One run.
     ///
@@ -147,6 +190,12 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`StoreError`].
     async fn extension(&self, family: &str, key: &str) -> Result<Option<(u64, Vec<u8>)>, StoreError>;
+
+    /// All records of a foreign family by key: key, version, bytes.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn extensions(&self, family: &str) -> Result<Vec<(String, u64, Vec<u8>)>, StoreError>;
 
     /// Looks at everything: pages, indexes, digests, sequences, references. May take seconds.
     ///

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use oneiric_core::{BootId, Digest, RunId};
+use oneiric_store::liveness::Violation;
 use oneiric_store::{
-    Batch, BootRecord, Checkpoint, Claim, Commit, CommitError, IntegrityReport, JournalEntry, NodeRecord,
-    RunFilter, RunRecord, Store, StoreError,
+    ActivityRecord, Batch, BootRecord, BootSeen, Checkpoint, Claim, CommandRecord, Commit, CommitError,
+    IntegrityReport, JournalEntry, NodeRecord, RunFilter, RunRecord, Store, StoreError, WhoseCommands,
 };
 
 /// On which side of the commit the death falls.
@@ -78,6 +79,21 @@ impl Store for CrashingStore {
     }
     async fn enter(&self, boot: BootRecord) -> Result<(), StoreError> {
         self.alive()?.enter(boot).await
+    }
+    async fn boots(&self) -> Result<Vec<BootSeen>, StoreError> {
+        self.alive()?.boots().await
+    }
+    async fn commands(&self, whose: WhoseCommands) -> Result<Vec<CommandRecord>, StoreError> {
+        self.alive()?.commands(whose).await
+    }
+    async fn activities(&self) -> Result<Vec<ActivityRecord>, StoreError> {
+        self.alive()?.activities().await
+    }
+    async fn violations(&self) -> Result<Vec<Violation>, StoreError> {
+        self.alive()?.violations().await
+    }
+    async fn extensions(&self, family: &str) -> Result<Vec<(String, u64, Vec<u8>)>, StoreError> {
+        self.alive()?.extensions(family).await
     }
     async fn dead(&self) -> Result<Vec<BootId>, StoreError> {
         self.alive()?.dead().await

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use oneiric_core::{BootId, Digest, RunId};
+use oneiric_store::liveness::Violation;
 use oneiric_store::{
-    Batch, BootRecord, Checkpoint, Claim, Commit, CommitError, IntegrityReport, JournalEntry, NodeRecord,
-    RunFilter, RunRecord, Store, StoreError,
+    ActivityRecord, Batch, BootRecord, BootSeen, Checkpoint, Claim, CommandRecord, Commit, CommitError,
+    IntegrityReport, JournalEntry, NodeRecord, RunFilter, RunRecord, Store, StoreError, WhoseCommands,
 };
 
 /// Passes everything on and keeps a copy of every batch, in the order of the calls.
@@ -43,6 +44,21 @@ impl Store for RecordingStore {
     }
     async fn enter(&self, boot: BootRecord) -> Result<(), StoreError> {
         self.inner.enter(boot).await
+    }
+    async fn boots(&self) -> Result<Vec<BootSeen>, StoreError> {
+        self.inner.boots().await
+    }
+    async fn commands(&self, whose: WhoseCommands) -> Result<Vec<CommandRecord>, StoreError> {
+        self.inner.commands(whose).await
+    }
+    async fn activities(&self) -> Result<Vec<ActivityRecord>, StoreError> {
+        self.inner.activities().await
+    }
+    async fn violations(&self) -> Result<Vec<Violation>, StoreError> {
+        self.inner.violations().await
+    }
+    async fn extensions(&self, family: &str) -> Result<Vec<(String, u64, Vec<u8>)>, StoreError> {
+        self.inner.extensions(family).await
     }
     async fn dead(&self) -> Result<Vec<BootId>, StoreError> {
         self.inner.dead().await

@@ -80,8 +80,8 @@ impl Tally {
             NodeStatus::Completed => self.ok += 1,
             NodeStatus::Failed => self.failed += 1,
             NodeStatus::Skipped => self.skipped += 1,
-            NodeStatus::Cancelled | NodeStatus::Unknown => self.stopped += 1,
-            NodeStatus::Pending | NodeStatus::Running | NodeStatus::Waiting => {}
+            NodeStatus::Cancelled | NodeStatus::Unknown | NodeStatus::Parked => self.stopped += 1,
+            NodeStatus::Pending | NodeStatus::Running | NodeStatus::Waiting | NodeStatus::Held => {}
         }
     }
 }
@@ -206,7 +206,7 @@ impl Observer for Board {
                 state.active.insert(place, Active { wake_at: None, ..active });
                 return;
             }
-            NodeStatus::Waiting => drop(state.active.insert(place, active)),
+            NodeStatus::Waiting | NodeStatus::Held => drop(state.active.insert(place, active)),
             NodeStatus::Pending => {
                 state.active.remove(&place);
                 return;
@@ -215,7 +215,8 @@ impl Observer for Board {
             | NodeStatus::Failed
             | NodeStatus::Skipped
             | NodeStatus::Cancelled
-            | NodeStatus::Unknown => {
+            | NodeStatus::Unknown
+            | NodeStatus::Parked => {
                 state.active.remove(&place);
                 state.forget(row);
             }
@@ -226,7 +227,7 @@ impl Observer for Board {
             (_, NodeStatus::Skipped) => {
                 row.skip == Some(SkipReason::Condition) && self.telling == Telling::Lines
             }
-            (_, NodeStatus::Failed | NodeStatus::Unknown) => true,
+            (_, NodeStatus::Failed | NodeStatus::Unknown | NodeStatus::Parked) => true,
             (telling, _) => telling == Telling::Lines,
         };
         if worth {

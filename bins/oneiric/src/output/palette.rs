@@ -76,6 +76,8 @@ pub(crate) fn node_word(status: oneiric_store::NodeStatus) -> (&'static str, Ton
         NodeStatus::Skipped => ("skip", Tone::Faint),
         NodeStatus::Cancelled => ("stop", Tone::Odd),
         NodeStatus::Unknown => ("????", Tone::Bad),
+        NodeStatus::Held => ("held", Tone::Odd),
+        NodeStatus::Parked => ("park", Tone::Odd),
     }
 }
 

@@ -102,7 +102,7 @@ impl Report<'_> {
         let mut shown = vec![false; nodes.len()];
         let mut room = ROWS;
         let kinds: [fn(NodeStatus) -> bool; 4] = [
-            |status| matches!(status, NodeStatus::Failed | NodeStatus::Unknown),
+            |status| matches!(status, NodeStatus::Failed | NodeStatus::Unknown | NodeStatus::Parked),
             |status| matches!(status, NodeStatus::Running | NodeStatus::Waiting | NodeStatus::Cancelled),
             |status| !matches!(status, NodeStatus::Pending),
             |_| true,
@@ -134,6 +134,8 @@ impl Report<'_> {
             (
                 NodeStatus::Pending
                 | NodeStatus::Waiting
+                | NodeStatus::Held
+                | NodeStatus::Parked
                 | NodeStatus::Completed
                 | NodeStatus::Failed
                 | NodeStatus::Skipped

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use serde_json::Map;
 
 use super::read::{Fields, Shape, wrong};
-use crate::retry::RetryPolicy;
+use crate::retry::{Exhausted, RetryPolicy};
 use crate::text::reader::{Reader, short};
 use crate::text::tree::{Tree, Value};
 use crate::{Digest, Payload};
@@ -167,7 +167,7 @@ pub(super) fn digest<'t>(reader: &mut Reader<'t>, name: &'static str, tree: Tree
 
 pub(super) const RETRY_POLICY: Shape = Shape {
     what: "retry policy",
-    names: &["attempts", "base_delay", "max_delay", "jitter", "retriable_status_codes"],
+    names: &["attempts", "base_delay", "max_delay", "jitter", "on_exhausted", "retriable_status_codes"],
     aliases: &[
         ("max_attempts", "attempts"),
         ("initial_delay", "base_delay"),
@@ -185,6 +185,7 @@ pub(super) fn retry<'t>(reader: &mut Reader<'t>, _: &'static str, tree: Tree<'t>
         base_delay: fields.optional(reader, "base_delay", number).unwrap_or(0.0),
         max_delay: fields.optional(reader, "max_delay", number),
         jitter: fields.optional(reader, "jitter", number).unwrap_or(0.0),
+        on_exhausted: fields.optional(reader, "on_exhausted", choice(Exhausted::WORDS)).unwrap_or_default(),
     };
     fields.optional(reader, "retriable_status_codes", list(whole::<u16>(100..=599)));
     match policy.check() {

@@ -4,22 +4,38 @@ use std::any::Any;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
+use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use oneiric_core::gate::{Admission, Decision, Purpose};
+use oneiric_core::gate::{Admission, Denial, Permit, Purpose, Wait};
 use oneiric_core::roles::TaskContext;
 use oneiric_core::{Clock, Domain, Fault, Payload};
-use tokio_util::sync::CancellationToken;
 
-use super::run::Run;
+use super::run::{Outcome, Run};
 use crate::state::Start;
 
 impl Run {
     /// Runs one try to its end, whatever that is.
-    pub(super) async fn invoke(&self, start: &Start) -> Result<Payload, Fault> {
-        let plan = self.program.plan();
+    pub(super) async fn invoke(&self, start: &Start) -> Outcome {
+        let changes = self.shared.changes.load(Ordering::Acquire);
+        match self.ask(start).await {
+            Ok(permit) => {
+                let outcome = self.call(start).await;
+                // Only now is the work over, for whoever counts it.
+                drop(permit);
+                outcome.map_or_else(Outcome::Failed, Outcome::Done)
+            }
+            Err(denial) => match denial.wait {
+                Wait::Never => Outcome::Failed(denial.into()),
+                Wait::Until(at) => Outcome::Held { until: Some(at), fault: denial.into(), changes },
+                Wait::Change => Outcome::Held { until: None, fault: denial.into(), changes },
+            },
+        }
+    }
+
+    async fn ask(&self, start: &Start) -> Result<Permit, Denial> {
         let bound = self.program.task(start.node);
         let parts = &self.shared.parts;
         let admission = Admission {
@@ -27,13 +43,26 @@ impl Run {
             domain: &Domain::TASK,
             key: &bound.descriptor.key,
             descriptor: Some(&bound.descriptor),
-            run: self.id,
-            deadline: self.deadline,
+            run: Some(self.id),
+            deadline: *self.deadline.borrow(),
             now: parts.clock.now(),
         };
-        match parts.gate.admit(&admission) {
-            Decision::Now(verdict) => verdict?,
-            Decision::Later(verdict) => verdict.await?,
+        parts.gate.admit(&admission).verdict().await
+    }
+
+    async fn call(&self, start: &Start) -> Result<Payload, Fault> {
+        let plan = self.program.plan();
+        let bound = self.program.task(start.node);
+        let parts = &self.shared.parts;
+        if !parts.lease.holds() {
+            // Somebody else may have taken over by now, and may be doing this very thing.
+            tokio::select! {
+                () = parts.lease.hold() => {}
+                () = self.abort.cancelled() => {}
+            }
+            if self.abort.is_cancelled() {
+                return Err(Fault::shutdown("the run was lost before the call"));
+            }
         }
         let node = &plan.graph().node(start.node).id;
         tracing::debug!(run = %self.id, %node, attempt = start.attempt, "node started");
@@ -50,7 +79,7 @@ impl Run {
         });
         let call = AssertUnwindSafe(call).catch_unwind();
         let answer =
-            bounded(call, plan.timeout(start.node), plan.limits().grace, &self.cancel, &*parts.clock).await?;
+            bounded(call, plan.timeout(start.node), plan.limits().grace, self, &*parts.clock).await?;
         answer.unwrap_or_else(|panic| Err(of_panic(panic.as_ref())))
     }
 }
@@ -74,7 +103,7 @@ async fn bounded<T>(
     call: impl Future<Output = T>,
     timeout: Option<Duration>,
     grace: Duration,
-    cancel: &CancellationToken,
+    run: &Run,
     clock: &dyn Clock,
 ) -> Result<T, Fault> {
     let mut call = pin!(call);
@@ -91,9 +120,13 @@ async fn bounded<T>(
         }
     };
     let stopped = async {
-        cancel.cancelled().await;
-        clock.sleep(grace).await;
-        Fault::transient("cancelled", format!("did not stop within {grace:?} of being asked to"))
+        run.cancel.cancelled().await;
+        tokio::select! {
+            () = clock.sleep(grace) => {
+                Fault::transient("cancelled", format!("did not stop within {grace:?} of being asked to"))
+            }
+            () = run.abort.cancelled() => Fault::transient("cancelled", "was dropped without being waited for"),
+        }
     };
     tokio::select! {
         // An answer counts, however late it is noticed.

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use oneiric_core::Domain;
-use oneiric_core::gate::{Admission, Decision, Purpose};
-use oneiric_store::{Batch, Event, Op, Require, RunRecord, RunStatus, UnknownNodes};
+use oneiric_core::gate::{Admission, Permit, Purpose};
+use oneiric_store::{
+    Batch, CommitError, Event, Op, Owned, Refusal, Require, RunRecord, RunStatus, UnknownNodes,
+};
 
 use super::run::Run;
 use super::{Executor, RunError, RunHandle};
@@ -29,16 +31,39 @@ impl Executor {
     /// [`RunError::Denied`] by the gate, [`RunError::Commit`] where the id exists already or the store
     /// failed; then there is no run.
     pub async fn launch(&self, launch: Launch) -> Result<RunHandle, RunError> {
+        let lease = &self.0.parts.lease;
+        // One that has been at rest may have been taken for dead meanwhile: then it gets up, and tries again.
+        let spare = (!lease.holds()).then(|| launch.clone());
+        match (self.begin(launch).await, spare) {
+            (Err(RunError::Commit(CommitError::Refused(Refusal::BootEnded(_)))), Some(launch)) => {
+                lease.beat(&*self.0.parts.store).await?;
+                self.begin(launch).await
+            }
+            (begun, _) => begun,
+        }
+    }
+
+    async fn begin(&self, launch: Launch) -> Result<RunHandle, RunError> {
         let Launch { program, mut record, with } = launch;
-        self.admit(Purpose::Run, &program, &record).await?;
-        record.state.owner = Some(self.0.parts.boot);
+        let parts = &self.0.parts;
+        let permit = self.admit(Purpose::Run, &program, &record).await?;
+        record.state.owner = Some(parts.lease.boot());
         record.state.epoch = 1;
         record.state.status = RunStatus::Pending;
         let state = State::fresh(program.plan(), &record);
+        let began = parts.clock.monotonic();
+        let (owned, taking) = parts.lease.take();
+        let beats = !taking.ops.is_empty();
         let first = with
             .require(Require::RunAbsent(record.id))
+            .and(taking)
             .and(Batch::of([Op::InsertRun(Box::new(record.clone()))]));
-        self.open(program, &record, state, first, |slots| Event::Started { slots }).await
+        let held = (owned, permit);
+        let run = self.open(program, &record, state, first, held, |slots| Event::Started { slots }).await?;
+        if beats {
+            parts.lease.confirm(began);
+        }
+        Ok(run)
     }
 
     /// Goes on with a run that was claimed for this boot: `record` is what the claim returned.
@@ -52,10 +77,10 @@ impl Executor {
         record: &RunRecord,
         unknown: UnknownNodes,
     ) -> Result<RunHandle, RunError> {
-        self.admit(Purpose::Resume, &program, record).await?;
+        let held = (self.0.parts.lease.own(), self.admit(Purpose::Resume, &program, record).await?);
         let state = self.restore(&program, record).await?;
         let fresh = state.status() == RunStatus::Pending;
-        self.open(program, record, state, Batch::default(), |slots| {
+        self.open(program, record, state, Batch::default(), held, |slots| {
             if fresh { Event::Started { slots } } else { Event::Resumed { unknown, slots } }
         })
         .await
@@ -68,7 +93,9 @@ impl Executor {
     pub async fn cancel(&self, program: Program, record: &RunRecord, reason: &str) -> Result<(), RunError> {
         let state = self.restore(&program, record).await?;
         let reason = reason.to_owned();
-        self.open(program, record, state, Batch::default(), |_| Event::CancelRequested { reason }).await?;
+        let held = (self.0.parts.lease.own(), Permit::none());
+        let event = |_| Event::CancelRequested { reason, hard: false };
+        self.open(program, record, state, Batch::default(), held, event).await?;
         Ok(())
     }
 
@@ -87,6 +114,7 @@ impl Executor {
         record: &RunRecord,
         state: State,
         first: Batch,
+        held: (Owned, Permit),
         event: impl FnOnce(u32) -> Event,
     ) -> Result<RunHandle, RunError> {
         if self.0.stop.is_cancelled() {
@@ -94,28 +122,34 @@ impl Executor {
         }
         let limit = program.plan().limits().timeout;
         let started_at = record.state.started_at.unwrap_or_else(|| self.0.parts.clock.now());
-        let deadline =
-            [limit.map(|limit| started_at.after(limit)), record.deadline].into_iter().flatten().min();
-        let (run, ended) = Run::new(Arc::clone(&self.0), program, state, deadline, record.state.epoch);
-        run.open(first, event).await?;
-        run.spawn_watch(deadline);
+        let asked = [limit.map(|limit| started_at.after(limit)), record.deadline].into_iter().flatten().min();
+        let deadline = record.state.deadline.or(asked);
+        let (run, ended) = Run::new(Arc::clone(&self.0), program, state, deadline, record.state.epoch, held);
+        self.0.runs.add(&run);
+        if let Err(error) = run.open(first, event).await {
+            self.0.runs.remove(run.id);
+            return Err(error);
+        }
+        run.spawn_watch();
         Ok(RunHandle { run, ended })
     }
 
-    async fn admit(&self, purpose: Purpose, program: &Program, record: &RunRecord) -> Result<(), RunError> {
+    async fn admit(
+        &self,
+        purpose: Purpose,
+        program: &Program,
+        record: &RunRecord,
+    ) -> Result<Permit, RunError> {
         let admission = Admission {
             purpose,
             domain: &Domain::WORKFLOW,
             key: program.plan().workflow(),
             descriptor: None,
-            run: record.id,
-            deadline: record.deadline,
+            run: Some(record.id),
+            // A run that is taken over after its time ends as one whose time was up, not as one denied.
+            deadline: record.deadline.filter(|_| purpose == Purpose::Run),
             now: self.0.parts.clock.now(),
         };
-        match self.0.parts.gate.admit(&admission) {
-            Decision::Now(verdict) => verdict?,
-            Decision::Later(verdict) => verdict.await?,
-        }
-        Ok(())
+        Ok(self.0.parts.gate.admit(&admission).verdict().await?)
     }
 }

@@ -7,8 +7,9 @@ mod waking;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
+use oneiric_core::gate::Permit;
 use oneiric_core::{Fault, RunId, Timestamp};
-use oneiric_store::{Batch, Commit, CommitError, Event};
+use oneiric_store::{Batch, Commit, CommitError, Event, Op, Owned, Require, RunState};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +18,7 @@ use crate::program::Program;
 use crate::report::RunReport;
 use crate::state::{Effects, State};
 use outcome::Arrival;
+pub(super) use outcome::Outcome;
 
 /// One run under way: its program, its state behind a lock, and how many tries this process has in
 /// flight.
@@ -25,11 +27,18 @@ pub(super) struct Run {
     pub(super) id: RunId,
     pub(super) shared: Arc<Shared>,
     pub(super) program: Program,
-    pub(super) deadline: Option<Timestamp>,
+    /// When its time is up; changes where somebody extends it.
+    pub(super) deadline: watch::Sender<Option<Timestamp>>,
     /// Fired when what runs is to stop: by a cancel, a failing fast, a suspension.
     pub(super) cancel: CancellationToken,
+    /// Fired when what runs is to be dropped.
+    pub(super) abort: CancellationToken,
+    /// How often the lease had been lost when this began.
+    losses: u64,
     epoch: u64,
     inner: Mutex<Inner>,
+    /// What it has for as long as it is under way here: its place under the lease, its permit.
+    held: Mutex<Option<(Owned, Permit)>>,
     /// Tries that ended while somebody else held the lock.
     arrivals: Mutex<Vec<Arrival>>,
     ended: watch::Sender<Option<Ended>>,
@@ -69,16 +78,20 @@ impl Run {
         state: State,
         deadline: Option<Timestamp>,
         epoch: u64,
+        held: (Owned, Permit),
     ) -> (Arc<Self>, watch::Receiver<Option<Ended>>) {
         let (ended, receiver) = watch::channel(None);
         let run = Arc::new(Self {
             id: state.run(),
             cancel: shared.stop.child_token(),
+            abort: CancellationToken::new(),
+            losses: held.0.lease().losses(),
             shared,
             program,
-            deadline,
+            deadline: watch::Sender::new(deadline),
             epoch,
             inner: Mutex::new(Inner { state, in_flight: 0, queued: false, mode: Mode::Live }),
+            held: Mutex::new(Some(held)),
             arrivals: Mutex::default(),
             ended,
         });
@@ -137,8 +150,12 @@ impl Run {
         Ok(())
     }
 
+    pub(super) fn watch_end(&self) -> watch::Receiver<Option<Ended>> {
+        self.ended.subscribe()
+    }
+
     pub(super) async fn cancel(self: &Arc<Self>, reason: &str) -> Result<(), RunError> {
-        match self.tell(Event::CancelRequested { reason: reason.to_owned() }).await {
+        match self.tell(Event::CancelRequested { reason: reason.to_owned(), hard: false }).await {
             Err(illegal) if illegal.status.is_terminal() => {
                 Err(RunError::Illegal { run: self.id, source: illegal })
             }
@@ -157,9 +174,10 @@ impl Run {
         }
     }
 
-    fn lose(self: &Arc<Self>, error: &CommitError) {
+    pub(super) fn lose(self: &Arc<Self>, error: &CommitError) {
         self.lock().mode = Mode::Over;
         self.cancel.cancel();
+        self.abort.cancel();
         tracing::error!(run = %self.id, %error, "run lost");
         let code = match error {
             CommitError::Refused(_) => "fenced",
@@ -168,8 +186,16 @@ impl Run {
         self.end(Ended::Lost(Fault::transient(code, error.to_string())));
     }
 
-    /// The first word counts.
-    fn end(&self, ended: Ended) {
+    /// The first word counts. From here on the run is not under way here.
+    fn end(self: &Arc<Self>, ended: Ended) {
+        self.shared.runs.remove(self.id);
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if held.is_some() && matches!(ended, Ended::Suspended) && !self.shared.stop.is_cancelled() {
+            // Others may have it. (A process that goes down gives everything back at once.) Not here, where
+            // the run may be locked.
+            let run = Arc::clone(self);
+            self.shared.tasks.spawn(async move { run.disown(held).await });
+        }
         self.ended.send_if_modified(|slot| {
             let first = slot.is_none();
             if first {
@@ -177,6 +203,19 @@ impl Run {
             }
             first
         });
+    }
+}
+
+impl Run {
+    /// Gives the run back to the store.
+    async fn disown(self: Arc<Self>, held: Option<(Owned, Permit)>) {
+        let state = RunState { owner: None, ..self.lock().state.row() };
+        let batch = Batch::of([Op::SetRun { run: self.id, state: Box::new(state) }])
+            .require(Require::RunEpoch { run: self.id, epoch: self.epoch });
+        if let Err(error) = self.shared.parts.store.commit(batch).await {
+            tracing::warn!(run = %self.id, %error, "a suspended run was not given back");
+        }
+        drop(held);
     }
 }
 

@@ -49,14 +49,76 @@ impl State {
                 node.wake_at = Some(wake_at);
                 self.waiting += 1;
                 self.set_node(plan, place, fx);
-                fx.timers.push(Timer { node: place, at: wake_at });
+                fx.timers.push(Timer { node: place, attempt, at: wake_at });
             }
+            None if fault.class == Class::Transient && plan.parks(place) => self.park(plan, place, fx),
             None => {
                 if self.fail_for_good(plan, at, place, fault.clone(), fx) == Reached::Ended {
                     self.release_successors(plan, at, place, fx);
                 }
             }
         }
+    }
+
+    /// The node waits for a person.
+    pub(super) fn park(&mut self, plan: &Plan, place: u32, fx: &mut Effects) {
+        self.nodes[place as usize].status = NodeStatus::Parked;
+        self.parked += 1;
+        self.set_node(plan, place, fx);
+    }
+
+    /// The gate let a try wait: as if it had not been begun.
+    pub(super) fn hold(
+        &mut self,
+        plan: &Plan,
+        at: Timestamp,
+        place: u32,
+        until: Option<Timestamp>,
+        fault: &Fault,
+        fx: &mut Effects,
+    ) {
+        self.running -= 1;
+        let stopping = self.stopping.is_some();
+        let node = &mut self.nodes[place as usize];
+        node.attempt -= 1;
+        node.ended_at = Some(at);
+        node.detail().fault = Some(fault.clone());
+        let attempt = node.attempt;
+        if stopping {
+            node.status = NodeStatus::Cancelled;
+        } else {
+            node.status = NodeStatus::Held;
+            node.wake_at = until;
+            self.held += 1;
+            fx.timers.extend(until.map(|at| Timer { node: place, attempt, at }));
+        }
+        self.set_node(plan, place, fx);
+    }
+
+    /// A node that waits is tried at once.
+    pub(super) fn wake(&mut self, plan: &Plan, place: u32, fx: &mut Effects) {
+        let node = &mut self.nodes[place as usize];
+        match node.status {
+            NodeStatus::Waiting => self.waiting -= 1,
+            NodeStatus::Held => self.held -= 1,
+            NodeStatus::Unknown => self.unknown -= 1,
+            NodeStatus::Parked => {
+                // Whoever wants it again wants as many tries as the first time.
+                node.deaths = 0;
+                self.parked -= 1;
+            }
+            NodeStatus::Pending
+            | NodeStatus::Running
+            | NodeStatus::Completed
+            | NodeStatus::Failed
+            | NodeStatus::Skipped
+            | NodeStatus::Cancelled => return,
+        }
+        let node = &mut self.nodes[place as usize];
+        node.status = NodeStatus::Pending;
+        node.wake_at = None;
+        self.ready.push_back(place);
+        self.set_node(plan, place, fx);
     }
 
     /// The node will not be tried again; what that means for the rest is the graph's `on_failure`.
@@ -109,12 +171,14 @@ impl State {
             self.stopping = Some(why);
         }
         self.ready.clear();
-        if self.waiting > 0 || self.unknown > 0 {
+        if self.waiting + self.held + self.unknown + self.parked > 0 {
             for place in 0..self.nodes.len() as u32 {
                 let node = &mut self.nodes[place as usize];
                 match node.status {
                     NodeStatus::Waiting => self.waiting -= 1,
+                    NodeStatus::Held => self.held -= 1,
                     NodeStatus::Unknown => self.unknown -= 1,
+                    NodeStatus::Parked => self.parked -= 1,
                     _ => continue,
                 }
                 node.status = NodeStatus::Cancelled;
@@ -123,6 +187,7 @@ impl State {
                 self.set_node(plan, place, fx);
             }
         }
+        self.pausing = None;
         fx.cancel = self.running > 0;
         // A run that nobody has begun, or that is paused, is stopped like one that runs. The row says
         // so before anything has stopped: a crash now must not forget it.

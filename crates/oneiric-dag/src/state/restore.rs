@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use oneiric_core::{Digest, NodeId, Payload};
-use oneiric_store::{Checkpoint, NodeRecord, NodeStatus, RunRecord, RunStatus, SkipReason};
+use oneiric_store::{Checkpoint, NodeRecord, NodeStatus, RunRecord, SkipReason};
 
 use super::{Detail, NodeState, Progress, State, rows};
 use crate::graph::OnFailure;
@@ -57,10 +57,17 @@ impl State {
             ready: VecDeque::new(),
             running: 0,
             waiting: 0,
+            held: 0,
             unknown: 0,
+            parked: 0,
             failed: 0,
             first_failure: None,
             stopping: rows::stop_of(&record.state),
+            aborted: false,
+            pausing: rows::pause_of(&record.state),
+            deaths: record.state.deaths,
+            deadline: record.state.deadline,
+            known: HashMap::new(),
         }
     }
 
@@ -82,13 +89,15 @@ impl State {
         for row in rows {
             state.put(plan, row, &mut outputs)?;
         }
+        // What no node of this run has produced came with it when it was forked.
+        state.known = outputs;
         // Only now: whether a node waits depends on how all of its dependencies ended.
         for place in 0..state.nodes.len() as u32 {
             let ended = |upstream: &&u32| state.has_released(**upstream);
             let open = plan.graph().dependencies(place).iter().filter(|upstream| !ended(upstream)).count();
             let node = &mut state.nodes[place as usize];
             node.remaining = open as u32;
-            let begun = state.progress.status != RunStatus::Pending && state.stopping.is_none();
+            let begun = state.progress.started_at.is_some() && state.stopping.is_none();
             if open == 0 && node.status == NodeStatus::Pending && begun {
                 state.ready.push_back(place);
             }
@@ -114,7 +123,9 @@ impl State {
                     output.ok_or_else(|| RestoreError::NoCheckpoint { node: row.name.clone() })?;
             }
             NodeStatus::Waiting => self.waiting += 1,
+            NodeStatus::Held => self.held += 1,
             NodeStatus::Unknown => self.unknown += 1,
+            NodeStatus::Parked => self.parked += 1,
             NodeStatus::Failed => {
                 self.failed += 1;
                 self.first_failure.get_or_insert(row.node);
@@ -125,6 +136,7 @@ impl State {
         self.nodes[row.node as usize] = NodeState {
             status: row.status,
             attempt: row.attempt,
+            deaths: row.deaths,
             remaining: 0,
             started_at: row.started_at,
             ended_at: row.ended_at,
@@ -146,8 +158,10 @@ impl State {
             NodeStatus::Pending
             | NodeStatus::Running
             | NodeStatus::Waiting
+            | NodeStatus::Held
             | NodeStatus::Cancelled
-            | NodeStatus::Unknown => false,
+            | NodeStatus::Unknown
+            | NodeStatus::Parked => false,
         }
     }
 }

@@ -16,6 +16,7 @@ impl State {
             name: plan.graph().node(place).id.clone(),
             status: node.status,
             attempt: node.attempt,
+            deaths: node.deaths,
             input_hash: node.input_hash,
             started_at: node.started_at,
             ended_at: node.ended_at,
@@ -48,6 +49,8 @@ impl State {
             owner: self.owner.filter(|_| status == RunStatus::Running),
             epoch: self.epoch,
             wake_at: None,
+            deadline: self.deadline,
+            deaths: self.deaths,
             started_at: self.progress.started_at,
             ended_at: self.progress.ended_at,
             fault: run_fault(self),
@@ -61,12 +64,19 @@ pub(super) fn run_fault(state: &State) -> Option<Fault> {
         (_, RunStatus::Completed) => None,
         (Some(Stop::Cancelled(reason)), _) => Some(Fault::permanent(CANCELLED, reason)),
         (Some(Stop::TimedOut), _) => Some(Fault::permanent(TIMED_OUT, "the run's time was up")),
-        (None, RunStatus::Paused) => {
+        (None, RunStatus::Running | RunStatus::Paused) if state.pausing.is_some() => {
+            state.pausing.as_ref().map(|reason| Fault::denied(PAUSED, reason))
+        }
+        (None, RunStatus::Paused) if state.unknown > 0 => {
             let count = state.unknown;
             Some(Fault::unknown_outcome(
                 "unknown-nodes",
                 format!("the outcome of {count} node(s) is unknown"),
             ))
+        }
+        (None, RunStatus::Paused) => {
+            let count = state.parked;
+            Some(Fault::transient("parked-nodes", format!("{count} node(s) were tried often enough")))
         }
         (Some(Stop::FailFast), _) | (None, RunStatus::Failed) => {
             let node = &state.nodes[state.first_failure? as usize];
@@ -76,13 +86,22 @@ pub(super) fn run_fault(state: &State) -> Option<Fault> {
     }
 }
 
+/// The code of the fault of a run that somebody paused.
+pub(super) const PAUSED: &str = "paused";
 const CANCELLED: &str = "cancelled";
 const TIMED_OUT: &str = "run-timeout";
+
+/// Why a run that was still running when its process died had been asked to pause.
+pub(super) fn pause_of(row: &RunState) -> Option<String> {
+    let running = row.status == RunStatus::Running;
+    row.fault.as_ref().filter(|fault| running && fault.code == PAUSED).map(|fault| fault.message.clone())
+}
 
 /// Why a run that was still running when its process died had been asked to stop.
 pub(super) fn stop_of(row: &RunState) -> Option<Stop> {
     let fault = row.fault.as_ref().filter(|_| row.status == RunStatus::Running)?;
     Some(match fault.code.as_str() {
+        PAUSED => return None,
         CANCELLED => Stop::Cancelled(fault.message.clone()),
         TIMED_OUT => Stop::TimedOut,
         _ => Stop::FailFast,

@@ -77,9 +77,12 @@ impl State {
     /// Starts ready nodes, as many as there are slots and as the run's own limit allows.
     pub(super) fn start_ready(&mut self, plan: &Plan, at: Timestamp, slots: u32, fx: &mut Effects) {
         let mut left = slots;
-        while left > 0 && self.running < self.limit && self.stopping.is_none() {
+        while left > 0 && self.running < self.limit && self.stopping.is_none() && self.pausing.is_none() {
             let Some(place) = self.ready.pop_front() else { break };
             match self.input(plan, place) {
+                Ok((_, input_hash)) if self.known.contains_key(&(place, input_hash)) => {
+                    self.take_over(plan, at, place, input_hash, fx);
+                }
                 Ok((input, input_hash)) => {
                     let node = &mut self.nodes[place as usize];
                     node.status = NodeStatus::Running;
@@ -102,6 +105,19 @@ impl State {
             }
         }
         fx.returned += left;
+    }
+
+    /// The node has an output on this input already: it is not executed.
+    fn take_over(&mut self, plan: &Plan, at: Timestamp, place: u32, input_hash: Digest, fx: &mut Effects) {
+        let Some(output) = self.known.remove(&(place, input_hash)) else { return };
+        let node = &mut self.nodes[place as usize];
+        node.status = NodeStatus::Completed;
+        node.input_hash = Some(input_hash);
+        node.started_at = Some(at);
+        node.ended_at = Some(at);
+        self.outputs[place as usize] = output;
+        self.set_node(plan, place, fx);
+        self.release_successors(plan, at, place, fx);
     }
 
     fn input(&self, plan: &Plan, place: u32) -> Result<(Payload, Digest), Fault> {

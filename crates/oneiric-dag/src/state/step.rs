@@ -1,7 +1,7 @@
 //! The transition function.
 
-use oneiric_core::{Fault, Payload, Timestamp};
-use oneiric_store::{Event, JournalEntry, NodeStatus, Op, RunStatus, UnknownNodes};
+use oneiric_core::{Fault, Payload, Timestamp, retry};
+use oneiric_store::{Event, Found, JournalEntry, NodeStatus, Op, RunStatus, UnknownNodes};
 
 use super::starting::Reached;
 use super::{Effects, State, Stop};
@@ -53,18 +53,45 @@ impl State {
                 self.fail(plan, at, *node, fault, *chance, fx);
                 *slots
             }
-            Event::Due { node, slots } => {
-                self.waiting -= 1;
-                let state = &mut self.nodes[*node as usize];
-                state.status = NodeStatus::Pending;
-                state.wake_at = None;
-                self.ready.push_back(*node);
-                self.set_node(plan, *node, fx);
+            Event::Due { node, slots, .. } => {
+                self.wake(plan, *node, fx);
                 *slots
             }
             Event::Granted { slots } => *slots,
-            Event::CancelRequested { reason } => {
+            Event::Held { node, until, fault, slots, .. } => {
+                self.hold(plan, at, *node, *until, fault, fx);
+                *slots
+            }
+            Event::Released { nodes, slots } | Event::Retried { nodes, slots } => {
+                nodes.iter().for_each(|node| self.wake(plan, *node, fx));
+                *slots
+            }
+            Event::Reconciled { node, found, output, slots } => {
+                self.reconcile(plan, at, *node, *found, output, fx);
+                *slots
+            }
+            Event::PauseRequested { reason } => {
+                self.pausing = Some(reason.clone());
+                // A run that nobody has begun is paused like one that runs. The row says so before
+                // anything has finished: a crash now must not forget it.
+                self.progress.status = RunStatus::Running;
+                self.set_run(fx);
+                0
+            }
+            Event::PauseWithdrawn { slots } => {
+                self.pausing = None;
+                self.set_run(fx);
+                *slots
+            }
+            Event::Extended { deadline } => {
+                self.deadline = Some(*deadline);
+                self.set_run(fx);
+                0
+            }
+            Event::CancelRequested { reason, hard } => {
                 self.stop(plan, at, Stop::Cancelled(reason.clone()), fx);
+                self.aborted |= *hard;
+                fx.abort = *hard && self.running > 0;
                 0
             }
             Event::TimedOut => {
@@ -91,12 +118,43 @@ impl State {
                 let current = is(node, NodeStatus::Running) && self.nodes[*node as usize].attempt == *attempt;
                 (Some(*node), current)
             }
-            Event::Due { node, .. } => {
-                (Some(*node), is(node, NodeStatus::Waiting) && self.stopping.is_none())
+            Event::Held { node, attempt, .. } => {
+                let current = is(node, NodeStatus::Running) && self.nodes[*node as usize].attempt == *attempt;
+                (Some(*node), current)
+            }
+            Event::Due { node, attempt, .. } => {
+                let waits = is(node, NodeStatus::Waiting) || is(node, NodeStatus::Held);
+                let current =
+                    waits && attempt.is_none_or(|attempt| attempt == self.nodes[*node as usize].attempt);
+                (Some(*node), current && status == RunStatus::Running && self.stopping.is_none())
             }
             Event::Granted { .. } => (None, status == RunStatus::Running),
-            Event::CancelRequested { .. } => {
-                (None, !status.is_terminal() && !matches!(self.stopping, Some(Stop::Cancelled(_))))
+            Event::Released { nodes, .. } => {
+                let held = nodes.iter().any(|node| is(node, NodeStatus::Held));
+                (None, held && status == RunStatus::Running)
+            }
+            Event::Retried { nodes, .. } => {
+                let waits = |node| {
+                    [NodeStatus::Waiting, NodeStatus::Held, NodeStatus::Unknown, NodeStatus::Parked]
+                        .into_iter()
+                        .any(|status| is(node, status))
+                };
+                (None, nodes.iter().any(waits) && status == RunStatus::Running)
+            }
+            Event::Reconciled { node, .. } => {
+                (Some(*node), is(node, NodeStatus::Unknown) && status == RunStatus::Running)
+            }
+            Event::PauseRequested { .. } => {
+                let open = matches!(status, RunStatus::Pending | RunStatus::Running);
+                (None, open && self.stopping.is_none() && self.pausing.is_none())
+            }
+            Event::PauseWithdrawn { .. } => (None, status == RunStatus::Running && self.pausing.is_some()),
+            Event::Extended { deadline } => {
+                (None, !status.is_terminal() && self.stopping.is_none() && self.deadline != Some(*deadline))
+            }
+            Event::CancelRequested { hard, .. } => {
+                let anew = !matches!(self.stopping, Some(Stop::Cancelled(_))) || (*hard && !self.aborted);
+                (None, !status.is_terminal() && anew)
             }
             Event::TimedOut => (None, status == RunStatus::Running && self.stopping.is_none()),
         };
@@ -112,7 +170,19 @@ impl State {
 
     /// Decides what was in flight when the last owner died, and what a person said of the unknown.
     fn resume(&mut self, plan: &Plan, at: Timestamp, unknown: UnknownNodes, fx: &mut Effects) {
+        if self.progress.status == RunStatus::Paused {
+            // Whoever resumes takes the pause back; a new owner after a crash does not.
+            self.pausing = None;
+        }
         self.progress.status = RunStatus::Running;
+        let died = std::mem::take(&mut self.deaths) > 0;
+        if self.progress.started_at.is_none() {
+            // It was paused before anybody had begun it.
+            self.progress.started_at = Some(at);
+            self.set_run(fx);
+            self.release_entries(plan, at, fx);
+            return;
+        }
         self.set_run(fx);
         for place in 0..self.nodes.len() as u32 {
             let node = &mut self.nodes[place as usize];
@@ -133,19 +203,29 @@ impl State {
                     self.set_node(plan, place, fx);
                 }
                 (NodeStatus::Running, _) => {
-                    node.status = NodeStatus::Pending;
-                    self.ready.push_back(place);
-                    self.set_node(plan, place, fx);
+                    node.deaths += u32::from(died);
+                    node.ended_at = Some(at);
+                    if node.deaths >= plan.limits().max_deliveries {
+                        let deaths = node.deaths;
+                        node.detail().fault = Some(Fault::transient(
+                            "process-died",
+                            format!("its process ended {deaths} times while it ran"),
+                        ));
+                        self.park(plan, place, fx);
+                    } else {
+                        node.status = NodeStatus::Pending;
+                        self.ready.push_back(place);
+                        self.set_node(plan, place, fx);
+                    }
                 }
                 (NodeStatus::Waiting, _) => {
-                    let at = node.wake_at.unwrap_or(at);
-                    fx.timers.push(super::Timer { node: place, at });
+                    let attempt = node.attempt;
+                    let at = remaining(node, at);
+                    fx.timers.push(super::Timer { node: place, attempt, at });
                 }
-                (NodeStatus::Unknown, UnknownNodes::Retry) => {
-                    node.status = NodeStatus::Pending;
-                    self.unknown -= 1;
-                    self.ready.push_back(place);
-                    self.set_node(plan, place, fx);
+                // The gate is asked again.
+                (NodeStatus::Held, _) | (NodeStatus::Unknown | NodeStatus::Parked, UnknownNodes::Retry) => {
+                    self.wake(plan, place, fx);
                 }
                 (NodeStatus::Unknown, UnknownNodes::Fail) => {
                     self.unknown -= 1;
@@ -154,7 +234,16 @@ impl State {
                         self.release_successors(plan, at, place, fx);
                     }
                 }
-                (NodeStatus::Unknown, UnknownNodes::Keep) => {}
+                (NodeStatus::Parked, UnknownNodes::Fail) => {
+                    self.parked -= 1;
+                    let fault = node.detail().fault.clone();
+                    let fault =
+                        fault.unwrap_or_else(|| Fault::transient("parked", "counted as failed by a person"));
+                    if self.fail_for_good(plan, at, place, fault, fx) == Reached::Ended {
+                        self.release_successors(plan, at, place, fx);
+                    }
+                }
+                (NodeStatus::Unknown | NodeStatus::Parked, UnknownNodes::Keep) => {}
                 (
                     NodeStatus::Pending
                     | NodeStatus::Completed
@@ -174,6 +263,7 @@ impl State {
         let node = &mut self.nodes[place as usize];
         node.status = NodeStatus::Completed;
         node.ended_at = Some(at);
+        node.deaths = 0;
         node.detail = None;
         self.outputs[place as usize] = output;
         self.set_node(plan, place, fx);
@@ -181,17 +271,39 @@ impl State {
         self.release_successors(plan, at, place, fx);
     }
 
+    /// Somebody has found out what became of a try.
+    fn reconcile(
+        &mut self,
+        plan: &Plan,
+        at: Timestamp,
+        place: u32,
+        found: Found,
+        output: &Payload,
+        fx: &mut Effects,
+    ) {
+        match found {
+            Found::NotDone => self.wake(plan, place, fx),
+            Found::Done => {
+                self.unknown -= 1;
+                // What follows is the same as for a try that has just succeeded.
+                self.running += 1;
+                self.succeed(plan, at, place, output.clone(), fx);
+            }
+        }
+    }
+
     /// Ends or pauses the run where nothing of it moves any more.
     fn settle(&mut self, at: Timestamp, fx: &mut Effects) {
-        let still =
-            self.running == 0 && self.waiting == 0 && (self.ready.is_empty() || self.stopping.is_some());
+        let idle = self.waiting == 0 && self.held == 0 && self.ready.is_empty();
+        let still = self.running == 0 && (idle || self.stopping.is_some() || self.pausing.is_some());
         if !still || self.progress.status != RunStatus::Running {
             return;
         }
         let status = match &self.stopping {
             Some(Stop::Cancelled(_)) => RunStatus::Cancelled,
             Some(Stop::FailFast | Stop::TimedOut) => RunStatus::Failed,
-            None if self.unknown > 0 => RunStatus::Paused,
+            None if self.pausing.is_some() && !self.is_done() => RunStatus::Paused,
+            None if self.unknown + self.parked > 0 => RunStatus::Paused,
             None if self.failed > 0 => RunStatus::Failed,
             None => RunStatus::Completed,
         };
@@ -200,4 +312,19 @@ impl State {
         self.set_run(fx);
         fx.ended = Some(status);
     }
+
+    /// Whether nothing is left that a resume could do.
+    fn is_done(&self) -> bool {
+        self.waiting + self.held + self.unknown + self.parked == 0
+            && self.ready.is_empty()
+            && self.progress.started_at.is_some()
+    }
+}
+
+/// When a node that waits is due after an interruption: at the time it was told, and not later than the
+/// wait that was meant, however the clock was set meanwhile.
+fn remaining(node: &super::NodeState, at: Timestamp) -> Timestamp {
+    let Some(wake_at) = node.wake_at else { return at };
+    let meant = node.ended_at.map_or(retry::MAX_DELAY, |failed_at| wake_at.since(failed_at));
+    wake_at.min(at.after(meant))
 }

@@ -32,7 +32,7 @@ fn summing(effects: &Effects, policy: Policy) -> Program {
         let sum = cx.input.value()["sum"].as_i64().ok_or_else(|| Fault::permanent("sum", "no number"))?;
         Ok(json!(sum + 1).into())
     });
-    program(draft, task, policy, Limits { max_parallel: 3, ..Limits::default() })
+    program(draft, task, policy, Limits { max_parallel: 3, max_deliveries: u32::MAX, ..Limits::default() })
 }
 
 fn input() -> Value {
@@ -42,8 +42,11 @@ fn input() -> Value {
 /// Takes over the run and works on it until it ends or this process dies too.
 async fn take_over(executor: &Executor, program: &Program, unknown: UnknownNodes) -> Option<RunStatus> {
     let store = &executor.parts().store;
-    let claim =
-        Claim { boot: executor.parts().boot, dead: store.dead().await.ok()?, run: Some(RUN), limit: 1 };
+    let claim = Claim {
+        dead: store.dead().await.ok()?,
+        run: Some(RUN),
+        ..Claim::any(executor.parts().lease.boot(), 1)
+    };
     let claimed = store.claim(claim).await.ok()?;
     let Some(record) = claimed.first() else {
         // Killed before the run was durable: whoever asked was never told that it was accepted.

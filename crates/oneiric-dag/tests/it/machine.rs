@@ -75,7 +75,8 @@ impl Case {
             chance if chance < failing => Err(Fault::transient("flaky", "for now")),
             chance => Ok(json!({"chance": chance}).into()),
         });
-        let retry = RetryPolicy { attempts: self.attempts, base_delay: 0.5, max_delay: None, jitter: 1.0 };
+        let retry =
+            RetryPolicy { attempts: self.attempts, base_delay: 0.5, jitter: 1.0, ..RetryPolicy::ONCE };
         let policy = Policy { retry: Some(retry), ..Policy::default() };
         program(self.draft(), task, policy, Limits { max_parallel: self.max_parallel, ..Limits::default() })
     }
@@ -191,7 +192,7 @@ fn an_event_that_does_not_belong_changes_nothing() {
         Event::Started { slots: 1 },
         Event::Succeeded { node: 0, attempt: 2, output: Payload::NULL, slots: 1 },
         Event::Succeeded { node: 99, attempt: 1, output: Payload::NULL, slots: 1 },
-        Event::Due { node: 0, slots: 1 },
+        Event::Due { node: 0, attempt: None, slots: 1 },
         Event::Resumed { unknown: oneiric_store::UnknownNodes::Keep, slots: 1 },
     ] {
         let illegal = state.step(program.plan(), at, event.clone(), &mut Effects::default());

@@ -133,7 +133,7 @@ impl<F: Fn(&TaskContext<'_>) -> u64 + Send + Sync> Task for Slow<F> {
 #[test]
 fn a_stated_policy_retries_with_exact_delays() {
     let policy = Policy {
-        retry: Some(RetryPolicy { attempts: 4, base_delay: 1.0, max_delay: Some(10.0), jitter: 0.0 }),
+        retry: Some(RetryPolicy { attempts: 4, base_delay: 1.0, max_delay: Some(10.0), ..RetryPolicy::ONCE }),
         ..Policy::default()
     };
     let flaky = FnTask::new(|cx| match cx.attempt {

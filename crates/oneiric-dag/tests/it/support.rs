@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use futures_util::FutureExt as _;
 use oneiric_core::gate::Pipeline;
 use oneiric_core::rng::SeededRng;
 use oneiric_core::roles::Task;
@@ -10,7 +11,7 @@ use oneiric_core::{BootId, Key, Payload, RunId, Timestamp};
 use oneiric_dag::{
     Bound, Draft, Executor, Launch, Limits, NoLog, Parts, Plan, Policy, Program, RunError, RunHandle,
 };
-use oneiric_store::{Batch, Blob, MemoryStore, Op, RunRecord, Store};
+use oneiric_store::{Batch, Blob, BootRecord, Lease, MemoryStore, Op, RunRecord, Store};
 use oneiric_testkit::ManualClock;
 
 pub fn key(text: &str) -> Key {
@@ -32,6 +33,10 @@ impl World {
     /// A new process on a store that stands in front of the world's.
     pub fn process(&self, store: Arc<dyn Store>, max_parallel: u32) -> Executor {
         let number = self.boots.fetch_add(1, Ordering::SeqCst) + 1;
+        let record = BootRecord::new(boot(number), "here", 1, Timestamp::default());
+        // Memory answers at once.
+        let entered = self.store.commit(Batch::of([Op::SetBoot(record)])).now_or_never();
+        assert!(matches!(entered, Some(Ok(()))), "{entered:?}");
         Executor::new(Parts {
             store,
             clock: Arc::new(self.clock.clone()),
@@ -39,7 +44,7 @@ impl World {
             gate: Arc::new(Pipeline::standard()),
             log: Arc::new(NoLog),
             observer: None,
-            boot: boot(number),
+            lease: Lease::alone(boot(number), Arc::new(self.clock.clone())),
             max_parallel,
         })
     }

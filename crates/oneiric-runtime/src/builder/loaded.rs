@@ -6,7 +6,7 @@ use std::time::Duration;
 use oneiric_core::roles::LogSink;
 use oneiric_core::{BootId, Key, Lifecycle, Provider};
 use oneiric_dag::{Executor, Parts};
-use oneiric_store::{BootRecord, MemoryStore, Store};
+use oneiric_store::{BootRecord, Heart, Lease, MemoryStore, Store};
 
 use super::{Builder, Where};
 use crate::bind;
@@ -16,6 +16,9 @@ use crate::oneiric::Oneiric;
 use crate::request::RunOptions;
 use crate::run_log::together;
 use crate::secrets::FromSettings;
+
+/// A shorter lease would be lost to every hiccup of a disk.
+const SHORTEST_LEASE: Duration = Duration::from_millis(500);
 
 /// An orchestrator whose manifests are read and whose store is not open yet: what is wrong with a
 /// workflow can be found before anything is created.
@@ -82,6 +85,8 @@ impl Loaded {
             Where::Folder(path) => Some(path.clone()),
             Where::Memory | Where::Given(_) => None,
         };
+        // Nobody else can open what is in this process's memory.
+        let shared = !matches!(builder.store, Where::Memory);
         let (store, own_log): (Arc<dyn Store>, Option<Arc<dyn LogSink>>) = match builder.store {
             Where::Memory => (Arc::new(MemoryStore::new()), None),
             Where::Given(store) => (store, None),
@@ -94,16 +99,21 @@ impl Loaded {
         };
         let (rng, now) = (builder.rng, builder.clock.now());
         let boot = BootId::from_uuid(uuid::Uuid::from_u64_pair(rng.next_u64(), rng.next_u64()));
-        store
-            .enter(BootRecord {
-                id: boot,
-                host: crate::system::host(),
-                pid: std::process::id(),
-                started_at: now,
-                beat_at: now,
-                ended_at: None,
-            })
-            .await?;
+        let execution = &secrecy.settings.execution;
+        let record = BootRecord {
+            lease_ms: u64::try_from(execution.lease_seconds.duration().max(SHORTEST_LEASE).as_millis())
+                .unwrap_or(u64::MAX),
+            serves: builder.serves && shared,
+            ..BootRecord::new(boot, crate::system::host(), std::process::id(), now)
+        };
+        store.enter(record.clone()).await?;
+        let (lease, heart) = if shared {
+            let lease = Lease::new(record, Arc::clone(&builder.clock));
+            let heart = Heart::start(Arc::clone(&lease), Arc::clone(&store))?;
+            (lease, Some(heart))
+        } else {
+            (Lease::alone(boot, Arc::clone(&builder.clock)), None)
+        };
         let executor = Executor::new(Parts {
             store,
             clock: builder.clock,
@@ -111,10 +121,13 @@ impl Loaded {
             gate: builder.gate,
             log: together(builder.logs.into_iter().chain(own_log).collect()),
             observer: builder.observer,
-            boot,
+            lease,
             max_parallel: builder.max_parallel.unwrap_or(secrecy.settings.execution.max_parallel).max(1),
         });
-        let oneiric = Oneiric::new(catalog, lifecycle, executor, own, secrecy);
+        let oneiric = Oneiric::new(catalog, lifecycle, executor, own, secrecy, heart);
+        if builder.serves && shared {
+            oneiric.tend();
+        }
         #[cfg(feature = "sqlite")]
         if let Some(state_dir) = state_dir {
             oneiric.listen(&state_dir);

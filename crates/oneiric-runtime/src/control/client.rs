@@ -49,6 +49,16 @@ pub fn live(state_dir: &Path) -> Vec<Client> {
         .collect()
 }
 
+/// How long a process may take to say that it heard the bell.
+const RING_WAIT: Duration = Duration::from_millis(500);
+
+/// Rings at every process that is live on a state folder but the one behind the socket `own`; returns how
+/// many heard it. One that did not looks into the store by itself, within a minute.
+pub fn ring(state_dir: &Path, own: Option<&Path>) -> usize {
+    let others = live(state_dir).into_iter().filter(|client| Some(client.path()) != own);
+    others.filter_map(|client| client.ask(&Request::Ring {}, RING_WAIT).ok()).count()
+}
+
 impl Client {
     /// Its socket, which tells it from the others.
     pub fn path(&self) -> &Path {

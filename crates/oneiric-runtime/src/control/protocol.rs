@@ -46,6 +46,9 @@ pub enum Request {
         /// Bind a newcomer that is not healthy, too.
         force: bool,
     },
+    /// Something in the store concerns the process: a command, what an operator said of a component, a run
+    /// that is free.
+    Ring {},
     /// What is known of the secrets, without a value.
     Secrets {},
     /// Forgets secrets and swaps the components that were built with them.
@@ -65,6 +68,11 @@ pub enum Answer {
     Health(ProcessHealth),
     /// To [`Request::Swap`].
     Swapped(SwapDone),
+    /// To [`Request::Ring`].
+    Rung {
+        /// The process.
+        pid: u32,
+    },
     /// To [`Request::Secrets`].
     Secrets {
         /// The process.

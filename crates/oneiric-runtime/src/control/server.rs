@@ -57,6 +57,11 @@ impl Server {
         Ok(Self { path: place.path(&name), stop, task: Some(task) })
     }
 
+    /// Its socket.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Listens no more, and waits at most `limit` for the answers under way.
     pub(crate) async fn close(mut self, clock: &dyn Clock, limit: Duration) {
         self.stop.cancel();

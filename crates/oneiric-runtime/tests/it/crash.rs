@@ -43,7 +43,7 @@ fn summing() -> Arc<dyn Task> {
 }
 
 fn builder(store: Arc<dyn Store>) -> Builder {
-    Oneiric::builder().store(store).task(key("sum"), summing())
+    Oneiric::builder().serve(false).store(store).task(key("sum"), summing())
 }
 
 fn open(folder: &std::path::Path) -> SqliteStore {

@@ -20,7 +20,8 @@ pub fn builder() -> Builder {
     let path = SystemEnvironment.get("PATH").unwrap();
     let environment = Arc::new(MapEnvironment::from_iter([("PATH", path)]));
     let parts = Parts::new(Arc::new(SystemClock::default()), environment.clone(), Arc::new(SystemRng));
-    Oneiric::builder().with(oneiric_adapters::enabled(&parts)).environment(environment)
+    // Tests that recover something say so themselves.
+    Oneiric::builder().serve(false).with(oneiric_adapters::enabled(&parts)).environment(environment)
 }
 
 /// A process of its own: when this returns, every task of it is gone.

@@ -1,8 +1,50 @@
 //! The integrity check of the store in memory: the rules that hold for every backend.
 
 use super::State;
-use crate::record::node::NodeStatus;
+use crate::liveness::{Kind, Violation};
+use crate::record::node::{NodeRecord, NodeStatus};
+use crate::record::run::RunStatus;
 use crate::store::IntegrityReport;
+
+pub(super) fn violations(state: &State) -> Vec<Violation> {
+    let mut found = Vec::new();
+    let serves = state.boots.values().any(|boot| boot.ended_at.is_none() && boot.serves);
+    for (id, run) in &state.runs {
+        let row = &run.record.state;
+        let mut add = |kind, node: Option<&NodeRecord>| {
+            let boot = row.owner.filter(|_| node.is_none());
+            found.push(Violation { kind, run: *id, node: node.map(|node| node.name.clone()), boot });
+        };
+        let active = matches!(row.status, RunStatus::Pending | RunStatus::Running);
+        let owner = row.owner.map(|owner| (owner, state.boots.get(&owner)));
+        match owner {
+            Some(_) if !active => add(Kind::Leaked, None),
+            Some((_, None)) => add(Kind::OwnerEnded, None),
+            Some((_, Some(boot))) if boot.ended_at.is_some() => add(Kind::OwnerEnded, None),
+            Some((owner, _)) if state.dead.contains(&owner) => add(Kind::OwnerDead, None),
+            Some(_) => {}
+            None if active && serves => add(Kind::Unowned, None),
+            None => {}
+        }
+        for node in run.nodes() {
+            if node.status == NodeStatus::Running && !active {
+                add(Kind::InFlight, Some(node));
+            }
+            if node.status == NodeStatus::Waiting && node.wake_at.is_none() {
+                add(Kind::NoWake, Some(node));
+            }
+        }
+        if row.status == RunStatus::Paused && row.fault.is_none() {
+            add(Kind::NoReason, None);
+        }
+        if row.status.is_terminal() {
+            let stale = state.commands.iter().filter(|command| command.run == *id);
+            stale.for_each(|_| add(Kind::StaleCommand, None));
+        }
+    }
+    found.sort_unstable();
+    found
+}
 
 pub(super) fn check(state: &State) -> IntegrityReport {
     let mut report = IntegrityReport::default();

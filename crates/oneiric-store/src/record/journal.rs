@@ -3,7 +3,7 @@
 //! Replaying a run's journal through the machine gives its rows. An event holds everything the
 //! machine needs, time, chance and the slots it was granted included.
 
-use oneiric_core::{Fault, Payload, RunId, Timestamp};
+use oneiric_core::{Digest, Fault, Payload, RunId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// What a resume does with nodes whose outcome is unknown.
@@ -17,6 +17,16 @@ pub enum UnknownNodes {
     Retry,
     /// Somebody looked: count it as failed.
     Fail,
+}
+
+/// What was found out about a try whose outcome was unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Found {
+    /// Its effect has happened; the output is known.
+    Done,
+    /// It has not happened: the node may be tried again.
+    NotDone,
 }
 
 /// One thing that happened in a run.
@@ -68,6 +78,9 @@ pub enum Event {
     Due {
         /// The node's place in the plan.
         node: u32,
+        /// The try that failed, or was held; a journal of an early release does not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        attempt: Option<u32>,
         /// Slots to fill.
         slots: u32,
     },
@@ -76,10 +89,67 @@ pub enum Event {
         /// Slots to fill.
         slots: u32,
     },
+    /// The gate let a try wait: it was not begun, and does not count.
+    Held {
+        /// The node's place in the plan.
+        node: u32,
+        /// Which try.
+        attempt: u32,
+        /// When it is asked again; `None` waits for [`Event::Released`].
+        until: Option<Timestamp>,
+        /// Who said so and why.
+        fault: Fault,
+        /// Slots to fill.
+        slots: u32,
+    },
+    /// What held nodes back may be over: they ask again.
+    Released {
+        /// Their places in the plan.
+        nodes: Vec<u32>,
+        /// Slots to fill.
+        slots: u32,
+    },
+    /// Somebody wants nodes that wait to be tried at once.
+    Retried {
+        /// Their places in the plan.
+        nodes: Vec<u32>,
+        /// Slots to fill.
+        slots: u32,
+    },
+    /// It was found out what became of a try whose outcome was unknown.
+    Reconciled {
+        /// The node's place in the plan.
+        node: u32,
+        /// What was found.
+        found: Found,
+        /// The output, where it was done. Not repeated by the journal; see [`Event::Succeeded`].
+        #[serde(skip)]
+        output: Payload,
+        /// Slots to fill.
+        slots: u32,
+    },
+    /// Somebody wants it to pause: nothing further starts, what runs finishes.
+    PauseRequested {
+        /// Who or why, for the record.
+        reason: String,
+    },
+    /// Somebody takes a pause back that has not come into effect yet.
+    PauseWithdrawn {
+        /// Slots to fill.
+        slots: u32,
+    },
+    /// Somebody gives it another deadline.
+    Extended {
+        /// The new one.
+        deadline: Timestamp,
+    },
     /// Somebody wants it to stop: nothing further starts, what runs is asked to stop.
     CancelRequested {
         /// Who or why, for the record.
         reason: String,
+        /// What runs is dropped instead of being asked.
+        #[serde(default)]
+        hard: bool,
     },
     /// The run's time is up.
     TimedOut,
@@ -95,6 +165,13 @@ impl Event {
             Event::Failed { .. } => "failed",
             Event::Due { .. } => "due",
             Event::Granted { .. } => "granted",
+            Event::Held { .. } => "held",
+            Event::Released { .. } => "released",
+            Event::Retried { .. } => "retried",
+            Event::Reconciled { .. } => "reconciled",
+            Event::PauseRequested { .. } => "pause_requested",
+            Event::PauseWithdrawn { .. } => "pause_withdrawn",
+            Event::Extended { .. } => "extended",
             Event::CancelRequested { .. } => "cancel_requested",
             Event::TimedOut => "timed_out",
         }
@@ -121,9 +198,24 @@ impl JournalEntry {
     #[must_use]
     pub fn without_output(&self) -> Self {
         let mut entry = self.clone();
-        if let Event::Succeeded { output, .. } = &mut entry.event {
+        if let Event::Succeeded { output, .. } | Event::Reconciled { output, .. } = &mut entry.event {
             *output = Payload::NULL;
         }
         entry
+    }
+
+    /// The link of a chain: the fingerprint of everything before this entry, and of the entry. Whoever
+    /// changes, drops or swaps an entry changes every link behind it.
+    ///
+    /// `before` is the link of the entry in front, `event` this one's event as JSON text.
+    pub fn link(&self, before: Option<&Digest>, event: &str) -> Digest {
+        let mut bytes = Vec::with_capacity(32 + 16 + 24 + event.len());
+        bytes.extend_from_slice(before.map_or(&[0; 32], |digest| digest.as_bytes()));
+        bytes.extend_from_slice(self.run.as_bytes());
+        bytes.extend_from_slice(&self.seq.to_be_bytes());
+        bytes.extend_from_slice(&self.at.as_micros().to_be_bytes());
+        bytes.extend_from_slice(&self.epoch.to_be_bytes());
+        bytes.extend_from_slice(event.as_bytes());
+        Digest::of(&bytes)
     }
 }

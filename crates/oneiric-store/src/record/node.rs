@@ -23,11 +23,15 @@ pub enum NodeStatus {
     Cancelled,
     /// Nobody knows whether its effect happened; a person decides.
     Unknown,
+    /// It may not start now: its component is paused or draining, or its target is known to be down.
+    Held,
+    /// It was tried often enough, or ended its process too often; a person decides.
+    Parked,
 }
 
 impl NodeStatus {
     /// Every status.
-    pub const ALL: [NodeStatus; 8] = [
+    pub const ALL: [NodeStatus; 10] = [
         NodeStatus::Pending,
         NodeStatus::Running,
         NodeStatus::Waiting,
@@ -36,6 +40,8 @@ impl NodeStatus {
         NodeStatus::Skipped,
         NodeStatus::Cancelled,
         NodeStatus::Unknown,
+        NodeStatus::Held,
+        NodeStatus::Parked,
     ];
 
     /// The word in JSON, in the store and in expressions (`nodes.X.status`).
@@ -49,6 +55,8 @@ impl NodeStatus {
             NodeStatus::Skipped => "skipped",
             NodeStatus::Cancelled => "cancelled",
             NodeStatus::Unknown => "unknown",
+            NodeStatus::Held => "held",
+            NodeStatus::Parked => "parked",
         }
     }
 
@@ -97,6 +105,8 @@ pub struct NodeRecord {
     pub status: NodeStatus,
     /// The latest try, counted from 1; 0 where it was never tried.
     pub attempt: u32,
+    /// How often the process ended while a try was under way; a success forgets it.
+    pub deaths: u32,
     /// The fingerprint of the input of the latest try.
     pub input_hash: Option<Digest>,
     /// When the latest try began.

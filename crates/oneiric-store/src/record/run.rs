@@ -17,7 +17,7 @@ pub enum RunStatus {
     Pending,
     /// Begun. It has an owner, or waits for one after a crash.
     Running,
-    /// Waits for a person: a node's outcome is unknown.
+    /// Waits for a person: somebody paused it, a node's outcome is unknown, or a node is parked.
     Paused,
     /// Every node completed or was skipped by its condition.
     Completed,
@@ -85,6 +85,10 @@ pub struct RunState {
     pub epoch: u64,
     /// The earliest time at which something in it becomes due; `None` where nothing waits for time.
     pub wake_at: Option<Timestamp>,
+    /// The time after which nothing of it starts, since somebody extended it; `None` is what was asked for.
+    pub deadline: Option<Timestamp>,
+    /// How many of its owners died since one last began or went on with it.
+    pub deaths: u32,
     /// When it began.
     pub started_at: Option<Timestamp>,
     /// When it became terminal.
@@ -100,6 +104,8 @@ impl RunState {
         owner: None,
         epoch: 0,
         wake_at: None,
+        deadline: None,
+        deaths: 0,
         started_at: None,
         ended_at: None,
         fault: None,
@@ -123,7 +129,7 @@ pub struct RunRecord {
     pub options: Value,
     /// Higher runs first.
     pub priority: i32,
-    /// The time after which nothing of it starts.
+    /// The time after which nothing of it starts, as it was asked for; [`RunState::deadline`] counts where there is one.
     pub deadline: Option<Timestamp>,
     /// Who asked for it.
     pub actor: Option<String>,

@@ -1,13 +1,14 @@
 //! A batch against the tables: preconditions first, then the changes in order. Runs inside of a
 //! transaction that the caller opened, and leaves undoing to it.
 
-use oneiric_core::{RunId, Timestamp};
+use oneiric_core::{BootId, Digest, RunId, Timestamp};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use super::code;
 use super::encode::{Encoded, Stored, Write};
 use super::error::Failure;
 use crate::batch::{Refusal, Require};
+use crate::record::activity::ActivityRecord;
 use crate::record::blob::Blob;
 use crate::record::boot::BootRecord;
 use crate::record::journal::JournalEntry;
@@ -29,6 +30,25 @@ fn check(conn: &Connection, require: &Require) -> Result<(), Failure> {
             Some(found) if found == *held => Ok(()),
             Some(found) => Err(Refusal::StaleEpoch { run: *run, held: *held, found }.into()),
         },
+        Require::RunOpen(run) => {
+            let status = conn
+                .prepare_cached("SELECT status FROM runs WHERE id = ?1")?
+                .query_row([run.as_bytes()], |row| row.get::<_, i64>(0))
+                .optional()?;
+            match status.map(code::run_status) {
+                None => Err(Refusal::RunMissing(*run).into()),
+                Some(Some(status)) if status.is_terminal() => {
+                    Err(Refusal::RunOver { run: *run, status }.into())
+                }
+                Some(_) => Ok(()),
+            }
+        }
+        Require::BootOpen(boot) => {
+            let open = conn
+                .prepare_cached("SELECT 1 FROM boots WHERE id = ?1 AND ended_at IS NULL")?
+                .exists([boot.as_bytes()])?;
+            if open { Ok(()) } else { Err(Refusal::BootEnded(*boot).into()) }
+        }
         Require::BlobPresent(digest) => {
             let found =
                 conn.prepare_cached("SELECT 1 FROM blobs WHERE digest = ?1")?.exists([digest.as_bytes()])?;
@@ -68,8 +88,9 @@ fn apply(conn: &Connection, write: &Write) -> Result<(), Failure> {
             // A run that is not there has no number, and so its rows are dropped.
             conn.prepare_cached(
                 "INSERT OR REPLACE INTO nodes
-                   (run, node, name, status, attempt, input_hash, started_at, ended_at, wake_at, skip, fault)
-                 SELECT n, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11 FROM runs WHERE id = ?1",
+                   (run, node, name, status, attempt, deaths, input_hash, started_at, ended_at, wake_at, skip,
+                    fault)
+                 SELECT n, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12 FROM runs WHERE id = ?1",
             )?
             .execute(params![
                 row.run.as_bytes(),
@@ -77,6 +98,7 @@ fn apply(conn: &Connection, write: &Write) -> Result<(), Failure> {
                 row.name.as_str(),
                 code::node(row.status),
                 row.attempt,
+                row.deaths,
                 row.input_hash.as_ref().map(|hash| hash.as_bytes()),
                 micros(row.started_at),
                 micros(row.ended_at),
@@ -104,11 +126,39 @@ fn apply(conn: &Connection, write: &Write) -> Result<(), Failure> {
         }
         Write::Append { entry, event } => append(conn, entry, event),
         Write::SetBoot(boot) => Ok(set_boot(conn, boot)?),
-        Write::Disown(boot) => {
-            conn.prepare_cached("UPDATE runs SET owner = NULL WHERE owner = ?1")?
-                .execute([boot.as_bytes()])?;
+        Write::Beat { boot, at } => {
+            conn.prepare_cached("UPDATE boots SET beat = beat + 1, beat_at = ?2 WHERE id = ?1")?
+                .execute(params![boot.as_bytes(), at.as_micros()])?;
             Ok(())
         }
+        Write::Disown(boot) => Ok(disown(conn, *boot)?),
+        Write::PutCommand { record, command } => {
+            conn.prepare_cached(
+                "INSERT INTO commands (run, id, at, actor, command)
+                 SELECT n, ?2, ?3, ?4, ?5 FROM runs WHERE id = ?1 ON CONFLICT DO NOTHING",
+            )?
+            .execute(params![
+                record.run.as_bytes(),
+                record.id.to_be_bytes(),
+                record.at.as_micros(),
+                record.actor,
+                command
+            ])?;
+            Ok(())
+        }
+        Write::DropCommand { run, id } => {
+            conn.prepare_cached(
+                "DELETE FROM commands WHERE id = ?2 AND run = (SELECT n FROM runs WHERE id = ?1)",
+            )?
+            .execute(params![run.as_bytes(), id.to_be_bytes()])?;
+            Ok(())
+        }
+        Write::DropCommands(run) => {
+            conn.prepare_cached("DELETE FROM commands WHERE run = (SELECT n FROM runs WHERE id = ?1)")?
+                .execute([run.as_bytes()])?;
+            Ok(())
+        }
+        Write::SetActivity(record) => Ok(set_activity(conn, record)?),
         Write::Blob(blob) => Ok(put_blob(conn, blob)?),
         Write::Extension(extension) => {
             conn.prepare_cached(
@@ -138,8 +188,9 @@ fn insert_run(
         .prepare_cached(
             "INSERT INTO runs (id, tenant, workflow, status, owner, epoch, wake_at, priority, deadline,
                created_at, started_at, ended_at, bundle, parent, actor, \"trigger\", correlation,
-               traceparent, fault, schema)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
+               traceparent, fault, schema, deaths, deadline_now)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
+               ?21, ?22)",
         )?
         .insert(params![
             run.id.as_bytes(),
@@ -162,6 +213,8 @@ fn insert_run(
             run.traceparent,
             fault,
             run.schema,
+            run.state.deaths,
+            micros(run.state.deadline),
         ]);
     let n = match inserted {
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
@@ -177,7 +230,8 @@ fn insert_run(
 
 fn set_run(conn: &Connection, run: RunId, state: &RunState, fault: Option<&str>) -> rusqlite::Result<()> {
     conn.prepare_cached(
-        "UPDATE runs SET status = ?2, owner = ?3, wake_at = ?4, started_at = ?5, ended_at = ?6, fault = ?7
+        "UPDATE runs SET status = ?2, owner = ?3, wake_at = ?4, started_at = ?5, ended_at = ?6, fault = ?7,
+           deaths = ?8, deadline_now = ?9
          WHERE id = ?1",
     )?
     .execute(params![
@@ -188,45 +242,79 @@ fn set_run(conn: &Connection, run: RunId, state: &RunState, fault: Option<&str>)
         micros(state.started_at),
         micros(state.ended_at),
         fault,
+        state.deaths,
+        micros(state.deadline),
+    ])
+    .map(|_| ())
+}
+
+/// Frees what a boot owns. The fences rise with it: what the boot still has on its way is refused.
+pub(super) fn disown(conn: &Connection, boot: BootId) -> rusqlite::Result<()> {
+    conn.prepare_cached("UPDATE runs SET owner = NULL, epoch = epoch + 1 WHERE owner = ?1")?
+        .execute([boot.as_bytes()])
+        .map(|_| ())
+}
+
+fn set_activity(conn: &Connection, record: &ActivityRecord) -> rusqlite::Result<()> {
+    if record.is_default() {
+        return conn
+            .prepare_cached("DELETE FROM activity WHERE domain = ?1 AND key = ?2")?
+            .execute(params![record.domain.name(), record.key.as_str()])
+            .map(|_| ());
+    }
+    conn.prepare_cached(
+        "INSERT OR REPLACE INTO activity (domain, key, paused, draining, note, at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?
+    .execute(params![
+        record.domain.name(),
+        record.key.as_str(),
+        record.paused,
+        record.draining,
+        record.note,
+        record.at.as_micros(),
     ])
     .map(|_| ())
 }
 
 fn append(conn: &Connection, entry: &JournalEntry, event: &str) -> Result<(), Failure> {
-    let added = conn
-        .prepare_cached(
-            "INSERT INTO journal (run, seq, at, epoch, event) SELECT n, ?2, ?3, ?4, ?5 FROM runs
-             WHERE id = ?1 AND ?2 = 1 + coalesce((SELECT max(seq) FROM journal WHERE run = runs.n), 0)",
-        )?
-        .execute(params![
-            entry.run.as_bytes(),
-            entry.seq as i64,
-            entry.at.as_micros(),
-            entry.epoch as i64,
-            event
-        ])?;
-    if added == 1 {
-        return Ok(());
-    }
     let last = conn
         .prepare_cached(
-            "SELECT coalesce((SELECT max(seq) FROM journal WHERE run = runs.n), 0) FROM runs WHERE id = ?1",
+            "SELECT r.n, j.seq, j.link FROM runs r LEFT JOIN journal j ON j.run = r.n
+             WHERE r.id = ?1 ORDER BY j.seq DESC LIMIT 1",
         )?
-        .query_row([entry.run.as_bytes()], |row| row.get::<_, i64>(0))
+        .query_row([entry.run.as_bytes()], |row| {
+            let link = row.get::<_, Option<_>>(2)?.map(Digest::from_bytes);
+            Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?.unwrap_or(0), link))
+        })
         .optional()?;
-    match last {
-        None => Ok(()),
-        Some(last) => {
-            Err(Refusal::OutOfSequence { run: entry.run, seq: entry.seq, next: last as u64 + 1 }.into())
-        }
+    // Rows of a run that is not there have nowhere to be.
+    let Some((run, last, before)) = last else { return Ok(()) };
+    let next = last as u64 + 1;
+    if entry.seq != next {
+        return Err(Refusal::OutOfSequence { run: entry.run, seq: entry.seq, next }.into());
     }
+    conn.prepare_cached(
+        "INSERT INTO journal (run, seq, at, epoch, event, link) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?
+    .execute(params![
+        run,
+        entry.seq as i64,
+        entry.at.as_micros(),
+        entry.epoch as i64,
+        event,
+        entry.link(before.as_ref(), event).as_bytes(),
+    ])?;
+    Ok(())
 }
 
 pub(super) fn set_boot(conn: &Connection, boot: &BootRecord) -> rusqlite::Result<()> {
     conn.prepare_cached(
-        "INSERT INTO boots (id, host, pid, started_at, beat_at, ended_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+        "INSERT INTO boots (id, host, pid, started_at, beat_at, ended_at, beat, lease_ms, serves)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
          ON CONFLICT (id) DO UPDATE SET host = excluded.host, pid = excluded.pid,
-           started_at = excluded.started_at, beat_at = excluded.beat_at, ended_at = excluded.ended_at",
+           started_at = excluded.started_at, beat_at = excluded.beat_at, ended_at = excluded.ended_at,
+           beat = excluded.beat, lease_ms = excluded.lease_ms, serves = excluded.serves",
     )?
     .execute(params![
         boot.id.as_bytes(),
@@ -235,6 +323,9 @@ pub(super) fn set_boot(conn: &Connection, boot: &BootRecord) -> rusqlite::Result
         boot.started_at.as_micros(),
         boot.beat_at.as_micros(),
         micros(boot.ended_at),
+        boot.beat as i64,
+        boot.lease_ms as i64,
+        boot.serves,
     ])
     .map(|_| ())
 }

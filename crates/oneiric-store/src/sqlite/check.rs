@@ -1,11 +1,12 @@
 //! The integrity check: what SQLite knows about its pages, and what the store promises about its
 //! rows.
 
-use oneiric_core::{Digest, RunId};
+use oneiric_core::{Digest, RunId, Timestamp};
 use rusqlite::{Connection, Row};
 
 use super::code;
 use super::error::is_corrupt;
+use crate::record::journal::{Event, JournalEntry};
 use crate::record::node::NodeStatus;
 use crate::store::IntegrityReport;
 
@@ -101,7 +102,40 @@ fn fill(conn: &Connection, report: &mut IntegrityReport) -> rusqlite::Result<()>
             &|_| Ok(Some(format!("a row of {table} has a {column} that is no JSON"))),
         )?;
     }
+    chain(&snapshot, report)?;
     snapshot.commit()
+}
+
+/// Follows the chain of every journal.
+fn chain(conn: &Connection, report: &mut IntegrityReport) -> rusqlite::Result<()> {
+    let mut statement = conn.prepare(
+        "SELECT r.id, j.seq, j.at, j.epoch, j.event, j.link FROM journal j JOIN runs r ON r.n = j.run
+         ORDER BY j.run, j.seq",
+    )?;
+    let mut rows = statement.query([])?;
+    let (mut before, mut broken): (Option<(RunId, Digest)>, Option<RunId>) = (None, None);
+    while let Some(row) = rows.next()? {
+        let run = id(row)?;
+        let link: Option<[u8; 32]> = row.get(5)?;
+        // Written before there was a chain, or behind a break that was told.
+        let Some(link) = link.map(Digest::from_bytes).filter(|_| broken != Some(run)) else { continue };
+        let seq = row.get::<_, i64>(1)?;
+        let entry = JournalEntry {
+            run,
+            seq: seq.unsigned_abs(),
+            at: Timestamp::from_micros(row.get(2)?),
+            epoch: row.get::<_, i64>(3)?.unsigned_abs(),
+            // The link is over the text, so that any event stands in for the one that was written.
+            event: Event::TimedOut,
+        };
+        let known = before.filter(|(of, _)| *of == run).map(|(_, link)| link);
+        if entry.link(known.as_ref(), row.get_ref(4)?.as_str()?) != link {
+            broken = Some(run);
+            report.problems.push(format!("run {run}: the chain of its journal breaks at entry {seq}"));
+        }
+        before = Some((run, link));
+    }
+    Ok(())
 }
 
 /// What a row says about the damage; `None` where it is sound.

@@ -25,6 +25,8 @@ pub(super) const fn node(status: NodeStatus) -> i64 {
         NodeStatus::Skipped => 5,
         NodeStatus::Cancelled => 6,
         NodeStatus::Unknown => 7,
+        NodeStatus::Held => 8,
+        NodeStatus::Parked => 9,
     }
 }
 

@@ -1,12 +1,14 @@
 //! A batch as it goes into the file: JSON written out and large values named by their digest, on the
 //! caller's thread, so that the writer only binds and steps.
 
-use oneiric_core::{Payload, RunId};
+use oneiric_core::{Payload, RunId, Timestamp};
 
 use crate::batch::{Batch, Op, Require};
+use crate::record::activity::ActivityRecord;
 use crate::record::blob::Blob;
 use crate::record::boot::BootRecord;
 use crate::record::checkpoint::Checkpoint;
+use crate::record::command::CommandRecord;
 use crate::record::extension::Extension;
 use crate::record::journal::JournalEntry;
 use crate::record::node::NodeRecord;
@@ -59,7 +61,12 @@ pub(super) enum Write {
     PutCheckpoint { checkpoint: Checkpoint, output: Stored },
     Append { entry: JournalEntry, event: String },
     SetBoot(BootRecord),
+    Beat { boot: BootId, at: Timestamp },
     Disown(BootId),
+    PutCommand { record: CommandRecord, command: String },
+    DropCommand { run: RunId, id: u128 },
+    DropCommands(RunId),
+    SetActivity(ActivityRecord),
     Blob(Blob),
     Extension(Extension),
 }
@@ -96,7 +103,12 @@ fn write(op: Op) -> Write {
         }
         Op::Append(entry) => Write::Append { event: json(&entry.event), entry },
         Op::SetBoot(boot) => Write::SetBoot(boot),
+        Op::Beat { boot, at } => Write::Beat { boot, at },
         Op::Disown(boot) => Write::Disown(boot),
+        Op::PutCommand(record) => Write::PutCommand { command: json(&record.command), record },
+        Op::DropCommand { run, id } => Write::DropCommand { run, id },
+        Op::DropCommands(run) => Write::DropCommands(run),
+        Op::SetActivity(record) => Write::SetActivity(record),
         Op::Blob(blob) => Write::Blob(blob),
         Op::Extension(extension) => Write::Extension(extension),
     }
@@ -109,7 +121,15 @@ fn bytes(write: &Write) -> usize {
         Write::Append { event, .. } => event.len(),
         Write::Blob(blob) => blob.bytes.len(),
         Write::Extension(extension) => extension.value.as_ref().map_or(0, Vec::len),
-        Write::SetRun { .. } | Write::SetNode { .. } | Write::SetBoot(_) | Write::Disown(_) => 0,
+        Write::PutCommand { command, .. } => command.len(),
+        Write::SetRun { .. }
+        | Write::SetNode { .. }
+        | Write::SetBoot(_)
+        | Write::Beat { .. }
+        | Write::Disown(_)
+        | Write::DropCommand { .. }
+        | Write::DropCommands(_)
+        | Write::SetActivity(_) => 0,
     }
 }
 

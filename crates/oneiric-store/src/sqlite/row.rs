@@ -2,17 +2,21 @@
 
 use std::str::FromStr;
 
-use oneiric_core::{BootId, Digest, Fault, Key, NodeId, Payload, RunId, Timestamp};
+use oneiric_core::{BootId, Digest, Domain, Fault, Key, NodeId, Payload, RunId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde::de::DeserializeOwned;
 
 use super::code;
 use super::error::unreadable;
+use crate::liveness::{Kind, Violation};
+use crate::record::activity::ActivityRecord;
 use crate::record::boot::BootRecord;
 use crate::record::checkpoint::Checkpoint;
+use crate::record::command::CommandRecord;
 use crate::record::journal::JournalEntry;
 use crate::record::node::NodeRecord;
 use crate::record::run::{RunRecord, RunState};
+use crate::store::WhoseCommands;
 
 type Result<T> = rusqlite::Result<T>;
 
@@ -23,7 +27,7 @@ macro_rules! select_run {
             "SELECT r.id, r.tenant, r.workflow, r.bundle, i.input, i.input_blob, b.bytes, i.options,
                r.priority, r.deadline, r.actor, r.\"trigger\", r.correlation, r.traceparent, r.parent,
                r.created_at, r.status, r.owner, r.epoch, r.wake_at, r.started_at, r.ended_at, r.fault,
-               r.schema
+               r.schema, r.deaths, r.deadline_now
              FROM runs r JOIN run_inputs i ON i.run = r.n LEFT JOIN blobs b ON b.digest = i.input_blob
              WHERE ",
             $filter
@@ -58,6 +62,8 @@ fn run(row: &Row<'_>) -> Result<RunRecord> {
             owner: row.get::<_, Option<_>>(17)?.map(BootId::from_bytes),
             epoch: count(row, 18)?,
             wake_at: time(row, 19)?,
+            deadline: time(row, 25)?,
+            deaths: row.get(24)?,
             started_at: time(row, 20)?,
             ended_at: time(row, 21)?,
             fault: fault(row, 22)?,
@@ -66,24 +72,104 @@ fn run(row: &Row<'_>) -> Result<RunRecord> {
     })
 }
 
+/// What [`boot_of`] reads, in its order.
+const BOOT: &str = "id, host, pid, started_at, beat, beat_at, lease_ms, serves, ended_at";
+
 pub(super) fn boot(conn: &Connection, id: BootId) -> Result<Option<BootRecord>> {
-    conn.prepare_cached("SELECT host, pid, started_at, beat_at, ended_at FROM boots WHERE id = ?1")?
-        .query_row([id.as_bytes()], |row| {
-            Ok(BootRecord {
-                id,
-                host: row.get(0)?,
-                pid: row.get(1)?,
-                started_at: Timestamp::from_micros(row.get(2)?),
-                beat_at: Timestamp::from_micros(row.get(3)?),
-                ended_at: time(row, 4)?,
-            })
-        })
+    conn.prepare_cached(&format!("SELECT {BOOT} FROM boots WHERE id = ?1"))?
+        .query_row([id.as_bytes()], boot_of)
         .optional()
+}
+
+/// The boots that have not ended, with how many runs each owns.
+pub(super) fn open_boots(conn: &Connection) -> Result<Vec<(BootRecord, u64)>> {
+    conn.prepare_cached(&format!(
+        "SELECT {BOOT}, (SELECT count(*) FROM runs WHERE owner = boots.id) FROM boots
+         WHERE ended_at IS NULL ORDER BY started_at, id"
+    ))?
+    .query_map([], |row| Ok((boot_of(row)?, count(row, 9)?)))?
+    .collect()
+}
+
+fn boot_of(row: &Row<'_>) -> Result<BootRecord> {
+    Ok(BootRecord {
+        id: BootId::from_bytes(row.get(0)?),
+        host: row.get(1)?,
+        pid: row.get(2)?,
+        started_at: Timestamp::from_micros(row.get(3)?),
+        beat: count(row, 4)?,
+        beat_at: Timestamp::from_micros(row.get(5)?),
+        lease_ms: count(row, 6)?,
+        serves: row.get(7)?,
+        ended_at: time(row, 8)?,
+    })
+}
+
+pub(super) fn commands(conn: &Connection, whose: WhoseCommands) -> Result<Vec<CommandRecord>> {
+    let (filter, id) = match whose {
+        WhoseCommands::Run(run) => ("r.id = ?1", *run.as_bytes()),
+        WhoseCommands::Owner(boot) => ("r.owner = ?1", *boot.as_bytes()),
+    };
+    conn.prepare_cached(&format!(
+        "SELECT r.id, c.id, c.at, c.actor, c.command FROM commands c JOIN runs r ON r.n = c.run
+         WHERE {filter} ORDER BY c.n"
+    ))?
+    .query_map([id], |row| {
+        Ok(CommandRecord {
+            run: RunId::from_bytes(row.get(0)?),
+            id: u128::from_be_bytes(row.get(1)?),
+            at: Timestamp::from_micros(row.get(2)?),
+            actor: row.get(3)?,
+            command: json(row, 4)?,
+        })
+    })?
+    .collect()
+}
+
+pub(super) fn activities(conn: &Connection) -> Result<Vec<ActivityRecord>> {
+    conn.prepare_cached("SELECT domain, key, paused, draining, note, at FROM activity ORDER BY domain, key")?
+        .query_map([], |row| {
+            Ok(ActivityRecord {
+                domain: name::<Domain>(row, 0)?,
+                key: name::<Key>(row, 1)?,
+                paused: row.get(2)?,
+                draining: row.get(3)?,
+                note: row.get(4)?,
+                at: Timestamp::from_micros(row.get(5)?),
+            })
+        })?
+        .collect()
+}
+
+/// What the view `liveness` has.
+pub(super) fn violations(conn: &Connection) -> Result<Vec<Violation>> {
+    conn.prepare_cached("SELECT kind, run, node, boot FROM liveness")?
+        .query_map([], |row| {
+            let kind = row.get_ref(0)?.as_str()?;
+            let node = row.get_ref(2)?.as_str_or_null()?;
+            Ok(Violation {
+                kind: Kind::ALL
+                    .into_iter()
+                    .find(|known| known.name() == kind)
+                    .ok_or_else(|| unreadable(format_args!("the view liveness has a kind `{kind}`")))?,
+                run: RunId::from_bytes(row.get(1)?),
+                node: node.map(|node| node.parse().map_err(unreadable)).transpose()?,
+                boot: row.get::<_, Option<_>>(3)?.map(BootId::from_bytes),
+            })
+        })?
+        .collect()
+}
+
+/// The runs that a boot owns and that have not ended.
+pub(super) fn owned(conn: &Connection, boot: BootId) -> Result<Vec<RunId>> {
+    conn.prepare_cached("SELECT id FROM runs WHERE owner = ?1 AND status IN (0, 1) ORDER BY id")?
+        .query_map([boot.as_bytes()], |row| row.get(0).map(RunId::from_bytes))?
+        .collect()
 }
 
 pub(super) fn nodes(conn: &Connection, id: RunId) -> Result<Vec<NodeRecord>> {
     conn.prepare_cached(
-        "SELECT node, name, status, attempt, input_hash, started_at, ended_at, wake_at, skip, fault
+        "SELECT node, name, status, attempt, input_hash, started_at, ended_at, wake_at, skip, fault, deaths
          FROM nodes WHERE run = (SELECT n FROM runs WHERE id = ?1) ORDER BY node",
     )?
     .query_map([id.as_bytes()], |row| {
@@ -96,6 +182,7 @@ pub(super) fn nodes(conn: &Connection, id: RunId) -> Result<Vec<NodeRecord>> {
             status: code::node_status(status)
                 .ok_or_else(|| unreadable(format_args!("a node of run {id} has status {status}")))?,
             attempt: row.get(3)?,
+            deaths: row.get(10)?,
             input_hash: row.get::<_, Option<_>>(4)?.map(Digest::from_bytes),
             started_at: time(row, 5)?,
             ended_at: time(row, 6)?,

@@ -122,7 +122,7 @@ impl Writer {
             Work::Batch(batch) => apply::batch(&self.conn, batch).map(|()| Answer::Done),
             Work::Claim(claim) => claim::claim(&self.conn, claim).map(Answer::Claimed),
             Work::Enter(boot) => self.enter(boot).map(|()| Answer::Done),
-            Work::Leave(boot) => Ok(claim::bury(&self.conn, *boot).map(|()| Answer::Done)?),
+            Work::Leave(boot) => Ok(claim::part(&self.conn, *boot).map(|()| Answer::Done)?),
         };
         // What is wrong with one piece (a value too large, a row that cannot be read) is its own
         // affair; what is wrong with the file is everybody's.

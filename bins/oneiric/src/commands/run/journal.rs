@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 
 use oneiric_core::Timestamp;
-use oneiric_store::{Event, JournalEntry, RunRecord, SqliteStore, Store as _};
+use oneiric_store::{Event, Found, JournalEntry, RunRecord, SqliteStore, Store as _};
 use serde::Serialize;
 
 use crate::exit::Code;
@@ -62,12 +62,21 @@ pub(super) fn show(session: &mut Session, store: &SqliteStore, record: &RunRecor
 impl Line {
     fn of(entry: JournalEntry, names: &std::collections::HashMap<u32, String>) -> Self {
         let node = match &entry.event {
-            Event::Succeeded { node, .. } | Event::Failed { node, .. } | Event::Due { node, .. } => {
-                names.get(node).cloned()
+            Event::Succeeded { node, .. }
+            | Event::Failed { node, .. }
+            | Event::Due { node, .. }
+            | Event::Held { node, .. }
+            | Event::Reconciled { node, .. } => names.get(node).cloned(),
+            Event::Released { nodes, .. } | Event::Retried { nodes, .. } => {
+                let known: Vec<_> = nodes.iter().filter_map(|node| names.get(node).cloned()).collect();
+                Some(known.join(", "))
             }
             Event::Started { .. }
             | Event::Resumed { .. }
             | Event::Granted { .. }
+            | Event::PauseRequested { .. }
+            | Event::PauseWithdrawn { .. }
+            | Event::Extended { .. }
             | Event::CancelRequested { .. }
             | Event::TimedOut => None,
         };
@@ -99,7 +108,20 @@ impl Line {
             }
             Event::Due { .. } => format!("{node} is due again"),
             Event::Granted { slots } => format!("{slots} slots granted"),
-            Event::CancelRequested { reason } => format!("cancel requested: {}", clean(reason)),
+            Event::Held { fault, .. } => format!("{node} is held: {}", clean(&fault.message)),
+            Event::Released { .. } => format!("{node} may ask again"),
+            Event::Retried { .. } => format!("{node} is tried at once"),
+            Event::Reconciled { found: Found::Done, .. } => format!("{node} turned out to have happened"),
+            Event::Reconciled { found: Found::NotDone, .. } => {
+                format!("{node} turned out not to have happened")
+            }
+            Event::PauseRequested { reason } => format!("pause requested: {}", clean(reason)),
+            Event::PauseWithdrawn { .. } => "pause withdrawn".to_owned(),
+            Event::Extended { deadline } => format!("deadline set to {}", rfc3339(*deadline)),
+            Event::CancelRequested { reason, hard } => {
+                let how = if *hard { "at once" } else { "requested" };
+                format!("cancel {how}: {}", clean(reason))
+            }
             Event::TimedOut => "timed out".to_owned(),
         }
     }

@@ -106,7 +106,7 @@ fn look(status: NodeStatus) -> NodeLook {
     match status {
         NodeStatus::Pending => NodeLook::Pending,
         NodeStatus::Running => NodeLook::Running,
-        NodeStatus::Waiting => NodeLook::Waiting,
+        NodeStatus::Waiting | NodeStatus::Held | NodeStatus::Parked => NodeLook::Waiting,
         NodeStatus::Completed => NodeLook::Completed,
         NodeStatus::Failed => NodeLook::Failed,
         NodeStatus::Skipped => NodeLook::Skipped,

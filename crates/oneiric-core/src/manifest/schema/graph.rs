@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use super::kinds::{any, choice, defined, flag, list, map, named, object, text, timeout, whole};
 use crate::manifest::dag::{DAG, NODE, OnFailure};
 use crate::manifest::values::RETRY_POLICY;
-use crate::retry::{MAX_ATTEMPTS, MAX_DELAY};
+use crate::retry::{Exhausted, MAX_ATTEMPTS, MAX_DELAY};
 
 pub(super) fn dag() -> Json {
     object(
@@ -97,6 +97,10 @@ pub(super) fn retry() -> Json {
             ("base_delay", seconds("Seconds before the second try; doubled with each further one.")),
             ("max_delay", seconds("The most seconds between two tries, without the jitter.")),
             ("jitter", seconds("Up to so many seconds are added by chance.")),
+            (
+                "on_exhausted",
+                choice(Exhausted::WORDS, "Whether the node fails after the last try, or waits for a person."),
+            ),
             (
                 "retriable_status_codes",
                 list(

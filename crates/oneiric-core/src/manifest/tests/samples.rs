@@ -62,7 +62,8 @@ fn the_sample_of_version_2_says_what_it_said() {
     assert_eq!((&manifest.source[..], &event.domain), ("oneiric-production-v2", &Domain::EVENT));
     assert_eq!(event.event_fanout_policy, Some(FanoutPolicy::Exclusive));
     let dag = workflow.dag.as_ref().unwrap();
-    let policy = RetryPolicy { attempts: 3, base_delay: 0.2, max_delay: Some(2.0), jitter: 0.1 };
+    let policy =
+        RetryPolicy { attempts: 3, base_delay: 0.2, max_delay: Some(2.0), jitter: 0.1, ..RetryPolicy::ONCE };
     assert_eq!(dag.nodes[0].retry_policy, Some(policy));
     assert_eq!((dag.on_failure, dag.max_parallel), (OnFailure::FinishIndependent, None));
     let [extract] = &dag.nodes[1].depends_on[..] else { panic!("{dag:?}") };

@@ -1,8 +1,9 @@
 //! Tries, and what becomes of their outcomes.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use oneiric_core::{Class, Fault, Payload};
+use oneiric_core::{Class, Fault, Payload, Timestamp};
 use oneiric_store::Event;
 
 use super::turn::Turn;
@@ -15,7 +16,18 @@ use crate::state::{Effects, Start};
 pub(super) struct Arrival {
     node: u32,
     attempt: u32,
-    outcome: Result<Payload, Fault>,
+    outcome: Outcome,
+}
+
+/// How a try ended.
+#[derive(Debug)]
+pub(in crate::executor) enum Outcome {
+    /// It succeeded.
+    Done(Payload),
+    /// It failed.
+    Failed(Fault),
+    /// The gate let it wait; `changes` is what the executor had counted before the gate was asked.
+    Held { until: Option<Timestamp>, fault: Fault, changes: u64 },
 }
 
 impl Run {
@@ -37,11 +49,7 @@ impl Run {
     ///
     /// Nobody waits for the lock: who finds it taken leaves the outcome to whoever has it, and looks
     /// for other work. Outcomes that come together become one batch.
-    pub(super) async fn finished(
-        self: &Arc<Self>,
-        start: &Start,
-        outcome: Result<Payload, Fault>,
-    ) -> Option<Start> {
+    pub(super) async fn finished(self: &Arc<Self>, start: &Start, outcome: Outcome) -> Option<Start> {
         let arrival = Arrival { node: start.node, attempt: start.attempt, outcome };
         let held = match self.try_lock() {
             Some(held) => Some((held, Some(arrival))),
@@ -77,14 +85,14 @@ impl Run {
     pub(super) fn record(&self, inner: &mut Inner, fx: &mut Effects, arrival: Arrival) {
         let Arrival { node, attempt, outcome } = arrival;
         inner.in_flight -= 1;
-        let unjudged = matches!(&outcome, Err(fault) if fault.class == Class::Shutdown);
+        let unjudged = matches!(&outcome, Outcome::Failed(fault) if fault.class == Class::Shutdown);
         if inner.mode == Mode::Live && (unjudged || self.shared.stop.is_cancelled()) {
             inner.mode = Mode::Suspended;
             self.cancel.cancel();
         }
         let counts = match inner.mode {
             Mode::Live => true,
-            Mode::Suspended => outcome.is_ok(),
+            Mode::Suspended => matches!(outcome, Outcome::Done(_)),
             Mode::Over => false,
         };
         if !counts {
@@ -93,9 +101,15 @@ impl Run {
         }
         let slots = self.slots_for(inner, node);
         let event = match outcome {
-            Ok(output) => Event::Succeeded { node, attempt, output, slots },
-            Err(fault) => {
+            Outcome::Done(output) => Event::Succeeded { node, attempt, output, slots },
+            Outcome::Failed(fault) => {
                 Event::Failed { node, attempt, fault, chance: self.shared.parts.rng.next_u64(), slots }
+            }
+            Outcome::Held { until, fault, changes } => {
+                // Somebody changed something while the gate was asked: what it said may be over.
+                let changed = until.is_none() && changes != self.shared.changes.load(Ordering::Acquire);
+                let until = until.or_else(|| changed.then(|| self.shared.parts.clock.now()));
+                Event::Held { node, attempt, until, fault, slots }
             }
         };
         if let Err(illegal) = self.put(inner, fx, event) {

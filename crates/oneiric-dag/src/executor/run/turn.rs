@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use oneiric_store::{Batch, Commit, Event, NodeRecord, Op, Require, RunState};
+use oneiric_store::{Batch, Commit, Event, NodeRecord, Op, Require, RunState, RunStatus};
 
 use super::{Inner, Mode, Run};
 use crate::executor::Ended;
@@ -14,6 +14,7 @@ pub(super) struct Turn {
     pub(super) start: Vec<Start>,
     timers: Vec<Timer>,
     cancel: bool,
+    abort: bool,
     /// How this process's part of the run ends with this turn.
     ended: Option<Ended>,
     /// What the observer is told; empty where there is none.
@@ -59,8 +60,13 @@ impl Run {
         if require.is_empty() {
             require.push(Require::RunEpoch { run: self.id, epoch: self.epoch });
         }
-        let commit = parts.store.commit(Batch { require, ops: fx.ops });
-        Turn { commit, start: fx.start, timers: fx.timers, cancel: fx.cancel, ended, told }
+        let mut ops = fx.ops;
+        if fx.ended.is_some_and(RunStatus::is_terminal) {
+            // Nobody obeys them any more.
+            ops.push(Op::DropCommands(self.id));
+        }
+        let commit = parts.store.commit(Batch { require, ops });
+        Turn { commit, start: fx.start, timers: fx.timers, cancel: fx.cancel, abort: fx.abort, ended, told }
     }
 
     /// One event, one batch.
@@ -86,6 +92,9 @@ impl Run {
                     Told::Run(row) => observer.run(self.id, &row),
                 }
             }
+        }
+        if turn.abort {
+            self.abort.cancel();
         }
         if turn.cancel {
             self.cancel.cancel();
@@ -115,7 +124,12 @@ impl Told {
             | Op::PutCheckpoint(_)
             | Op::Append(_)
             | Op::SetBoot(_)
+            | Op::Beat { .. }
             | Op::Disown(_)
+            | Op::PutCommand(_)
+            | Op::DropCommand { .. }
+            | Op::DropCommands(_)
+            | Op::SetActivity(_)
             | Op::Blob(_)
             | Op::Extension(_) => None,
         }

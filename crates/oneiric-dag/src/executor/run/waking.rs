@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use oneiric_core::Timestamp;
-use oneiric_store::Event;
+use oneiric_core::{Clock, Timestamp};
+use oneiric_store::{Event, Refusal};
 
+use tokio::sync::watch;
+
+use super::super::Ended;
 use super::{Mode, Run};
 use crate::state::{Illegal, Timer};
 
@@ -42,22 +45,46 @@ impl Run {
         self.shared.tasks.spawn(async move {
             let clock = &run.shared.parts.clock;
             tokio::select! {
-                () = clock.sleep(timer.at.since(clock.now())) => run.due(timer.node).await,
+                () = clock.sleep(timer.at.since(clock.now())) => run.due(timer).await,
                 () = run.cancel.cancelled() => {}
             }
         });
     }
 
-    pub(super) async fn due(self: Arc<Self>, node: u32) {
+    pub(super) async fn due(self: Arc<Self>, timer: Timer) {
         let turn = {
             let mut inner = self.lock();
             if inner.mode != Mode::Live {
                 return;
             }
             let slots = self.shared.slots.take(inner.state.appetite(1));
-            match self.turn(&mut inner, Event::Due { node, slots }) {
+            let event = Event::Due { node: timer.node, attempt: Some(timer.attempt), slots };
+            match self.turn(&mut inner, event) {
                 Ok(turn) => turn,
-                // The node was cancelled while its timer ran.
+                // The node was cancelled or tried at once while its timer ran.
+                Err(_) => {
+                    drop(inner);
+                    self.shared.slots.give(slots);
+                    return;
+                }
+            }
+        };
+        if let Some(start) = self.perform(turn).await {
+            self.drive(start).await;
+        }
+    }
+
+    /// Nodes that wait for a change ask the gate again.
+    pub(in crate::executor) async fn release(self: Arc<Self>) {
+        let turn = {
+            let mut inner = self.lock();
+            let nodes = inner.state.held();
+            if inner.mode != Mode::Live || nodes.is_empty() {
+                return;
+            }
+            let slots = self.shared.slots.take(inner.state.appetite(nodes.len()));
+            match self.turn(&mut inner, Event::Released { nodes, slots }) {
+                Ok(turn) => turn,
                 Err(_) => {
                     drop(inner);
                     self.shared.slots.give(slots);
@@ -80,33 +107,41 @@ impl Run {
         Ok(())
     }
 
-    /// Watches over the run from outside of its nodes: its time may be up, the process may go down.
-    pub(in crate::executor) fn spawn_watch(self: &Arc<Self>, deadline: Option<Timestamp>) {
+    /// Watches over the run from outside of its nodes: its time may be up, the process may go down, or be
+    /// taken for dead.
+    pub(in crate::executor) fn spawn_watch(self: &Arc<Self>) {
         let run = Arc::clone(self);
         let mut ended = self.ended.subscribe();
+        let mut deadline = self.deadline.subscribe();
         self.shared.tasks.spawn(async move {
-            let clock = &run.shared.parts.clock;
-            let late = async {
-                match deadline {
-                    Some(at) => clock.sleep(at.since(clock.now())).await,
-                    None => std::future::pending().await,
+            let parts = &run.shared.parts;
+            loop {
+                let at = *deadline.borrow_and_update();
+                tokio::select! {
+                    // An error says that the run is gone, which is the same.
+                    () = over(&mut ended) => return,
+                    () = run.shared.stop.cancelled() => return run.suspend(),
+                    _ = parts.lease.lost(run.losses) => return run.lose(&Refusal::BootEnded(parts.lease.boot()).into()),
+                    _ = deadline.changed() => {}
+                    () = passed(&*parts.clock, at) => {
+                        // Illegal where the run ended, or was stopped, in this very moment.
+                        run.tell(Event::TimedOut).await.ok();
+                        // What comes back from here on is its end.
+                        run.deadline.send_replace(None);
+                    }
                 }
-            };
-            let over = async {
-                // An error says that the run is gone, which is the same.
-                ended.wait_for(Option::is_some).await.ok();
-            };
-            let late = tokio::select! {
-                () = late => true,
-                () = over => return,
-                () = run.shared.stop.cancelled() => false,
-            };
-            if late {
-                // Illegal where the run ended in this very moment.
-                run.tell(Event::TimedOut).await.ok();
-            } else {
-                run.suspend();
             }
         });
+    }
+}
+
+async fn over(ended: &mut watch::Receiver<Option<Ended>>) {
+    ended.wait_for(Option::is_some).await.ok();
+}
+
+async fn passed(clock: &dyn Clock, at: Option<Timestamp>) {
+    match at {
+        Some(at) => clock.sleep(at.since(clock.now())).await,
+        None => std::future::pending().await,
     }
 }

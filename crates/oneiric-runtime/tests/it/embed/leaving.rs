@@ -159,7 +159,7 @@ async fn a_run_under_way_goes_on_when_its_orchestrator_is_dropped() {
 async fn an_orchestrator_with_a_state_folder_gives_it_back_when_it_is_dropped() {
     let folder = tempfile::tempdir().unwrap();
     use_and_drop(Oneiric::builder().state_dir(folder.path())).await;
-    let next = Oneiric::builder().state_dir(folder.path()).start().await.unwrap();
+    let next = Oneiric::builder().serve(false).state_dir(folder.path()).start().await.unwrap();
     let boots = next.store().dead().await.unwrap();
     assert_eq!(boots.len(), 1, "the dropped one is known to be dead");
     assert!(next.shutdown(Duration::from_secs(5)).await.unwrap());

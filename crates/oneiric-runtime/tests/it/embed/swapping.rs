@@ -83,6 +83,7 @@ async fn a_swap_under_a_run_of_200_nodes_fails_none_of_them() {
     let new = Arc::new(Counting { name: "new", go: bound.clone(), ..Counting::default() });
     let nodes: Vec<_> = (0..200).map(|n| json!({"id": format!("n{n}"), "task": "work"})).collect();
     let oneiric = Oneiric::builder()
+        .serve(false)
         .component(linked(&new))
         .component(linked(&old))
         .workflow("many", &json!({"nodes": nodes, "max_parallel": 4}))
@@ -126,6 +127,7 @@ async fn a_swap_to_what_does_not_come_up_leaves_the_run_with_what_it_had() {
     });
     let broken = Linked::new("task", "work", |_| Err(Fault::transient("away", "its server is away")));
     let oneiric = Oneiric::builder()
+        .serve(false)
         .component(broken.provider("broken"))
         .component(Linked::task("work", waiting).provider("sound"))
         .workflow("two", &json!({"nodes": [{"id": "a", "task": "work"},
@@ -151,6 +153,7 @@ async fn a_run_that_begins_after_a_swap_means_what_was_swapped_in() {
         Linked::task("work", task).provider(name)
     };
     let oneiric = Oneiric::builder()
+        .serve(false)
         .component(named("plain"))
         .component(named("preferred").describe(|it| it.priority = 1))
         .workflow("one", &json!({"nodes": [{"id": "a", "task": "work"}]}))
@@ -200,6 +203,7 @@ fn greeting(folder: &std::path::Path, factory: &str, reached: &CancellationToken
            dag: {{nodes: [{{id: wait, task: wait}}, {{id: greet, task: greet, depends_on: [wait]}}]}}"
     );
     Oneiric::builder()
+        .serve(false)
         .state_dir(folder)
         .factory("morning", greet("good morning"))
         .factory("evening", greet("good evening"))

@@ -9,18 +9,11 @@ use super::{run_id, submit};
 const SECOND: i64 = 1_000_000;
 
 fn boot(id: u8, host: &str, at: i64) -> BootRecord {
-    BootRecord {
-        id: BootId::from_bytes([id; 16]),
-        host: host.to_owned(),
-        pid: 42,
-        started_at: Timestamp::from_micros(at),
-        beat_at: Timestamp::from_micros(at),
-        ended_at: None,
-    }
+    BootRecord::new(BootId::from_bytes([id; 16]), host, 42, Timestamp::from_micros(at))
 }
 
 fn claim(boot: &BootRecord) -> Claim {
-    Claim { boot: boot.id, dead: Vec::new(), run: None, limit: 10 }
+    Claim::any(boot.id, 10)
 }
 
 #[tokio::test]

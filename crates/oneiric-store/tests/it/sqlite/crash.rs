@@ -37,6 +37,7 @@ fn numbered(writer: u64, seq: u64) -> Batch {
             name: NodeId::new(format!("node-{node}")).unwrap(),
             status: NodeStatus::Completed,
             attempt: 1,
+            deaths: 0,
             input_hash: Some(input_hash),
             started_at: Some(at),
             ended_at: Some(at),

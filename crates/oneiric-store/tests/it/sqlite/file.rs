@@ -70,6 +70,7 @@ async fn the_views_speak_the_words_of_the_product() {
             name: oneiric_core::NodeId::new("charge").unwrap(),
             status,
             attempt: 1,
+            deaths: 0,
             input_hash: None,
             started_at: Some(Timestamp::from_micros(1_767_225_600_250_000)),
             ended_at: None,

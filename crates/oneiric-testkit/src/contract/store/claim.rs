@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use oneiric_store::{Batch, Claim, CommitError, NodeStatus, Op, Refusal, Require, RunStatus};
+use oneiric_store::{
+    Batch, Claim, CommitError, NodeStatus, Op, Refusal, Require, RunRecord, RunState, RunStatus, Silent,
+};
 
 use super::Site;
-use super::sample::{boot, boot_id, insert, node, run, run_id, with_status};
+use super::sample::{at, boot, boot_id, insert, node, run, run_id, with_status};
 
 fn claim(by: u8, limit: usize) -> Claim {
-    Claim { boot: boot_id(by), dead: Vec::new(), run: None, limit }
+    Claim::any(boot_id(by), limit)
 }
 
 /// Ids sort by age, and so do claims; each claim of a run raises its fence by one.
@@ -30,7 +32,8 @@ pub async fn claims_take_the_oldest_first_and_raise_the_fence(site: Arc<dyn Site
     assert_eq!(store.claim(Claim { run: Some(run_id(7)), ..claim(2, 1) }).await.unwrap(), []);
     let again = Claim { run: Some(run_id(7)), dead: vec![boot_id(2)], ..claim(3, 1) };
     let again = store.claim(again).await.unwrap();
-    assert_eq!(again.iter().map(|run| run.state.epoch).collect::<Vec<_>>(), [2]);
+    // Once for the burial of its owner, so that what that one has on its way is refused from then on.
+    assert_eq!(again.iter().map(|run| (run.state.epoch, run.state.deaths)).collect::<Vec<_>>(), [(3, 1)]);
 }
 
 /// Every status, owner and way to ask, against the pure selection.
@@ -46,7 +49,7 @@ pub async fn a_claim_takes_what_the_selection_takes_and_nothing_else(site: Arc<d
     }
     for only in runs.iter().map(|run| run.id).chain([run_id(999)]) {
         // Boot 3 is the one that asks; every run is put back.
-        let claim = Claim { boot: boot_id(3), dead: Vec::new(), run: Some(only), limit: 1 };
+        let claim = Claim { run: Some(only), ..Claim::any(boot_id(3), 1) };
         let expected: Vec<_> = runs.iter().filter(|run| claim.selects(run)).map(|run| run.id).collect();
         let taken = store.claim(claim).await.unwrap();
         assert_eq!(taken.iter().map(|run| run.id).collect::<Vec<_>>(), expected, "{only}");
@@ -56,9 +59,38 @@ pub async fn a_claim_takes_what_the_selection_takes_and_nothing_else(site: Arc<d
         }
     }
     let claim = Claim { dead: vec![boot_id(2)], ..claim(3, 100) };
-    let expected: Vec<_> = runs.iter().filter(|run| claim.selects(run)).map(|run| run.id).collect();
+    let freed = |run: &RunRecord| {
+        let owner = run.state.owner.filter(|owner| *owner != boot_id(2));
+        RunRecord { state: RunState { owner, ..run.state.clone() }, ..run.clone() }
+    };
+    let expected: Vec<_> = runs.iter().filter(|run| claim.selects(&freed(run))).map(|run| run.id).collect();
     let taken = store.claim(claim).await.unwrap();
     assert_eq!(taken.iter().map(|run| run.id).collect::<Vec<_>>(), expected);
+}
+
+/// A lease that somebody watched run out is taken over only where it has not beaten since; whoever was
+/// buried takes nothing until it gets up.
+pub async fn a_beat_in_time_keeps_everything(site: Arc<dyn Site>) {
+    let store = site.open();
+    store.enter(boot(1)).await.unwrap();
+    store.commit(insert(run(1))).await.unwrap();
+    assert_eq!(store.claim(claim(1, 1)).await.unwrap().len(), 1);
+    let seen = store.boots().await.unwrap().remove(0);
+    assert_eq!((seen.boot.beat, seen.owns, seen.dead), (1, 1, false));
+    let beat = Batch::of([Op::Beat { boot: boot_id(1), at: at(5) }]).require(Require::BootOpen(boot_id(1)));
+    store.commit(beat.clone()).await.unwrap();
+    let silent = Silent { boot: boot_id(1), beat: seen.boot.beat };
+    let take = Claim { silent: vec![silent], ..claim(2, 1) };
+    assert_eq!(store.claim(take).await.unwrap(), []);
+    let take = Claim { silent: vec![Silent { beat: 2, ..silent }], ..claim(2, 1) };
+    let taken = store.claim(take).await.unwrap();
+    assert_eq!(taken.iter().map(|run| (run.state.epoch, run.state.deaths)).collect::<Vec<_>>(), [(3, 1)]);
+    let ended = |answer| matches!(answer, Err(CommitError::Refused(Refusal::BootEnded(_))));
+    assert!(ended(store.commit(beat.clone()).await));
+    assert!(ended(store.claim(claim(1, 1)).await.map(|_| ())));
+    store.commit(Batch::of([Op::SetBoot(boot(1))])).await.unwrap();
+    store.commit(beat).await.unwrap();
+    store.leave(boot_id(1)).await.unwrap();
 }
 
 /// An owner that was taken over can do nothing more to the run.
@@ -71,7 +103,7 @@ pub async fn a_fence_that_was_passed_refuses_its_owner(site: Arc<dyn Site>) {
         Batch::of([Op::SetNode(node(1, 0, status))]).require(Require::RunEpoch { run: run_id(1), epoch })
     };
     match store.commit(write(first.state.epoch, NodeStatus::Failed)).await {
-        Err(CommitError::Refused(Refusal::StaleEpoch { held: 1, found: 2, .. })) => {}
+        Err(CommitError::Refused(Refusal::StaleEpoch { held: 1, found: 3, .. })) => {}
         other => panic!("{other:?}"),
     }
     store.commit(write(second.state.epoch, NodeStatus::Running)).await.unwrap();
@@ -107,7 +139,8 @@ pub async fn leaving_frees_everything(site: Arc<dyn Site>) {
     assert_eq!(taken.len(), 1);
     store.leave(boot_id(1)).await.unwrap();
     let left = store.run(run_id(1)).await.unwrap().unwrap();
-    assert_eq!((left.state.owner, left.state.epoch), (None, 1));
+    // Nobody died, and what the boot still had on its way is refused.
+    assert_eq!((left.state.owner, left.state.epoch, left.state.deaths), (None, 2, 0));
     assert_eq!(store.dead().await.unwrap(), []);
     store.commit(Batch::of([Op::SetBoot(boot(7)), Op::Disown(boot_id(7))])).await.unwrap();
 }

@@ -15,7 +15,7 @@ pub async fn a_closed_store_refuses_everything(site: Arc<dyn Site>) {
     store.close().await.unwrap();
     let committed = store.commit(insert(run(2))).await;
     assert!(matches!(committed, Err(CommitError::Store(StoreError::Closed))), "{committed:?}");
-    let claim = Claim { boot: boot_id(1), dead: Vec::new(), run: None, limit: 1 };
+    let claim = Claim::any(boot_id(1), 1);
     let claimed = store.claim(claim).await;
     assert!(matches!(claimed, Err(CommitError::Store(StoreError::Closed))), "{claimed:?}");
     assert!(matches!(store.run(run_id(1)).await, Err(StoreError::Closed)));

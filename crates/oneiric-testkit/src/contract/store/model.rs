@@ -58,7 +58,8 @@ fn pick(rng: &SeededRng, n: u64) -> u64 {
 fn random_claim(rng: &SeededRng) -> Claim {
     Claim {
         boot: boot_id(pick(rng, 3) as u8),
-        dead: Vec::new(),
+        dead: (pick(rng, 4) == 0).then(|| boot_id(pick(rng, 3) as u8)).into_iter().collect(),
+        silent: Vec::new(),
         run: (pick(rng, 2) == 0).then(|| run_id(pick(rng, RUNS))),
         limit: pick(rng, 3) as usize,
     }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use oneiric_core::{Digest, Fault, Key, Payload, RunId};
 use oneiric_store::{
-    Batch, Blob, Claim, CommitError, Event, JournalEntry, NodeRecord, NodeStatus, Op, Refusal, RunRecord,
-    RunState, RunStatus, SkipReason, UnknownNodes,
+    Batch, Blob, Claim, CommitError, Event, Found, JournalEntry, NodeRecord, NodeStatus, Op, Refusal,
+    RunRecord, RunState, RunStatus, SkipReason, UnknownNodes,
 };
 use serde_json::json;
 
@@ -35,6 +35,8 @@ pub async fn a_run_comes_back_with_every_field(site: Arc<dyn Site>) {
             owner: Some(boot_id(3)),
             epoch: 4,
             wake_at: Some(at(i64::MAX)),
+            deadline: Some(at(100)),
+            deaths: 2,
             started_at: Some(at(6)),
             ended_at: Some(at(7)),
             fault: Some(
@@ -54,7 +56,7 @@ pub async fn a_run_comes_back_with_every_field(site: Arc<dyn Site>) {
 pub async fn a_runs_state_is_set_but_its_fence_is_not(site: Arc<dyn Site>) {
     let store = site.open();
     store.commit(insert(run(1))).await.unwrap();
-    let claim = Claim { boot: boot_id(1), dead: Vec::new(), run: None, limit: 1 };
+    let claim = Claim::any(boot_id(1), 1);
     assert_eq!(store.claim(claim).await.unwrap().len(), 1);
     for status in RunStatus::ALL {
         let state = RunState { status, epoch: 77, wake_at: Some(at(1)), ..RunState::PENDING };
@@ -114,14 +116,22 @@ pub async fn the_journal_takes_the_next_entry_only(site: Arc<dyn Site>) {
     let store = site.open();
     store.commit(insert(run(1))).await.unwrap();
     let fault = Fault::denied("paused", "the component is paused");
+    let held = fault.clone();
     let events = [
         Event::Started { slots: 4 },
         Event::Resumed { unknown: UnknownNodes::Retry, slots: u32::MAX },
         Event::Succeeded { node: 0, attempt: 1, output: json!("kept elsewhere").into(), slots: 1 },
         Event::Failed { node: 1, attempt: 2, fault, chance: u64::MAX, slots: 0 },
-        Event::Due { node: 1, slots: 0 },
+        Event::Due { node: 1, attempt: Some(2), slots: 0 },
+        Event::Held { node: 2, attempt: 1, until: Some(at(9)), fault: held, slots: 1 },
+        Event::Released { nodes: vec![2], slots: 1 },
+        Event::Retried { nodes: vec![1, 2], slots: 1 },
+        Event::Reconciled { node: 3, found: Found::Done, output: json!("kept").into(), slots: 0 },
+        Event::PauseRequested { reason: "lunch".to_owned() },
+        Event::PauseWithdrawn { slots: 1 },
+        Event::Extended { deadline: at(77) },
         Event::Granted { slots: 2 },
-        Event::CancelRequested { reason: "no longer needed".to_owned() },
+        Event::CancelRequested { reason: "no longer needed".to_owned(), hard: true },
         Event::TimedOut,
     ];
     let entries: Vec<_> = (1..)
@@ -132,18 +142,18 @@ pub async fn the_journal_takes_the_next_entry_only(site: Arc<dyn Site>) {
     let expected: Vec<_> = entries.iter().map(JournalEntry::without_output).collect();
     assert_eq!(store.journal(run_id(1), 0, 100).await.unwrap(), expected);
     assert_eq!(store.journal(run_id(1), 3, 2).await.unwrap(), expected[3..5]);
-    assert_eq!(store.journal(run_id(1), 8, 2).await.unwrap(), []);
-    assert_eq!(store.last_seq(run_id(1)).await.unwrap(), 8);
+    assert_eq!(store.journal(run_id(1), 15, 2).await.unwrap(), []);
+    assert_eq!(store.last_seq(run_id(1)).await.unwrap(), 15);
     assert_eq!(store.last_seq(run_id(2)).await.unwrap(), 0);
-    for seq in [1, 8, 10] {
+    for seq in [1, 15, 17] {
         match store.commit(Batch::of([append(1, seq)])).await {
             Err(CommitError::Refused(refusal)) => {
-                assert_eq!(refusal, Refusal::OutOfSequence { run: run_id(1), seq, next: 9 });
+                assert_eq!(refusal, Refusal::OutOfSequence { run: run_id(1), seq, next: 16 });
             }
             other => panic!("{other:?}"),
         }
     }
-    store.commit(Batch::of([append(1, 9), append(1, 10)])).await.unwrap();
+    store.commit(Batch::of([append(1, 16), append(1, 17)])).await.unwrap();
 }
 
 /// They have nowhere to be; the batch they are in is none the worse.

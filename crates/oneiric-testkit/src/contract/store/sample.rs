@@ -47,6 +47,7 @@ pub(super) fn node(run: u64, node: u32, status: NodeStatus) -> NodeRecord {
         name: NodeId::new(format!("node-{node}")).unwrap(),
         status,
         attempt: 1,
+        deaths: 0,
         input_hash: None,
         started_at: Some(at(1)),
         ended_at: None,
@@ -61,14 +62,7 @@ pub(super) fn checkpoint(run: u64, node: u32, input: &str, output: Payload) -> C
 }
 
 pub(super) fn boot(n: u8) -> BootRecord {
-    BootRecord {
-        id: boot_id(n),
-        host: "here".to_owned(),
-        pid: u32::from(n),
-        started_at: at(1_000_000),
-        beat_at: at(1_000_000),
-        ended_at: None,
-    }
+    BootRecord::new(boot_id(n), "here", u32::from(n), at(1_000_000))
 }
 
 pub(super) fn extension(key: &str, value: Option<&[u8]>) -> oneiric_store::Extension {

@@ -1,0 +1,192 @@
+//! Looking after runs that nobody has: what a dead or silent process left, and what was submitted.
+//!
+//! [`Custodian::round`] is one look; whoever owns the custodian makes another one when the doorbell rings,
+//! and otherwise when the round says so. A run that is taken over goes on under a higher fence, so that
+//! two processes that believe to have it do no harm.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, stream};
+use oneiric_core::{Fault, RunId};
+use oneiric_store::{
+    Batch, Claim, CommitError, Op, Refusal, Require, RunRecord, RunState, RunStatus, StoreError,
+    UnknownNodes, Watch,
+};
+
+use crate::executor::{Executor, RunError};
+use crate::program::Program;
+
+/// How many runs are taken in one transaction: a page of this size is written in some ten milliseconds.
+const PAGE: usize = 1024;
+
+/// How many runs are read back at a time.
+const AT_A_TIME: usize = 32;
+
+/// The most runs that one process has under way; more wait in the store. Each costs a few kilobytes.
+pub const MAX_RUNS: usize = 20_000;
+
+/// When to look again where nobody else is at work: the doorbell may have been missed.
+pub const IDLE: Duration = Duration::from_secs(60);
+
+/// Makes a program of a stored run: what its manifests say, bound to live components.
+pub trait Programs: Send + Sync + fmt::Debug {
+    /// The program of `record`.
+    ///
+    /// An error says why the run cannot go on here: it is paused for a person with that reason, unless the
+    /// class is [`oneiric_core::Class::Shutdown`]: then it is given back.
+    fn program<'a>(
+        &'a self,
+        record: &'a RunRecord,
+    ) -> Pin<Box<dyn Future<Output = Result<Program, Fault>> + Send + 'a>>;
+}
+
+/// Takes over what others leave.
+#[derive(Debug)]
+pub struct Custodian {
+    executor: Executor,
+    programs: Arc<dyn Programs>,
+    watch: Watch,
+}
+
+/// What one look came to.
+#[derive(Debug)]
+pub struct Round {
+    /// The runs that go on here from now on.
+    pub taken: Vec<RunId>,
+    /// The runs that cannot, and why; they are paused.
+    pub refused: Vec<(RunId, Fault)>,
+    /// When to look again at the latest.
+    pub next: Duration,
+}
+
+enum Taken {
+    Goes(RunId),
+    Refused(RunId, Fault),
+    /// Given back, or gone to somebody else.
+    Gone,
+}
+
+impl Custodian {
+    /// For the runs of an executor's store.
+    pub fn new(executor: Executor, programs: Arc<dyn Programs>) -> Self {
+        Self { executor, programs, watch: Watch::new() }
+    }
+
+    /// Takes what is free, and goes on with it.
+    ///
+    /// # Errors
+    /// [`StoreError`]; what was taken by then stays owned, and the next round goes on.
+    pub async fn round(&mut self) -> Result<Round, StoreError> {
+        let parts = self.executor.parts();
+        let me = parts.lease.boot();
+        let boots = parts.store.boots().await?;
+        let mut claim = Claim {
+            dead: boots.iter().filter(|seen| seen.dead).map(|seen| seen.boot.id).collect(),
+            silent: self.watch.look(parts.clock.monotonic(), me, &boots),
+            ..Claim::any(me, PAGE)
+        };
+        for silent in &claim.silent {
+            tracing::warn!(boot = %silent.boot, "a process was silent for longer than its lease");
+        }
+        // Beats from the first page to the last read.
+        let owned = parts.lease.own();
+        let mut records = Vec::new();
+        let mut next = Watch::next(me, &boots).unwrap_or(IDLE);
+        loop {
+            let room = MAX_RUNS.saturating_sub(self.executor.runs_under_way() + records.len());
+            claim.limit = room.min(PAGE);
+            if room == 0 {
+                next = next.min(parts.lease.interval());
+                break;
+            }
+            match parts.store.claim(claim.clone()).await {
+                Ok(page) => {
+                    let last = page.len() < claim.limit;
+                    records.extend(page);
+                    if last {
+                        break;
+                    }
+                }
+                Err(CommitError::Refused(Refusal::BootEnded(_))) => {
+                    // Others took this process for dead. It gets up, and looks again.
+                    parts.lease.beat(&*parts.store).await?;
+                    next = Duration::ZERO;
+                    break;
+                }
+                Err(CommitError::Refused(refusal)) => return Err(StoreError::Io(refusal.to_string())),
+                Err(CommitError::Store(error)) => return Err(error),
+            }
+            claim.dead.clear();
+            claim.silent.clear();
+        }
+        let this = &*self;
+        let outcomes: Vec<Taken> = stream::iter(records)
+            .map(|record| async move { this.go_on(record).await })
+            .buffer_unordered(AT_A_TIME)
+            .collect()
+            .await;
+        drop(owned);
+        let mut round = Round { taken: Vec::new(), refused: Vec::new(), next };
+        for outcome in outcomes {
+            match outcome {
+                Taken::Goes(run) => round.taken.push(run),
+                Taken::Refused(run, fault) => round.refused.push((run, fault)),
+                Taken::Gone => {}
+            }
+        }
+        Ok(round)
+    }
+
+    async fn go_on(&self, record: RunRecord) -> Taken {
+        let run = record.id;
+        let program = match self.programs.program(&record).await {
+            Ok(program) => program,
+            Err(fault) => return self.refuse(record, fault).await,
+        };
+        match self.executor.resume(program, &record, UnknownNodes::Keep).await {
+            Ok(_) => {
+                tracing::info!(%run, workflow = %record.workflow, epoch = record.state.epoch, "run taken over");
+                Taken::Goes(run)
+            }
+            Err(RunError::ShuttingDown) => {
+                self.set(&record, record.state.status, record.state.fault.clone()).await;
+                Taken::Gone
+            }
+            // Somebody else has it, or the store is gone: there is nothing to say about the run.
+            Err(RunError::Commit(error)) => {
+                tracing::warn!(%run, %error, "a run was taken over and lost again");
+                Taken::Gone
+            }
+            Err(error @ (RunError::Restore { .. } | RunError::Illegal { .. })) => {
+                let fault = Fault::permanent("cannot-resume", error.to_string());
+                self.refuse(record, fault).await
+            }
+            Err(RunError::Denied(denial)) => self.refuse(record, denial.into()).await,
+        }
+    }
+
+    /// The run cannot go on here: it waits for a person, with the reason.
+    async fn refuse(&self, record: RunRecord, fault: Fault) -> Taken {
+        if fault.class == oneiric_core::Class::Shutdown {
+            self.set(&record, record.state.status, record.state.fault.clone()).await;
+            return Taken::Gone;
+        }
+        tracing::error!(run = %record.id, %fault, "a run cannot go on");
+        self.set(&record, RunStatus::Paused, Some(fault.clone())).await;
+        Taken::Refused(record.id, fault)
+    }
+
+    /// Gives the run back.
+    async fn set(&self, record: &RunRecord, status: RunStatus, fault: Option<Fault>) {
+        let state = RunState { status, owner: None, fault, ..record.state.clone() };
+        let batch = Batch::of([Op::SetRun { run: record.id, state: Box::new(state) }])
+            .require(Require::RunEpoch { run: record.id, epoch: record.state.epoch });
+        if let Err(error) = self.executor.parts().store.commit(batch).await {
+            tracing::warn!(run = %record.id, %error, "a run was not given back");
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Who looks after the runs of others, and hears the doorbell.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Weak};
+
+use oneiric_core::Fault;
+use oneiric_dag::custody::{Custodian, IDLE, Programs};
+use oneiric_dag::{Executor, Program};
+use oneiric_store::RunRecord;
+use tokio::sync::Notify;
+
+use crate::error::{Error, Kind};
+use crate::oneiric::{Inner, Oneiric};
+
+/// Makes programs of stored runs, for as long as the orchestrator is there.
+#[derive(Debug)]
+struct Stored(Weak<Inner>);
+
+impl Programs for Stored {
+    fn program<'a>(
+        &'a self,
+        record: &'a RunRecord,
+    ) -> Pin<Box<dyn Future<Output = Result<Program, Fault>> + Send + 'a>> {
+        Box::pin(async move {
+            let Some(inner) = self.0.upgrade() else {
+                return Err(Fault::shutdown("the orchestrator is gone"));
+            };
+            Oneiric(inner).program_of(record).await.map_err(|error| unable(&error))
+        })
+    }
+}
+
+/// What keeps a run from going on here. A store that fails says nothing about the run.
+fn unable(error: &Error) -> Fault {
+    match (error, error.kind()) {
+        (Error::Store(_), _) => Fault::shutdown(error.to_string()),
+        (_, Kind::Execution) => Fault::transient("cannot-resume", error.to_string()),
+        (_, Kind::Configuration | Kind::Resolution | Kind::Security) => {
+            Fault::permanent("cannot-resume", error.to_string())
+        }
+    }
+}
+
+/// Takes over what others leave, from the start on and whenever the bell rings. Runs until it is dropped.
+pub(crate) async fn tend(inner: Weak<Inner>, executor: Executor, bell: Arc<Notify>) {
+    let clock = Arc::clone(&executor.parts().clock);
+    let mut custodian = Custodian::new(executor, Arc::new(Stored(inner)));
+    loop {
+        let next = match custodian.round().await {
+            Ok(round) => round.next,
+            Err(error) => {
+                tracing::error!(%error, "cannot see what others left");
+                IDLE
+            }
+        };
+        tokio::select! {
+            () = bell.notified() => {}
+            () = clock.sleep(next) => {}
+        }
+    }
+}
