@@ -11,6 +11,7 @@ mod foreign;
 mod health;
 mod killing;
 mod live;
+mod ownership;
 mod release;
 mod resume;
 mod settings;

@@ -118,6 +118,20 @@ impl SqliteStore {
         self.0.writing.as_ref().map(|writing| writing.line.stats()).unwrap_or_default()
     }
 
+    /// Lock files of processes that are dead and buried: left by those that were silent first and died then.
+    /// Whoever removes one does no harm.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the boots cannot be read.
+    pub async fn stale_locks(&self) -> Result<Vec<PathBuf>, StoreError> {
+        let boots = Arc::clone(&self.0.boots);
+        self.read(move |conn| {
+            let open: Vec<_> = row::open_boots(conn)?.into_iter().map(|(boot, _)| boot.id).collect();
+            Ok(boots.stale(&open))
+        })
+        .await
+    }
+
     fn line(&self) -> Result<&Arc<Line>, StoreError> {
         match &self.0.writing {
             Some(writing) => Ok(&writing.line),
