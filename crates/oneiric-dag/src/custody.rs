@@ -103,7 +103,7 @@ impl Custodian {
                 next = next.min(parts.lease.interval());
                 break;
             }
-            match parts.store.claim(claim.clone()).await {
+            match parts.lease.claim(&*parts.store, claim.clone()).await {
                 Ok(page) => {
                     let last = page.len() < claim.limit;
                     records.extend(page);

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, unreachable_pub, reason = "a test may panic, and modules share helpers")]
 
 mod crash;
+mod custody;
 mod graph;
 mod machine;
 mod outcomes;
