@@ -93,6 +93,7 @@ macro_rules! store_contract {
             op::rows_of_a_run_that_is_not_there_are_dropped,
             op::equal_blobs_are_one,
             op::an_extension_counts_its_versions_across_removal,
+            op::what_operators_said_is_changed_by_who_has_seen_it,
             value::text_of_any_script_survives,
             value::numbers_survive_bit_by_bit,
             value::large_values_survive_and_are_read_as_small_ones,
