@@ -6,5 +6,6 @@ mod crash;
 mod graph;
 mod machine;
 mod outcomes;
+mod reconcile;
 mod schedule;
 mod support;
