@@ -7,5 +7,6 @@ mod custody;
 mod graph;
 mod machine;
 mod outcomes;
+mod reconcile;
 mod schedule;
 mod support;
