@@ -21,7 +21,7 @@ use oneiric_core::gate::Gate;
 use oneiric_core::roles::LogSink;
 use oneiric_core::{Clock, Fault, Rng, RunId};
 use oneiric_store::{CommitError, Lease, RunStatus, Store, StoreError};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -34,6 +34,10 @@ pub use observe::{NoLog, Observer};
 use registry::Registry;
 use run::Run;
 use slots::Slots;
+
+/// The most questions about unknown outcomes at a time. They come in a crowd after a crash, and what they
+/// ask has most likely just come back as well.
+const ASKS: usize = 16;
 
 /// What an executor works with.
 #[derive(Clone)]
@@ -73,6 +77,8 @@ struct Shared {
     tasks: TaskTracker,
     stop: CancellationToken,
     runs: Registry,
+    /// The questions about unknown outcomes that are under way.
+    asks: Semaphore,
     /// How often somebody said that held nodes may ask again.
     changes: AtomicU64,
 }
@@ -139,6 +145,7 @@ impl Executor {
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             runs: Registry::default(),
+            asks: Semaphore::new(ASKS),
             changes: AtomicU64::new(0),
         }))
     }

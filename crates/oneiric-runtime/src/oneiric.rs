@@ -6,7 +6,7 @@ use std::time::Duration;
 use oneiric_core::settings::Settings;
 use oneiric_core::{Lifecycle, RunId};
 use oneiric_dag::{Executor, Launch, Program, RunHandle};
-use oneiric_store::{Batch, Claim, Heart, Op, RunRecord, Store, UnknownNodes};
+use oneiric_store::{Batch, Claim, Op, RunRecord, Store, UnknownNodes};
 use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -41,8 +41,6 @@ pub(crate) struct Inner {
     janitor: Mutex<Option<AbortOnDropHandle<()>>>,
     // Looks after the runs of others; ended as the janitor is.
     custodian: Mutex<Option<AbortOnDropHandle<()>>>,
-    // Beats for what is owned here, until the store was left.
-    heart: Mutex<Option<Heart>>,
     // Rung by other processes: something in the store concerns this one.
     bell: Arc<Notify>,
     #[cfg(feature = "sqlite")]
@@ -59,7 +57,6 @@ impl Oneiric {
         executor: Executor,
         own: Own,
         secrecy: Arc<FromSettings>,
-        heart: Option<Heart>,
     ) -> Self {
         let clock = Arc::clone(&executor.parts().clock);
         let work = secrets::housekeeping(lifecycle.clone(), Arc::clone(&secrecy), clock);
@@ -72,7 +69,6 @@ impl Oneiric {
             secrecy,
             janitor: Mutex::new(Some(janitor)),
             custodian: Mutex::default(),
-            heart: Mutex::new(heart),
             bell: Arc::default(),
             #[cfg(feature = "sqlite")]
             state_dir: Mutex::default(),
@@ -177,7 +173,15 @@ impl Oneiric {
         record.trigger = request.trigger;
         record.options = serde_json::to_value(&request.options).expect("options are plain data");
         let with = Batch::of(blobs.into_iter().map(Op::Blob));
-        Ok(self.0.executor.launch(Launch { program, record, with }).await?)
+        #[cfg(feature = "sqlite")]
+        let was_at_rest = !parts.lease.is_owning();
+        let run = self.0.executor.launch(Launch { program, record, with }).await?;
+        #[cfg(feature = "sqlite")]
+        if was_at_rest {
+            // There is somebody to watch from now on.
+            self.ring_others().await;
+        }
+        Ok(run)
     }
 
     /// Goes on with a run that a dead process left or that is paused, from its own manifests.
@@ -205,7 +209,7 @@ impl Oneiric {
             let dead = self.store().dead().await?;
             let boot = self.0.executor.parts().lease.boot();
             let claim = Claim { dead, ..Claim::any(boot, RECOVERY_PAGE) };
-            let claimed = self.store().claim(claim).await?;
+            let claimed = self.0.executor.parts().lease.claim(&**self.store(), claim).await?;
             if claimed.is_empty() {
                 return Ok(resumed);
             }
@@ -259,8 +263,7 @@ impl Oneiric {
         let store = self.store();
         // What did not stop in time is owned, and beaten for, to the last moment.
         let left = store.leave(self.0.executor.parts().lease.boot()).await;
-        let heart = self.0.heart.lock().unwrap_or_else(PoisonError::into_inner).take();
-        drop(heart);
+        self.0.executor.parts().lease.rest();
         store.close().await?;
         left?;
         Ok(stopped && unused)
@@ -293,7 +296,7 @@ impl Oneiric {
         let store = self.store();
         let boot = self.0.executor.parts().lease.boot();
         let claim = Claim { dead: store.dead().await?, run: Some(run), ..Claim::any(boot, 1) };
-        if let Some(record) = store.claim(claim).await?.pop() {
+        if let Some(record) = self.0.executor.parts().lease.claim(&**store, claim).await?.pop() {
             return Ok(record);
         }
         let record = store.run(run).await?.ok_or_else(|| Error::UnknownRun(run.to_string()))?;

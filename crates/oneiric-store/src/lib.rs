@@ -36,7 +36,7 @@ pub use batch::{Batch, Op, Refusal, Require};
 pub use claim::Claim;
 pub use commit::{Commit, CommitError};
 pub use error::StoreError;
-pub use lease::{Heart, Lease, Owned, Pulse, Watch};
+pub use lease::{Lease, Owned, Pulse, Watch};
 pub use memory::MemoryStore;
 pub use record::activity::ActivityRecord;
 pub use record::blob::Blob;
