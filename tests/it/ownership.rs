@@ -2,5 +2,6 @@
 //! of SQLite, several processes.
 
 mod doctor;
+mod failpoints;
 mod serving;
 mod stage;

@@ -38,6 +38,7 @@ use crate::batch::Batch;
 use crate::claim::Claim;
 use crate::commit::{Commit, CommitError};
 use crate::error::StoreError;
+use crate::failpoint;
 use crate::liveness::{Kind, Violation};
 use crate::record::activity::ActivityRecord;
 use crate::record::boot::{BootRecord, BootSeen};
@@ -198,6 +199,7 @@ impl Store for SqliteStore {
         self.line()?;
         let id = boot.id;
         self.0.boots.lock(id, &boot.host)?;
+        failpoint::reach("enter.locked");
         self.work(Work::Enter(boot)).await.map(|_| ()).map_err(|error| {
             self.0.boots.release(id);
             without_refusal(error)
@@ -260,7 +262,9 @@ impl Store for SqliteStore {
     }
 
     async fn leave(&self, boot: BootId) -> Result<(), StoreError> {
+        failpoint::reach("leave.before");
         self.work(Work::Leave(boot)).await.map_err(without_refusal)?;
+        failpoint::reach("leave.after");
         self.0.boots.release(boot);
         Ok(())
     }

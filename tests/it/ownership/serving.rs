@@ -13,7 +13,7 @@ fn what_is_submitted_and_what_a_dead_process_left_goes_on_without_a_manifest() {
     let gate = r#"while [ "$ONEIRIC_NODE" = n3 -a ! -e "$LEDGER/go" ]; do sleep 0.02; done"#;
     let mut stage = Stage::new(&rng, 5, gate, "");
     let begin = stage.command(&["--manifest", "w.json", "workflow", "run", "w"]);
-    let mut first = stage.spawn("first", begin);
+    let mut first = stage.spawn("first", begin, &[]);
     until("it is under way", || stage.tries() > 0);
     first.kill();
     std::fs::write(stage.home.path().join("ledger/go"), "").unwrap();

@@ -109,7 +109,8 @@ impl Stage {
     }
 
     /// Starts one that nobody listens to while it lives; `name` tells its log.
-    pub(super) fn spawn(&self, name: &str, mut command: Command) -> Process {
+    pub(super) fn spawn(&self, name: &str, mut command: Command, variables: &[(&str, &str)]) -> Process {
+        command.envs(variables.iter().copied());
         let log = self.home.path().join(format!("{name}.log"));
         let file = std::fs::File::options().create(true).append(true).open(&log).unwrap();
         command.stdout(file.try_clone().unwrap()).stderr(file).stdin(Stdio::null());
@@ -118,15 +119,19 @@ impl Stage {
 
     /// Starts a process that serves.
     pub(super) fn orchestrate(&self, name: &str, variables: &[(&str, &str)]) -> Process {
-        let mut command = self.command(&["orchestrate", "--grace", "5"]);
-        command.envs(variables.iter().copied());
-        self.spawn(name, command)
+        self.spawn(name, self.command(&["orchestrate", "--grace", "5"]), variables)
     }
 
     pub(super) fn database(&self) -> rusqlite::Connection {
         let conn = rusqlite::Connection::open(self.state_dir().join(DATABASE)).unwrap();
         conn.busy_timeout(LONG).unwrap();
         conn
+    }
+
+    /// How many runs there are.
+    pub(super) fn runs(&self) -> usize {
+        self.database().query_row("SELECT count(*) FROM runs", [], |row| row.get::<_, i64>(0)).unwrap()
+            as usize
     }
 
     /// How many runs have not completed.
@@ -272,6 +277,11 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A number below `bound`.
+pub(super) fn below(rng: &dyn Rng, bound: u64) -> u64 {
+    rng.next_u64() % bound
 }
 
 fn lines(path: &Path) -> Vec<String> {

@@ -12,6 +12,7 @@ use futures_util::FutureExt as _;
 use oneiric_core::gate::{Admission, Denial, Permit, Purpose, Wait};
 use oneiric_core::roles::TaskContext;
 use oneiric_core::{Clock, Domain, Fault, Payload};
+use oneiric_store::failpoint;
 
 use super::run::{Outcome, Run};
 use crate::program::Bound;
@@ -90,10 +91,12 @@ impl Run {
         self.hold().await?;
         let cx = self.context(start);
         tracing::debug!(run = %self.id, node = %cx.node, attempt = start.attempt, "node started");
+        failpoint::reach("node.before_effect");
         let call = self.program.task(start.node).task.run(cx);
         let call = AssertUnwindSafe(call).catch_unwind();
         let answer =
             bounded(call, plan.timeout(start.node), plan.limits().grace, self, &*parts.clock).await?;
+        failpoint::reach("node.after_effect");
         answer.unwrap_or_else(|panic| Err(of_panic(panic.as_ref())))
     }
 }
