@@ -6,6 +6,7 @@
 //! event are one batch.
 
 mod failing;
+mod obeying;
 mod restore;
 mod rows;
 mod scope;
@@ -19,6 +20,7 @@ use oneiric_store::{NodeStatus, Op, RunStatus};
 
 use crate::graph::OnFailure;
 
+pub use obeying::Obeyed;
 pub use restore::RestoreError;
 pub use step::Illegal;
 

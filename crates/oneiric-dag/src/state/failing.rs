@@ -171,7 +171,9 @@ impl State {
             self.stopping = Some(why);
         }
         self.ready.clear();
-        if self.waiting + self.held + self.unknown + self.parked > 0 {
+        // Nobody has them under way: they were, when the last owner went.
+        let orphans = self.running == 0;
+        if orphans || self.waiting + self.held + self.unknown + self.parked > 0 {
             for place in 0..self.nodes.len() as u32 {
                 let node = &mut self.nodes[place as usize];
                 match node.status {
@@ -179,6 +181,7 @@ impl State {
                     NodeStatus::Held => self.held -= 1,
                     NodeStatus::Unknown => self.unknown -= 1,
                     NodeStatus::Parked => self.parked -= 1,
+                    NodeStatus::Running if orphans => {}
                     _ => continue,
                 }
                 node.status = NodeStatus::Cancelled;
