@@ -11,6 +11,7 @@ mod foreign;
 mod health;
 mod killing;
 mod live;
+mod outcomes;
 mod release;
 mod resume;
 mod settings;

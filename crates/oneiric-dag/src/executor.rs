@@ -22,7 +22,7 @@ use oneiric_core::gate::Gate;
 use oneiric_core::roles::LogSink;
 use oneiric_core::{Clock, Fault, Rng, RunId};
 use oneiric_store::{CommitError, Lease, RunStatus, Store, StoreError};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -36,6 +36,10 @@ pub use observe::{NoLog, Observer};
 use registry::Registry;
 use run::Run;
 use slots::Slots;
+
+/// The most questions about unknown outcomes at a time. They come in a crowd after a crash, and what they
+/// ask has most likely just come back as well.
+const ASKS: usize = 16;
 
 /// What an executor works with.
 #[derive(Clone)]
@@ -75,6 +79,8 @@ struct Shared {
     tasks: TaskTracker,
     stop: CancellationToken,
     runs: Registry,
+    /// The questions about unknown outcomes that are under way.
+    asks: Semaphore,
     /// How often somebody said that held nodes may ask again.
     changes: AtomicU64,
     begun: watch::Sender<Begun>,
@@ -151,6 +157,7 @@ impl Executor {
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             runs: Registry::default(),
+            asks: Semaphore::new(ASKS),
             changes: AtomicU64::new(0),
             begun: watch::Sender::new(Begun::default()),
         }))

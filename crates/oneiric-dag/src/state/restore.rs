@@ -59,6 +59,7 @@ impl State {
             waiting: 0,
             held: 0,
             unknown: 0,
+            asking: 0,
             parked: 0,
             failed: 0,
             first_failure: None,
@@ -140,7 +141,7 @@ impl State {
             }
             NodeStatus::Pending | NodeStatus::Running | NodeStatus::Skipped | NodeStatus::Cancelled => {}
         }
-        let detail = Detail { fault: row.fault.map(|fault| *fault), skip: row.skip };
+        let detail = Detail { fault: row.fault.map(|fault| *fault), skip: row.skip, asking: false };
         self.nodes[row.node as usize] = NodeState {
             status: row.status,
             attempt: row.attempt,

@@ -8,5 +8,6 @@ mod graph;
 mod machine;
 mod obeying;
 mod outcomes;
+mod reconcile;
 mod schedule;
 mod support;
