@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use oneiric_core::gate::Denial;
+use oneiric_core::gate::{Denial, Step};
 use oneiric_core::id::IdError;
 use oneiric_core::lifecycle::{LifecycleError, Phase};
 use oneiric_core::manifest::ParseError;
@@ -121,6 +121,16 @@ pub enum Error {
         what: String,
         /// What is wrong with it.
         source: ShapeError,
+    },
+    /// A call of a component failed.
+    #[error("{domain} `{key}`: {fault}")]
+    Call {
+        /// The component's domain.
+        domain: String,
+        /// Its key.
+        key: Key,
+        /// What it said.
+        fault: Fault,
     },
     /// A store of secrets could not do what it was asked.
     #[error("secrets: {0}")]
@@ -242,7 +252,9 @@ impl Error {
             Error::NotAllowed { .. } => Kind::Security,
             Error::Lifecycle(LifecycleError::Failed { phase: Phase::Settings, .. }) => Kind::Configuration,
             Error::Lifecycle(_) | Error::Secrets(_) => Kind::Execution,
-            Error::Busy { .. } | Error::Over { .. } | Error::Denied(_) => Kind::Execution,
+            Error::Busy { .. } | Error::Over { .. } | Error::Denied(_) | Error::Call { .. } => {
+                Kind::Execution
+            }
             Error::Store(error) => match error {
                 StoreError::Open { .. }
                 | StoreError::Corrupt { .. }
@@ -264,6 +276,10 @@ impl Error {
             Error::Read { help, .. } | Error::NoRuntime { help, .. } => Some(help.clone()),
             Error::NoGraph(_) => Some("give its manifest entry a `dag` with `nodes`".to_owned()),
             Error::UnknownRun(_) => Some("`oneiric run list` shows the runs of this state folder".to_owned()),
+            Error::Denied(Denial { step: Step::Activity, .. }) => Some(
+                "`oneiric activity` shows why; `oneiric resume KEY --domain DOMAIN` takes work again"
+                    .to_owned(),
+            ),
             Error::Busy { pid, .. } => Some(format!("wait for it, or stop it with `kill -INT {pid}`")),
             Error::Bundle { .. } | Error::Engine(RunError::Restore { .. }) => {
                 Some("`oneiric store check` examines the whole store".to_owned())

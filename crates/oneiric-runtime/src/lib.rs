@@ -4,7 +4,8 @@
 //! |---|---|
 //! | putting one together | [`Oneiric::builder`], [`Builder`], [`Loaded`] |
 //! | runs | [`Oneiric::run`], [`RunRequest`], [`RunHandle`], [`RunReport`] |
-//! | components | [`Oneiric::resolve`], [`Oneiric::swap_to`], [`Oneiric::explain`] |
+//! | components | [`Oneiric::resolve`], [`Oneiric::call`], [`Oneiric::swap_to`], [`Oneiric::explain`] |
+//! | whether they take work | [`Oneiric::pause`], [`Oneiric::drain`], [`Oneiric::accept`], [`activity`] |
 //! | manifests, without a store or a process | [`Catalog`], [`Bundle`], [`read_manifest`] |
 //! | how things stand | [`Oneiric::statuses`], [`component_statuses`], [`RunLog`], `control` |
 //! | what went wrong | [`Error`], [`Kind`], [`Incomplete`] |
@@ -12,17 +13,20 @@
 //! It does not know which adapters exist: `builder().with(oneiric_adapters::enabled(..))`. Tasks, roles
 //! and settings are `oneiric-core`'s. `docs/embedding.md` is the page for people who link it.
 
+pub mod activity;
 #[cfg(feature = "sqlite")]
 mod answer;
 mod bind;
 mod builder;
 mod bundle;
+mod call;
 mod catalog;
 mod components;
 #[cfg(feature = "sqlite")]
 pub mod control;
 mod custody;
 mod error;
+mod guarded;
 mod linked;
 mod oneiric;
 mod read;
@@ -35,6 +39,7 @@ mod system;
 
 pub use builder::{Builder, Loaded};
 pub use bundle::{Bundle, ManifestFile};
+pub use call::Call;
 pub use catalog::{Catalog, Workflow};
 pub use error::{Error, Kind};
 pub use oneiric::Oneiric;
