@@ -34,6 +34,9 @@ pub(crate) async fn answer(oneiric: &Oneiric, started_at: Timestamp, request: Re
             oneiric.ring();
             Answer::Rung { pid }
         }
+        Request::Progress { run } => {
+            Answer::Progress { pid, nodes: oneiric.find(run).map(|run| run.progress()) }
+        }
         Request::Secrets {} => {
             let status = serde_json::to_value(oneiric.secrets().status()).unwrap_or_default();
             Answer::Secrets { pid, status }

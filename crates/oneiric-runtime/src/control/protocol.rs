@@ -2,7 +2,8 @@
 
 use oneiric_core::lifecycle::{Status, Summary};
 use oneiric_core::secret::SecretId;
-use oneiric_core::{Domain, Key, Provider, Timestamp};
+use oneiric_core::{Domain, Key, Provider, RunId, Timestamp};
+use oneiric_dag::NodeProgress;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -49,6 +50,11 @@ pub enum Request {
     /// Something in the store concerns the process: a command, what an operator said of a component, a run
     /// that is free.
     Ring {},
+    /// How far the nodes of a run are that are under way in the process.
+    Progress {
+        /// The run.
+        run: RunId,
+    },
     /// What is known of the secrets, without a value.
     Secrets {},
     /// Forgets secrets and swaps the components that were built with them.
@@ -72,6 +78,13 @@ pub enum Answer {
     Rung {
         /// The process.
         pid: u32,
+    },
+    /// To [`Request::Progress`].
+    Progress {
+        /// The process.
+        pid: u32,
+        /// Those that have said something, by place; `None` where the run is not under way in the process.
+        nodes: Option<Vec<NodeProgress>>,
     },
     /// To [`Request::Secrets`].
     Secrets {
