@@ -10,6 +10,6 @@ mod place;
 mod protocol;
 mod server;
 
-pub use client::{Client, ControlError, live, ring};
+pub use client::{Client, ControlError, live, ring, stale};
 pub use protocol::{Answer, Probed, ProcessHealth, ProcessStatus, Request, SwapDone};
 pub(crate) use server::Server;

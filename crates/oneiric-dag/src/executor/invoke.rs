@@ -12,6 +12,7 @@ use futures_util::FutureExt as _;
 use oneiric_core::gate::{Admission, Denial, Permit, Purpose, Wait};
 use oneiric_core::roles::{Pulse, TaskContext};
 use oneiric_core::{Domain, Fault, Payload};
+use oneiric_store::failpoint;
 
 use super::run::{Outcome, Run};
 use crate::program::Bound;
@@ -92,6 +93,7 @@ impl Run {
         let pulse = Pulse::new(&parts.clock);
         let cx = self.context(start, &pulse);
         tracing::debug!(run = %self.id, node = %cx.node, attempt = start.attempt, "node started");
+        failpoint::reach("node.before_effect");
         let call = self.program.task(start.node).task.run(cx);
         let call = AssertUnwindSafe(call).catch_unwind();
         let bounds = Bounds {
@@ -100,6 +102,7 @@ impl Run {
             grace: plan.limits().grace,
         };
         let answer = self.bounded(call, start, &pulse, bounds).await?;
+        failpoint::reach("node.after_effect");
         answer.unwrap_or_else(|panic| Err(of_panic(panic.as_ref())))
     }
 }

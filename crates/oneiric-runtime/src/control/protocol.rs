@@ -1,9 +1,12 @@
 //! What is asked and answered.
 
+use std::collections::BTreeMap;
+
 use oneiric_core::lifecycle::{Status, Summary};
 use oneiric_core::secret::SecretId;
 use oneiric_core::{Domain, Key, Provider, RunId, Timestamp};
 use oneiric_dag::NodeProgress;
+use oneiric_store::liveness;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -139,6 +142,10 @@ pub struct ProcessHealth {
     pub lifecycle: Vec<Probed>,
     /// Its swaps in one line.
     pub lifecycle_summary: Summary,
+    /// How many rows of the store are stuck, by kind; `None` where it could not be read, or by a process of
+    /// an earlier release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub liveness: Option<BTreeMap<liveness::Kind, u64>>,
 }
 
 /// A component's status and its own answer.
