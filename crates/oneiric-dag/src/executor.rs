@@ -7,6 +7,7 @@
 
 mod invoke;
 mod launch;
+mod obey;
 mod observe;
 mod registry;
 mod run;
@@ -30,6 +31,7 @@ use crate::report::RunReport;
 use crate::state::{Illegal, RestoreError};
 
 pub use launch::Launch;
+pub use obey::Then;
 pub use observe::{NoLog, Observer};
 use registry::Registry;
 use run::Run;
@@ -81,6 +83,16 @@ struct Shared {
     asks: Semaphore,
     /// How often somebody said that held nodes may ask again.
     changes: AtomicU64,
+    begun: watch::Sender<Begun>,
+}
+
+/// What has begun in an executor so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Begun {
+    /// How many runs were taken over: somebody may have asked something of them before.
+    pub taken: u64,
+    /// How often a run began where none was under way.
+    pub bursts: u64,
 }
 
 /// Runs programs. A clone is the same executor.
@@ -147,6 +159,7 @@ impl Executor {
             runs: Registry::default(),
             asks: Semaphore::new(ASKS),
             changes: AtomicU64::new(0),
+            begun: watch::Sender::new(Begun::default()),
         }))
     }
 
@@ -168,6 +181,14 @@ impl Executor {
     /// One of them.
     pub fn find(&self, run: RunId) -> Option<RunHandle> {
         self.0.runs.get(run).map(RunHandle::of)
+    }
+
+    /// Waits until something has begun since `seen`.
+    pub async fn begun(&self, seen: Begun) -> Begun {
+        let mut begun = self.0.begun.subscribe();
+        let now = begun.wait_for(|now| *now != seen).await;
+        // The sender lives in `self`, which is borrowed here.
+        now.map_or(seen, |now| *now)
     }
 
     /// What held nodes back may be over: those that wait for a change ask the gate again.

@@ -6,6 +6,7 @@
 //! event are one batch.
 
 mod failing;
+mod obeying;
 mod reconciling;
 mod restore;
 mod rows;
@@ -20,6 +21,7 @@ use oneiric_store::{NodeStatus, Op, RunStatus};
 
 use crate::graph::OnFailure;
 
+pub use obeying::Obeyed;
 pub use restore::RestoreError;
 pub use step::Illegal;
 

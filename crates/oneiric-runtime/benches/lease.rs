@@ -86,7 +86,8 @@ fn run(runtime: &Runtime, arm: Arm, folder: &Path, program: &Program) -> Duratio
         Payload::NULL,
         Timestamp::default(),
     );
-    let launch = Launch { program: program.clone(), record, with: Batch::of([Op::Blob(bundle)]) };
+    let launch =
+        Launch { program: program.clone(), record, with: Batch::of([Op::Blob(bundle)]), carried: Vec::new() };
     timed(|| {
         runtime.block_on(async {
             let ended = executor.launch(launch).await.expect("a fresh store").ended().await;

@@ -9,7 +9,7 @@ use oneiric_core::manifest::{MAX_PROBLEMS, ParseError};
 use oneiric_core::resolver::{Query, Registry, ResolveError};
 use oneiric_core::roles::Task;
 use oneiric_core::{Candidate, Descriptor, Domain, Key, Provider};
-use oneiric_dag::{Bound, Hook, Limits, Plan, Program};
+use oneiric_dag::{Bound, Hook, Plan, Program};
 
 use crate::catalog::{Catalog, Workflow, policy_of};
 use crate::error::Error;
@@ -51,7 +51,7 @@ pub(crate) async fn program(
         Arc::clone(&workflow.graph),
         policies,
         workflow.dag().retry_policy,
-        limits(catalog, workflow, options),
+        catalog.bounds(workflow, options),
     );
     Program::bind(Arc::new(plan), |task| {
         Ok(bound.get(task).cloned().expect("every task of the graph, and every hook, was bound above"))
@@ -137,15 +137,5 @@ fn candidate<'a>(
     match live.resolve(&Domain::TASK, task, &Query::default()) {
         Ok(now) if known.iter().any(|one| one.descriptor() == now.descriptor()) => Ok(now.descriptor()),
         _ => own.resolve(&Domain::TASK, task, &Query::default()).map(Candidate::descriptor),
-    }
-}
-
-fn limits(catalog: &Catalog, workflow: &Workflow, options: &RunOptions) -> Limits {
-    let limits = workflow.limits();
-    Limits {
-        max_parallel: options.max_parallel.unwrap_or(limits.max_parallel),
-        timeout: options.timeout().or(limits.timeout),
-        max_deliveries: catalog.max_deliveries(),
-        ..limits
     }
 }

@@ -9,10 +9,11 @@ use oneiric_core::resolver::{Query, Registry, ResolveError};
 use oneiric_core::settings::Settings;
 use oneiric_core::{Descriptor, Domain, Key, Provider, Source};
 use oneiric_dag::graph::{Draft, DraftNode, Policy};
-use oneiric_dag::{Graph, GraphError, Hook, Limits};
+use oneiric_dag::{Graph, GraphError, Hook, Limits, Plan};
 
 use crate::bundle::{Bundle, ManifestFile};
 use crate::error::Error;
+use crate::request::RunOptions;
 
 /// Candidates and graphs of a bundle of manifests.
 ///
@@ -189,7 +190,7 @@ impl Catalog {
     }
 
     /// How often the process may die while a node runs.
-    pub(crate) fn max_deliveries(&self) -> u32 {
+    fn max_deliveries(&self) -> u32 {
         self.max_deliveries.unwrap_or(Limits::default().max_deliveries)
     }
 
@@ -217,6 +218,40 @@ impl Catalog {
         let id = (descriptor.key.clone(), descriptor.provider.clone(), descriptor.source.clone());
         let workflow = self.workflows.get(&id).ok_or_else(|| Error::NoGraph(key.clone()))?;
         Ok((descriptor, workflow))
+    }
+}
+
+impl Catalog {
+    /// The plan of a workflow, with nothing brought up for it. Of a task that is not known, nothing is said.
+    ///
+    /// # Errors
+    /// As [`Catalog::workflow`].
+    pub fn plan(&self, key: &Key, options: &RunOptions) -> Result<Plan, Error> {
+        let (_, workflow) = self.workflow(key, options.provider.as_ref())?;
+        let said = |task| {
+            let found = self.registry.resolve(&Domain::TASK, task, &Query::default());
+            found.map(|candidate| policy_of(candidate.descriptor())).unwrap_or_default()
+        };
+        let policies = workflow.graph.tasks().iter().map(said).collect();
+        let retry = workflow.dag().retry_policy;
+        Ok(Plan::new(
+            key.clone(),
+            Arc::clone(&workflow.graph),
+            policies,
+            retry,
+            self.bounds(workflow, options),
+        ))
+    }
+
+    /// What bounds a run of a workflow.
+    pub(crate) fn bounds(&self, workflow: &Workflow, options: &RunOptions) -> Limits {
+        let limits = workflow.limits();
+        Limits {
+            max_parallel: options.max_parallel.unwrap_or(limits.max_parallel),
+            timeout: options.timeout().or(limits.timeout),
+            max_deliveries: self.max_deliveries(),
+            ..limits
+        }
     }
 }
 

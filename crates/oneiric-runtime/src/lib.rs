@@ -3,7 +3,8 @@
 //! | for | there is |
 //! |---|---|
 //! | putting one together | [`Oneiric::builder`], [`Builder`], [`Loaded`] |
-//! | runs | [`Oneiric::run`], [`RunRequest`], [`RunHandle`], [`RunReport`] |
+//! | runs | [`Oneiric::run`], [`Oneiric::submit`], [`RunRequest`], [`RunHandle`], [`RunReport`] |
+//! | runs of any process | [`Oneiric::tell`], [`Ask`], [`Command`]; [`Oneiric::again`], [`Again`] |
 //! | components | [`Oneiric::resolve`], [`Oneiric::swap_to`], [`Oneiric::explain`] |
 //! | manifests, without a store or a process | [`Catalog`], [`Bundle`], [`read_manifest`] |
 //! | how things stand | [`Oneiric::statuses`], [`component_statuses`], [`RunLog`], `control` |
@@ -22,6 +23,7 @@ mod components;
 #[cfg(feature = "sqlite")]
 pub mod control;
 mod custody;
+mod delivery;
 mod error;
 mod linked;
 mod oneiric;
@@ -32,6 +34,7 @@ mod secrets;
 mod state_dir;
 mod status;
 mod system;
+mod verbs;
 
 pub use builder::{Builder, Loaded};
 pub use bundle::{Bundle, ManifestFile};
@@ -47,10 +50,11 @@ pub use state_dir::open_store;
 pub use state_dir::{DATABASE, DEFAULT_STATE_DIR};
 pub use status::{Answered, ComponentStatus, InstanceState, Shadowed, component_statuses};
 pub use system::{SystemClock, SystemEnvironment, SystemFiles, SystemRng};
+pub use verbs::{Again, Ask, Kept, PATIENCE, Told};
 
 // What the functions of this crate take and give.
-pub use oneiric_dag::{Ended, Incomplete, NodeReport, OutputError, RunHandle, RunReport};
-pub use oneiric_store::{NodeStatus, RunStatus, UnknownNodes};
+pub use oneiric_dag::{Ended, Incomplete, NodeReport, Obeyed, OutputError, RunHandle, RunReport};
+pub use oneiric_store::{Command, NodeStatus, RunStatus, UnknownNodes};
 
 /// The Rust on the page about embedding is tested as documentation.
 #[cfg(doctest)]

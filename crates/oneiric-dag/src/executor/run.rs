@@ -1,6 +1,7 @@
 //! One run under way: its state behind a lock, and the verbs that the executor has for it.
 
 mod asking;
+mod obeying;
 mod outcome;
 mod turn;
 mod waking;

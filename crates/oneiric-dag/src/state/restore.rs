@@ -72,6 +72,14 @@ impl State {
         }
     }
 
+    /// A run that nobody has begun, with outputs that nodes of it have without having run: of the run
+    /// that it is to repeat.
+    pub fn carrying(plan: &Plan, record: &RunRecord, carried: Vec<Checkpoint>) -> Self {
+        let mut state = Self::fresh(plan, record);
+        state.known = carried.into_iter().map(|c| ((c.node, c.input_hash), c.output)).collect();
+        state
+    }
+
     /// A run as its rows tell it. Put [`oneiric_store::Event::Resumed`] to it to go on.
     ///
     /// # Errors

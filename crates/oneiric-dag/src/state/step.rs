@@ -62,7 +62,15 @@ impl State {
                 self.hold(plan, at, *node, *until, fault, fx);
                 *slots
             }
-            Event::Released { nodes, slots } | Event::Retried { nodes, slots } => {
+            Event::Released { nodes, slots } => {
+                nodes.iter().for_each(|node| self.wake(plan, *node, fx));
+                *slots
+            }
+            Event::Retried { nodes, slots } => {
+                if self.progress.status == RunStatus::Paused {
+                    // Whoever wants a node of it tried wants the run to go on.
+                    self.resume(plan, at, UnknownNodes::Keep, fx);
+                }
                 nodes.iter().for_each(|node| self.wake(plan, *node, fx));
                 *slots
             }
@@ -139,7 +147,8 @@ impl State {
                         .into_iter()
                         .any(|status| is(node, status))
                 };
-                (None, nodes.iter().any(waits) && status == RunStatus::Running)
+                let open = matches!(status, RunStatus::Running | RunStatus::Paused);
+                (None, nodes.iter().any(waits) && open && self.stopping.is_none())
             }
             Event::Reconciled { node, .. } => {
                 (Some(*node), is(node, NodeStatus::Unknown) && status == RunStatus::Running)

@@ -180,8 +180,10 @@ fn who_was_taken_for_dead_drops_what_runs_and_gets_up() {
         let other = oneiric_core::RunId::from_bytes([9; 16]);
         let record = RunRecord { id: other, ..record(json!(null)) };
         let program = pair.program(1, &shape, SECOND);
-        let run =
-            first.launch(oneiric_dag::Launch { program, record, with: Batch::default() }).await.unwrap();
+        let run = first
+            .launch(oneiric_dag::Launch { program, record, with: Batch::default(), carried: Vec::new() })
+            .await
+            .unwrap();
         assert!(matches!(run.ended().await, Ended::Reached(RunStatus::Completed)));
         assert_eq!(pair.store.violations().await.unwrap(), []);
     });

@@ -6,6 +6,7 @@ mod crash;
 mod custody;
 mod graph;
 mod machine;
+mod obeying;
 mod outcomes;
 mod reconcile;
 mod schedule;

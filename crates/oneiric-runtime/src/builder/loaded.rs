@@ -128,6 +128,9 @@ impl Loaded {
         if builder.serves && shared {
             oneiric.tend();
         }
+        if shared {
+            oneiric.deliver();
+        }
         #[cfg(feature = "sqlite")]
         if let Some(state_dir) = state_dir {
             oneiric.listen(&state_dir);

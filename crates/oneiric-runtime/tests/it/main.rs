@@ -9,3 +9,4 @@ mod exec;
 mod secrets;
 mod settings;
 mod support;
+mod verbs;
