@@ -85,6 +85,7 @@ fn done(answer: Answer) -> Result<Answer, Failure> {
         | Answer::Health(_)
         | Answer::Swapped(_)
         | Answer::Rung { .. }
+        | Answer::Activity(_)
         | Answer::Secrets { .. }
         | Answer::Rotated { .. } => Ok(answer),
     }
@@ -92,16 +93,7 @@ fn done(answer: Answer) -> Result<Answer, Failure> {
 
 /// Whether the process ended while it was asked, and nothing can have come of it.
 fn ended(error: &ControlError, request: &Request) -> bool {
-    let gone = match error {
-        ControlError::Gone { source, .. } => {
-            matches!(
-                source.kind(),
-                ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe
-            )
-        }
-        ControlError::Unreadable { .. } => false,
-    };
-    gone && !matches!(request, Request::Swap { .. })
+    error.is_end() && !matches!(request, Request::Swap { .. })
 }
 
 fn refused(error: &ControlError, limit: Duration) -> Failure {
@@ -142,6 +134,7 @@ pub(crate) fn misfit(answer: &Answer) -> Failure {
         Answer::Health(_) => "health",
         Answer::Swapped(_) => "a swap",
         Answer::Rung { .. } => "that it heard the bell",
+        Answer::Activity(_) => "activity",
         Answer::Secrets { .. } => "secrets",
         Answer::Rotated { .. } => "a rotation",
         Answer::Refused { .. } => "a refusal",
