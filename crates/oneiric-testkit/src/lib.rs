@@ -10,6 +10,7 @@ pub mod contract;
 mod crash;
 pub mod data;
 pub mod graphs;
+pub mod model;
 mod record;
 pub mod tasks;
 pub mod time;

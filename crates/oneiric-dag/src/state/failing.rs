@@ -97,7 +97,8 @@ impl State {
 
     /// A node that waits is tried at once.
     pub(super) fn wake(&mut self, plan: &Plan, place: u32, fx: &mut Effects) {
-        let node = &mut self.nodes[place as usize];
+        // A person may name a node that the plan does not have.
+        let Some(node) = self.nodes.get_mut(place as usize) else { return };
         match node.status {
             NodeStatus::Waiting => self.waiting -= 1,
             NodeStatus::Held => self.held -= 1,
@@ -171,7 +172,7 @@ impl State {
             self.stopping = Some(why);
         }
         self.ready.clear();
-        if self.waiting + self.held + self.unknown + self.parked > 0 {
+        if self.waiting + self.held + self.unknown + self.parked + self.interrupted > 0 {
             for place in 0..self.nodes.len() as u32 {
                 let node = &mut self.nodes[place as usize];
                 match node.status {
@@ -179,6 +180,7 @@ impl State {
                     NodeStatus::Held => self.held -= 1,
                     NodeStatus::Unknown => self.unknown -= 1,
                     NodeStatus::Parked => self.parked -= 1,
+                    NodeStatus::Running if self.interrupted > 0 => self.interrupted -= 1,
                     _ => continue,
                 }
                 node.status = NodeStatus::Cancelled;
