@@ -6,5 +6,6 @@ mod crash;
 mod graph;
 mod machine;
 mod outcomes;
+mod restored;
 mod schedule;
 mod support;
