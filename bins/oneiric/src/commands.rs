@@ -57,8 +57,15 @@ pub(crate) fn dispatch(session: &mut Session, wanted: Command) -> Result<Code, F
         Command::Run(wanted) => match wanted {
             RunCommand::List(args) => run::list(session, args),
             RunCommand::Show(args) => run::show(session, &args),
+            RunCommand::Explain(args) => run::explain(session, &args),
+            RunCommand::Watch(args) => run::watch(session, &args),
+            RunCommand::Pause(args) => run::pause(session, &args),
             RunCommand::Resume(args) => run::resume(session, &args),
             RunCommand::Cancel(args) => run::cancel(session, &args),
+            RunCommand::RetryNow(args) => run::retry_now(session, &args),
+            RunCommand::Extend(args) => run::extend(session, &args),
+            RunCommand::Rerun(args) => run::rerun(session, args),
+            RunCommand::Fork(args) => run::fork(session, &args),
         },
         Command::Config(wanted) => match wanted {
             ConfigCommand::Explain(args) => config::explain(session, &args),

@@ -142,6 +142,18 @@ impl Board {
         state.plans.insert(handle.id(), Arc::clone(handle.plan()));
     }
 
+    /// Names a run of another process, so that its nodes can be counted.
+    pub(crate) fn expect(&self, run: RunId, plan: Arc<Plan>) {
+        let mut state = self.lock();
+        state.tally.total += plan.graph().len();
+        state.plans.insert(run, plan);
+    }
+
+    /// Counts a node that had come to this before anybody looked.
+    pub(crate) fn count(&self, status: NodeStatus) {
+        self.lock().tally.add(status);
+    }
+
     pub(super) fn close(&self) {
         self.lock().closed = true;
         self.changed.notify_all();
