@@ -16,4 +16,5 @@ mod release;
 mod resume;
 mod settings;
 mod support;
+mod verbs;
 mod wall;

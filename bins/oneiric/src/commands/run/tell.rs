@@ -19,6 +19,9 @@ use crate::session::{self, Session};
 /// How long writing it down may take.
 const DEADLINE: Duration = Duration::from_secs(10);
 
+/// How long it is waited for what runs before a pause is said to be on its way: what runs may run for hours.
+const REST: Duration = Duration::from_secs(1);
+
 /// How often a run that is to come to rest is looked at.
 const GLANCE: Duration = Duration::from_millis(20);
 
@@ -184,10 +187,15 @@ async fn told(
 ) -> Result<(Outcome, Told), Failure> {
     let clock = SystemClock::default();
     let command = command(oneiric, &record).await?;
-    let rests = matches!(command, Command::Pause { .. } | Command::Cancel { .. });
+    let rests = match command {
+        Command::Pause { .. } => timeout.min(REST),
+        // What runs is asked to stop, and most of it does at once.
+        Command::Cancel { .. } => timeout,
+        Command::Resume { .. } | Command::RetryNow { .. } | Command::Extend { .. } => Duration::ZERO,
+    };
     let ask = Ask { patience: timeout, go_on: false, ..Ask::new(command) };
     let mut told = applied(oneiric.tell(record.id, ask).await?)?;
-    while rests && told.record.state.status == RunStatus::Running && clock.monotonic() < timeout {
+    while told.record.state.status == RunStatus::Running && clock.monotonic() < rests {
         clock.sleep(GLANCE).await;
         told.record = oneiric.store().run(record.id).await?.unwrap_or(told.record);
     }
