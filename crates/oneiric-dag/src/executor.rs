@@ -179,6 +179,7 @@ impl Executor {
         self.0.stop.cancel();
         self.0.tasks.close();
         tokio::select! {
+            biased;
             () = self.0.tasks.wait() => true,
             () = self.0.parts.clock.sleep(deadline) => false,
         }

@@ -11,6 +11,7 @@ mod crash;
 pub mod data;
 pub mod graphs;
 mod record;
+pub mod sim;
 pub mod tasks;
 pub mod time;
 

@@ -57,6 +57,7 @@ impl Run {
         if !parts.lease.holds() {
             // Somebody else may have taken over by now, and may be doing this very thing.
             tokio::select! {
+                biased;
                 () = parts.lease.hold() => {}
                 () = self.abort.cancelled() => {}
             }
@@ -122,6 +123,7 @@ async fn bounded<T>(
     let stopped = async {
         run.cancel.cancelled().await;
         tokio::select! {
+            biased;
             () = clock.sleep(grace) => {
                 Fault::transient("cancelled", format!("did not stop within {grace:?} of being asked to"))
             }

@@ -45,6 +45,7 @@ impl Run {
         self.shared.tasks.spawn(async move {
             let clock = &run.shared.parts.clock;
             tokio::select! {
+                biased;
                 () = clock.sleep(timer.at.since(clock.now())) => run.due(timer).await,
                 () = run.cancel.cancelled() => {}
             }
@@ -118,6 +119,7 @@ impl Run {
             loop {
                 let at = *deadline.borrow_and_update();
                 tokio::select! {
+                    biased;
                     // An error says that the run is gone, which is the same.
                     () = over(&mut ended) => return,
                     () = run.shared.stop.cancelled() => return run.suspend(),
