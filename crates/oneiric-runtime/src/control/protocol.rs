@@ -1,8 +1,12 @@
 //! What is asked and answered.
 
+use std::collections::BTreeMap;
+
 use oneiric_core::lifecycle::{Status, Summary};
 use oneiric_core::secret::SecretId;
 use oneiric_core::{Domain, Key, Provider, Timestamp};
+use oneiric_store::liveness;
+use oneiric_supervisor::InFlight;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -49,6 +53,13 @@ pub enum Request {
     /// Something in the store concerns the process: a command, what an operator said of a component, a run
     /// that is free.
     Ring {},
+    /// What operators said of components is read anew, and then: what of them is in flight?
+    Activity {
+        /// Those of one domain only.
+        domain: Option<Domain>,
+        /// Those of one key only.
+        key: Option<Key>,
+    },
     /// What is known of the secrets, without a value.
     Secrets {},
     /// Forgets secrets and swaps the components that were built with them.
@@ -73,6 +84,8 @@ pub enum Answer {
         /// The process.
         pid: u32,
     },
+    /// To [`Request::Activity`].
+    Activity(ProcessActivity),
     /// To [`Request::Secrets`].
     Secrets {
         /// The process.
@@ -115,6 +128,17 @@ pub struct ProcessStatus {
     pub swap: Summary,
 }
 
+/// What is in flight in one process.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProcessActivity {
+    /// The process.
+    pub pid: u32,
+    /// When it opened the state folder.
+    pub started_at: Timestamp,
+    /// By domain and key; only what has something in flight.
+    pub in_flight: Vec<InFlight>,
+}
+
 /// How healthy the components of one process are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProcessHealth {
@@ -126,6 +150,10 @@ pub struct ProcessHealth {
     pub lifecycle: Vec<Probed>,
     /// Its swaps in one line.
     pub lifecycle_summary: Summary,
+    /// How many rows of the store are stuck, by kind; `None` where it could not be read, or by a process of
+    /// an earlier release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub liveness: Option<BTreeMap<liveness::Kind, u64>>,
 }
 
 /// A component's status and its own answer.

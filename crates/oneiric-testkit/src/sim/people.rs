@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use oneiric_core::{BootId, Payload, RunId, Timestamp};
-use oneiric_dag::Launch;
-use oneiric_store::{Batch, Blob, Checkpoint, Claim, CommitError, Op, Require, RunRecord, UnknownNodes};
+use oneiric_dag::{Launch, Obeyed, Then};
+use oneiric_store::{
+    Batch, Blob, Checkpoint, Claim, Command, CommandRecord, CommitError, Op, Require, RunRecord, UnknownNodes,
+};
 use tokio::sync::oneshot;
 
-use super::audit::{Auditor, Who};
+use super::audit::{Auditor, Who, short};
 use super::dice::{Dice, Stream};
 use super::disk::{Disk, Work};
 use super::process::Process;
@@ -60,7 +62,7 @@ impl People {
             let wish = match source {
                 Some((source, workflow, seed)) => {
                     let seed = if graphs.chance(500) { seed } else { graphs.below(1000) };
-                    Wish { run, workflow, seed, posted: true, fork_of: Some(source) }
+                    Wish { run, workflow, seed, posted: graphs.chance(500), fork_of: Some(source) }
                 }
                 None => {
                     let calm = graphs.chance(350);
@@ -99,6 +101,7 @@ impl People {
                 program: wish.workflow.program(&process.task()),
                 record,
                 with: Batch::of([Op::Blob(bundle)]),
+                carried: wish.fork_of.map(|source| carried(scene, source)).unwrap_or_default(),
             };
             let (run, executor, scene) = (wish.run, executor.clone(), Arc::clone(scene));
             process.spawn(async move {
@@ -109,10 +112,9 @@ impl People {
             return;
         }
         let run = wish.run;
-        let carried = wish.fork_of.map(|source| scene.audit().harvest(source)).unwrap_or_default();
-        let carried = carried.into_iter().map(|(node, input_hash, output)| {
-            Op::PutCheckpoint(Checkpoint { run, node, input_hash, output, at: Timestamp::default() })
-        });
+        let carried = wish.fork_of.map(|source| carried(scene, source)).unwrap_or_default();
+        let carried =
+            carried.into_iter().map(|checkpoint| Op::PutCheckpoint(Checkpoint { run, ..checkpoint }));
         let first = [Op::Blob(bundle), Op::InsertRun(Box::new(record))];
         let batch = Batch::of(first.into_iter().chain(carried)).require(Require::RunAbsent(run));
         let (answer, receiver) = oneshot::channel();
@@ -120,23 +122,47 @@ impl People {
         self.posted.push((run, receiver));
     }
 
-    /// Cancels a run, or has its process let go of it.
-    pub(super) fn interfere(&self, cancel: bool, awake: &[&Process]) {
+    /// Asks something of a run: of the process that has it, or through the store.
+    pub(super) fn interfere(&mut self, awake: &[&Process], scene: &Arc<Scene>) {
         let Some(wish) = self.dice.pick(&self.wishes) else { return };
-        for process in awake {
-            let Some(handle) = process.executor().and_then(|executor| executor.find(wish.run)) else {
-                continue;
-            };
-            let scene = Arc::clone(process.scene());
-            process.spawn(async move {
-                if !cancel {
-                    scene.audit().note(format_args!("{} is suspended", handle.id()));
-                    handle.suspend();
-                } else if handle.cancel("a person").await.is_ok() {
-                    scene.audit().cancelled(handle.id());
+        let run = wish.run;
+        let handle = awake.iter().find_map(|process| Some((*process, process.executor()?.find(run)?)));
+        let verb = self.dice.below(8);
+        let command = match verb {
+            0 | 1 => Command::Pause { reason: "a person".to_owned() },
+            2 => Command::Cancel { reason: "a person".to_owned(), hard: self.dice.chance(300) },
+            3 => Command::RetryNow { nodes: Vec::new() },
+            4 => Command::Resume { unknown: UnknownNodes::Retry },
+            5 => Command::Extend { deadline: Timestamp::from_micros(i64::MAX / 2) },
+            _ => {
+                let Some((process, handle)) = handle else { return };
+                let scene = Arc::clone(scene);
+                return process.spawn(async move {
+                    if verb == 6 {
+                        scene.audit().note(format_args!("{} is suspended", short(run)));
+                        handle.suspend();
+                    } else if handle.cancel("a person").await.is_ok() {
+                        scene.audit().cancelled(run);
+                    }
+                });
+            }
+        };
+        if let Some((process, handle)) = handle.filter(|_| self.dice.chance(500)) {
+            let scene = Arc::clone(scene);
+            return process.spawn(async move {
+                let obeyed = handle.obey(&command, None).await;
+                scene.audit().note(format_args!("{} {}: {obeyed:?}", short(run), command.name()));
+                if matches!(command, Command::Cancel { .. }) && obeyed == Some(Obeyed::Done) {
+                    scene.audit().cancelled(run);
                 }
             });
         }
+        let id = u128::from(self.dice.bits());
+        let record = CommandRecord { run, id, at: Timestamp::default(), actor: None, command };
+        let batch = Batch::of([Op::PutCommand(record)]).require(Require::RunOpen(run));
+        // Nobody waits for the answer.
+        let (answer, _) = oneshot::channel();
+        self.disk.put(CLIENT, Work::Commit(batch, answer));
     }
 
     /// Looks at what waits for a person, and at what was answered.
@@ -168,18 +194,25 @@ impl People {
                 _ => None,
             };
             let program = wish.workflow.program(&process.task());
-            let (executor, scene) = (executor.clone(), Arc::clone(scene));
+            let (executor, scene, alone) = (executor.clone(), Arc::clone(scene), self.dice.chance(500));
             process.spawn(async move {
                 let parts = executor.parts();
                 let claim = Claim { run: Some(run), ..Claim::any(parts.lease.boot(), 1) };
-                let Ok(claimed) = parts.store.claim(claim).await else { return };
+                let Ok(claimed) = parts.lease.claim(&*parts.store, claim).await else { return };
                 let Some(record) = claimed.first() else { return };
-                match unknown {
-                    Some(unknown) => drop(executor.resume(program, record, unknown).await),
-                    None if executor.cancel(program, record, "a person").await.is_ok() => {
-                        scene.audit().cancelled(run);
+                let command = match unknown {
+                    Some(unknown) if alone => {
+                        executor.resume(program, record, unknown).await.ok();
+                        return;
                     }
-                    None => {}
+                    Some(unknown) => Command::Resume { unknown },
+                    None => Command::Cancel { reason: "a person".to_owned(), hard: false },
+                };
+                let asked = CommandRecord { run, id: 0, at: record.created_at, actor: None, command };
+                let obeyed =
+                    executor.obey(program.plan(), record, std::slice::from_ref(&asked), Then::GiveBack);
+                if matches!(obeyed.await.as_deref(), Ok([Obeyed::Done])) && unknown.is_none() {
+                    scene.audit().cancelled(run);
                 }
             });
         }
@@ -190,4 +223,13 @@ impl People {
         self.posted.is_empty()
             && audit.paused().iter().all(|run| self.looks.get(run).is_some_and(|looks| *looks >= LOOKS))
     }
+}
+
+/// What a run has by now, for another that repeats it.
+fn carried(scene: &Scene, source: RunId) -> Vec<Checkpoint> {
+    let harvest = scene.audit().harvest(source).into_iter();
+    let at = Timestamp::default();
+    harvest
+        .map(|(node, input_hash, output)| Checkpoint { run: source, node, input_hash, output, at })
+        .collect()
 }

@@ -13,7 +13,7 @@ use oneiric_core::roles::Task;
 use oneiric_core::{Clock, Fault, Timestamp};
 use oneiric_dag::custody::{Custodian, IDLE, Programs};
 use oneiric_dag::{Executor, NoLog, Parts, Program};
-use oneiric_store::{BootRecord, Lease, RunRecord, Store};
+use oneiric_store::{BootRecord, Lease, RunRecord, Store, WhoseCommands};
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -42,7 +42,6 @@ pub(super) struct Setup {
 pub(super) struct Process {
     pub(super) setup: Setup,
     pub(super) frozen: bool,
-    scene: Arc<Scene>,
     runtime: Runtime,
     pub(super) fuse: Arc<Fuse>,
     store: Arc<SimStore>,
@@ -74,7 +73,6 @@ impl Process {
         let process = Self {
             setup,
             frozen: false,
-            scene: Arc::clone(scene),
             runtime,
             store: SimStore::new(who, Arc::clone(disk), scene.clock.clone(), Arc::clone(&fuse)),
             wall,
@@ -116,6 +114,9 @@ impl Process {
             });
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(executor.clone());
             tokio::spawn(leaving.clone().run_until_cancelled_owned(beat(lease, store, Arc::clone(&clock))));
+            tokio::spawn(
+                leaving.clone().run_until_cancelled_owned(deliver(executor.clone(), Arc::clone(&clock))),
+            );
             let custodian = Custodian::new(executor, Arc::new(Book { scene, task }));
             leaving.run_until_cancelled(tend(custodian, bell, clock)).await;
         }
@@ -124,11 +125,6 @@ impl Process {
     /// Lets its tasks run until nothing can at this instant, or something interrupts it.
     pub(super) fn step(&self) -> Stopped {
         self.runtime.block_on(poll_fn(|cx| self.fuse.poll(cx)))
-    }
-
-    /// What it shares with everybody.
-    pub(super) fn scene(&self) -> &Arc<Scene> {
-        &self.scene
     }
 
     /// Another task of the process.
@@ -203,6 +199,23 @@ async fn beat(lease: Arc<Lease>, store: Arc<SimStore>, clock: Arc<dyn Clock>) {
         if lease.is_owning() {
             // What went wrong shows: the lease runs out.
             lease.beat(&*store).await.ok();
+        }
+    }
+}
+
+/// Obeys what was asked through the store, as a real process does.
+async fn deliver(executor: Executor, clock: Arc<dyn Clock>) {
+    let parts = executor.parts();
+    let whose = WhoseCommands::Owner(parts.lease.boot());
+    loop {
+        clock.sleep(parts.lease.interval()).await;
+        if executor.runs_under_way() == 0 {
+            continue;
+        }
+        for asked in parts.store.commands(whose).await.unwrap_or_default() {
+            if let Some(run) = executor.find(asked.run) {
+                run.obey(&asked.command, Some(asked.id)).await;
+            }
         }
     }
 }

@@ -261,7 +261,7 @@ fn node(dice: &Dice, place: usize, step: &Step, calm: bool) -> DraftNode {
         on_exhausted: if !calm && dice.chance(300) { Exhausted::Pause } else { Exhausted::Fail },
     });
     let timeout = (!calm && dice.chance(150)).then(|| dice.millis(200, 4_000));
-    node.policy = Policy { retry, timeout, idempotent };
+    node.policy = Policy { retry, timeout, idempotent, ..Policy::default() };
     node
 }
 

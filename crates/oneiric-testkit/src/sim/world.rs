@@ -21,12 +21,14 @@ use super::{Failure, Report};
 /// The most that a world may take to come to rest: twenty leases of the longest, a day's retries apart.
 const PATIENCE: Duration = Duration::from_secs(1800);
 
+/// The most instants of one world; half a million are hours of heartbeats.
+const TURNS: u32 = 500_000;
+
 /// What happens at a time.
 #[derive(Debug)]
 pub(super) enum Act {
     Submit(usize),
-    Cancel,
-    Suspend,
+    Ask,
     Person,
     Arm(usize, Interruption),
     Thaw(usize, u32),
@@ -133,10 +135,10 @@ impl World {
         for (number, when) in self.people.submissions(window) {
             self.at(when, Act::Submit(number));
         }
-        for (permille, cancel) in [(300, true), (200, false)] {
-            if self.faults.chance(permille) {
+        if self.faults.chance(500) {
+            for _ in 0..self.faults.between(1, 4) {
                 let when = self.faults.millis(0, window);
-                self.at(when, if cancel { Act::Cancel } else { Act::Suspend });
+                self.at(when, Act::Ask);
             }
         }
         self.at(Duration::from_millis(300), Act::Person);
@@ -145,9 +147,10 @@ impl World {
 
     /// Runs the world to its end.
     pub(super) fn run(mut self) -> Result<Report, Box<Failure>> {
-        loop {
+        for _ in 0..TURNS {
             self.let_run();
-            if let Some(broken) = self.scene.audit().broken().cloned() {
+            let broken = self.scene.audit().broken().cloned();
+            if let Some(broken) = broken {
                 return Err(self.failure(broken));
             }
             let agenda = self.agenda.first_key_value().map(|((when, _), _)| *when);
@@ -181,6 +184,7 @@ impl World {
                 self.after(long, Act::Rest);
             }
         }
+        Err(self.stuck("the world goes on and on"))
     }
 
     fn is_at_rest(&mut self) -> bool {
@@ -250,8 +254,9 @@ impl World {
                 self.people.submit(number, &awake(&self.places), &self.scene);
                 self.ring();
             }
-            Act::Cancel | Act::Suspend => {
-                self.people.interfere(matches!(act, Act::Cancel), &awake(&self.places));
+            Act::Ask => {
+                self.people.interfere(&awake(&self.places), &self.scene);
+                self.ring();
             }
             Act::Person => {
                 self.people.look(&awake(&self.places), &self.scene);

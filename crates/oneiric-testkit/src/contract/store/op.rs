@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use oneiric_core::{Digest, Fault, Key, Payload, RunId};
+use oneiric_core::{Digest, Domain, Fault, Key, Payload, RunId};
 use oneiric_store::{
-    Batch, Blob, Claim, CommitError, Event, Found, JournalEntry, NodeRecord, NodeStatus, Op, Refusal,
-    RunRecord, RunState, RunStatus, SkipReason, UnknownNodes,
+    ActivityRecord, Batch, Blob, Claim, CommitError, Event, Found, JournalEntry, NodeRecord, NodeStatus, Op,
+    Refusal, Require, RunRecord, RunState, RunStatus, SkipReason, UnknownNodes,
 };
 use serde_json::json;
 
@@ -76,11 +76,11 @@ pub async fn a_runs_state_is_set_but_its_fence_is_not(site: Arc<dyn Site>) {
 pub async fn nodes_are_replaced_and_come_back_by_place(site: Arc<dyn Site>) {
     let store = site.open();
     store.commit(insert(run(1))).await.unwrap();
-    let places = [6, 0, 3, 1, 7, 2, 5, 4];
+    let places = [6, 0, 3, 9, 1, 7, 2, 5, 8, 4];
     let rows = places.map(|n| node(1, n, NodeStatus::ALL[n as usize]));
     store.commit(Batch::of(rows.into_iter().map(Op::SetNode))).await.unwrap();
     let found = store.nodes(run_id(1)).await.unwrap();
-    assert_eq!(found, (0..8).map(|n| node(1, n, NodeStatus::ALL[n as usize])).collect::<Vec<_>>());
+    assert_eq!(found, (0..10).map(|n| node(1, n, NodeStatus::ALL[n as usize])).collect::<Vec<_>>());
     for skip in SkipReason::ALL {
         let row = NodeRecord {
             attempt: u32::MAX,
@@ -199,4 +199,56 @@ pub async fn an_extension_counts_its_versions_across_removal(site: Arc<dyn Site>
     }
     assert_eq!(store.extension("contract", "other").await.unwrap(), None);
     assert_eq!(store.extension("other", "key").await.unwrap(), None);
+}
+
+/// A family is read as a whole, by key; what was removed and what is of others is not in it.
+pub async fn a_family_of_extensions_comes_back_by_key(site: Arc<dyn Site>) {
+    let store = site.open();
+    assert_eq!(store.extensions("contract").await.unwrap(), []);
+    let foreign = oneiric_store::Extension { family: "other".to_owned(), ..extension("b", Some(b"theirs")) };
+    let ops = [
+        extension("c", Some(b"1")),
+        extension("a", Some(b"")),
+        extension("b", Some(b"gone")),
+        extension("b", None),
+        extension("c", Some(b"2")),
+        foreign,
+    ];
+    store.commit(Batch::of(ops.map(Op::Extension))).await.unwrap();
+    let expected = [("a".to_owned(), 1, Vec::new()), ("c".to_owned(), 2, b"2".to_vec())];
+    assert_eq!(store.extensions("contract").await.unwrap(), expected);
+    assert_eq!(store.extensions("other").await.unwrap(), [("b".to_owned(), 1, b"theirs".to_vec())]);
+    assert_eq!(store.extensions("contrac").await.unwrap(), []);
+}
+
+/// A record is replaced as a whole, the default removes it, and who says so has seen what it replaces.
+pub async fn what_operators_said_is_changed_by_who_has_seen_it(site: Arc<dyn Site>) {
+    let store = site.open();
+    let key = |text: &str| Key::new(text).unwrap();
+    let none = |domain, text| ActivityRecord::accepting(domain, key(text), at(0));
+    let (task, adapter) = (none(Domain::TASK, "charge"), none(Domain::ADAPTER, "charge"));
+    let say = |from: &ActivityRecord, to: &ActivityRecord| {
+        let batch = Batch::of([Op::SetActivity(to.clone())]);
+        store.commit(batch.require(Require::Activity(from.clone())))
+    };
+    let paused = ActivityRecord { paused: true, note: Some("Ωmega".to_owned()), at: at(3), ..task.clone() };
+    let draining = ActivityRecord { draining: true, at: at(4), ..adapter.clone() };
+    let noted = ActivityRecord { paused: false, at: at(5), ..paused.clone() };
+    say(&task, &paused).await.unwrap();
+    say(&adapter, &draining).await.unwrap();
+    assert_eq!(store.activities().await.unwrap(), [draining.clone(), paused.clone()]);
+    for stale in [&task, &noted] {
+        let changed = Refusal::ActivityChanged { domain: Domain::TASK, key: key("charge") };
+        match say(stale, &task).await {
+            Err(CommitError::Refused(refusal)) => assert_eq!(refusal, changed),
+            other => panic!("{other:?} to {stale:?}"),
+        }
+    }
+    say(&paused, &noted).await.unwrap();
+    say(&draining, &adapter).await.unwrap();
+    let kept = store.activities().await.unwrap();
+    assert_eq!(kept, std::slice::from_ref(&noted), "a note alone is kept");
+    say(&noted, &ActivityRecord { note: None, ..noted.clone() }).await.unwrap();
+    assert_eq!(store.activities().await.unwrap(), []);
+    say(&ActivityRecord { at: at(77), ..task.clone() }, &task).await.unwrap();
 }

@@ -79,13 +79,16 @@ impl Account {
             let what = format!("p{} wrote to {} which {:?} holds", who.number, short(run), self.holder);
             return Err(Broken { invariant: Invariant::OneOwner, what });
         }
-        let ours: Vec<&Op> = ops.into_iter().filter(|op| !matches!(op, Op::InsertRun(_))).collect();
+        let mut ours: Vec<&Op> = ops.into_iter().filter(|op| !matches!(op, Op::InsertRun(_))).collect();
+        if inserted {
+            self.carry(&mut ours);
+        }
         self.replay(run, &ours)?;
         for op in ours {
             match op {
                 Op::SetRun { state, .. } => self.set_run(run, state)?,
                 Op::SetNode(row) => self.set_node(run, row)?,
-                Op::PutCheckpoint(checkpoint) => self.put_checkpoint(checkpoint, inserted),
+                Op::PutCheckpoint(checkpoint) => self.put_checkpoint(checkpoint),
                 Op::Append(entry) => self.append(entry)?,
                 _ => {}
             }
@@ -97,6 +100,25 @@ impl Account {
             return Err(Broken { invariant: Invariant::LimitsHold, what });
         }
         Ok(())
+    }
+
+    /// Takes what the run begins with from the front of its first batch.
+    fn carry(&mut self, ops: &mut Vec<&Op>) {
+        let mut carried = Vec::new();
+        ops.retain(|op| match op {
+            Op::PutCheckpoint(checkpoint) => {
+                carried.push(checkpoint.clone());
+                false
+            }
+            _ => true,
+        });
+        for checkpoint in &carried {
+            self.put_checkpoint(checkpoint);
+            self.carried.insert((checkpoint.node, checkpoint.input_hash));
+        }
+        if self.shadow.is_some() {
+            self.shadow = Some(State::carrying(self.workflow.plan(), &self.record, carried));
+        }
     }
 
     /// Puts the batch's events to a machine of our own, which must decide what the batch says.
@@ -124,14 +146,18 @@ impl Account {
                 .step(self.workflow.plan(), entry.at, entry.event.clone(), &mut fx)
                 .map_err(|illegal| broken(format!("{} #{}: {illegal}", short(run), entry.seq)))?;
         }
-        if !fx.ops.iter().eq(ops.iter().copied()) {
+        // Behind the events, a run may be given back.
+        let (said, after) = ops.split_at(fx.ops.len().min(ops.len()));
+        let given_back = after.iter().all(|op| matches!(op, Op::SetRun { .. }));
+        if !given_back || !fx.ops.iter().eq(said.iter().copied()) {
+            let differs = fx.ops.iter().zip(said).find(|(machine, batch)| machine != *batch);
+            let (machine, batch) = (fx.ops.len(), ops.len());
             return Err(broken(format!(
-                "{}: the machine says\n  {:?}\nthe batch says\n  {ops:?}",
-                short(run),
-                fx.ops
+                "{}: of {machine} and {batch} operations the machine and the batch differ in {differs:?}",
+                short(run)
             )));
         }
-        self.shadow = Some(state);
+        self.shadow = Some(state).filter(|_| after.is_empty());
         Ok(())
     }
 
@@ -195,12 +221,9 @@ impl Account {
         Ok(())
     }
 
-    fn put_checkpoint(&mut self, checkpoint: &Checkpoint, carried: bool) {
+    fn put_checkpoint(&mut self, checkpoint: &Checkpoint) {
         let key = (checkpoint.node, checkpoint.input_hash);
         self.outputs.entry(key).or_insert_with(|| checkpoint.output.clone());
-        if carried {
-            self.carried.insert(key);
-        }
     }
 
     fn append(&mut self, entry: &JournalEntry) -> Result<(), Broken> {
