@@ -3,10 +3,12 @@
 mod activity;
 mod components;
 mod config;
+mod doctor;
 mod global;
 mod instances;
 mod manifest;
 mod names;
+mod orchestrate;
 mod run;
 mod secrets;
 mod store;
@@ -24,9 +26,11 @@ pub(crate) use config::{
     ConfigCommand, ExplainArgs as ConfigExplainArgs, SchemaArgs, ShowArgs as ConfigShowArgs,
     ValidateArgs as ConfigValidateArgs,
 };
+pub(crate) use doctor::DoctorArgs;
 pub(crate) use global::{Global, LogLevel};
 pub(crate) use instances::{HealthArgs, InvokeArgs, StatusArgs, SwapArgs};
 pub(crate) use manifest::{ManifestCommand, PackArgs, ShowArgs as ManifestShowArgs, ValidateArgs};
+pub(crate) use orchestrate::OrchestrateArgs;
 pub(crate) use run::{CancelArgs, ListArgs as RunListArgs, ResumeArgs, RunCommand, ShowArgs};
 pub(crate) use secrets::{RotateArgs, SecretsCommand};
 pub(crate) use store::{BackupArgs, StoreCommand};
@@ -108,6 +112,8 @@ pub(crate) enum Command {
   oneiric run show latest"
     )]
     Run(RunCommand),
+    Orchestrate(OrchestrateArgs),
+    Doctor(DoctorArgs),
     /// Check and copy the state
     #[command(
         subcommand,

@@ -4,6 +4,7 @@ mod activity;
 mod completions;
 mod conduct;
 mod config;
+mod doctor;
 mod explain;
 mod health;
 mod here;
@@ -12,6 +13,7 @@ mod life;
 mod list;
 mod man;
 mod manifest;
+mod orchestrate;
 mod plugins;
 mod run;
 mod secrets;
@@ -65,6 +67,8 @@ pub(crate) fn dispatch(session: &mut Session, wanted: Command) -> Result<Code, F
             RunCommand::Resume(args) => run::resume(session, &args),
             RunCommand::Cancel(args) => run::cancel(session, &args),
         },
+        Command::Orchestrate(args) => orchestrate::orchestrate(session, &args),
+        Command::Doctor(args) => doctor::doctor(session, &args),
         Command::Config(wanted) => match wanted {
             ConfigCommand::Explain(args) => config::explain(session, &args),
             ConfigCommand::Show(args) => config::show(session, &args),

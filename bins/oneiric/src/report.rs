@@ -76,14 +76,16 @@ impl Counts {
 
     /// `12 ok, 1 skipped`; the word of each state as it is said of a count.
     fn words(self) -> String {
-        const WORDS: [(NodeStatus, &str); 8] = [
+        const WORDS: [(NodeStatus, &str); NodeStatus::ALL.len()] = [
             (NodeStatus::Completed, "ok"),
             (NodeStatus::Failed, "failed"),
             (NodeStatus::Unknown, "unknown"),
+            (NodeStatus::Parked, "parked"),
             (NodeStatus::Cancelled, "stopped"),
             (NodeStatus::Skipped, "skipped"),
             (NodeStatus::Running, "running"),
             (NodeStatus::Waiting, "waiting"),
+            (NodeStatus::Held, "held"),
             (NodeStatus::Pending, "not reached"),
         ];
         let some = WORDS.iter().filter(|(status, _)| self.0[*status as usize] > 0);
@@ -107,7 +109,9 @@ impl Report<'_> {
     /// Why it stands where it stands, in a sentence: the node that failed first, else the run's own
     /// fault.
     pub(crate) fn why(&self) -> Option<String> {
-        let bad = |node: &&NodeReport| matches!(node.status, NodeStatus::Failed | NodeStatus::Unknown);
+        let bad = |node: &&NodeReport| {
+            matches!(node.status, NodeStatus::Failed | NodeStatus::Unknown | NodeStatus::Parked)
+        };
         let first = self.run.nodes.iter().filter(bad).min_by_key(|node| node.ended_at);
         let others = self.run.nodes.iter().filter(bad).count().saturating_sub(1);
         let more = if others > 0 { format!(" (and {others} more)") } else { String::new() };

@@ -2,6 +2,7 @@
 
 mod action;
 mod event;
+mod reconcile;
 #[cfg(feature = "settings")]
 mod secret_store;
 mod service;
@@ -9,6 +10,7 @@ mod task;
 
 pub use action::{Action, Schema};
 pub use event::{Envelope, EventHandler, MAX_TOPIC_BYTES, Topic, TopicError};
+pub use reconcile::Reconciled;
 #[cfg(feature = "settings")]
 pub use secret_store::SecretStore;
 pub use service::Service;

@@ -4,6 +4,7 @@
 //! and otherwise when the round says so. A run that is taken over goes on under a higher fence, so that
 //! two processes that believe to have it do no harm.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -11,10 +12,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
-use oneiric_core::{Fault, RunId};
+use oneiric_core::gate::Wait;
+use oneiric_core::{Fault, RunId, Timestamp};
 use oneiric_store::{
-    Batch, Claim, CommitError, Op, Refusal, Require, RunRecord, RunState, RunStatus, StoreError,
-    UnknownNodes, Watch,
+    Batch, Claim, CommitError, Op, Owned, Refusal, Require, RunRecord, RunState, RunStatus, StoreError,
+    UnknownNodes, Watch, WhoseCommands,
 };
 
 use crate::executor::{Executor, RunError};
@@ -50,6 +52,20 @@ pub struct Custodian {
     executor: Executor,
     programs: Arc<dyn Programs>,
     watch: Watch,
+    waiting: Vec<Waiting>,
+}
+
+/// A run that the gate does not let begin yet. It is owned meanwhile: nobody else has to look at it.
+#[derive(Debug)]
+struct Waiting {
+    record: RunRecord,
+    _owned: Owned,
+    /// When it may be asked again, whatever happens.
+    until: Option<Timestamp>,
+    /// What had changed when the gate was asked.
+    changes: u64,
+    /// How often the lease had been lost then.
+    losses: u64,
 }
 
 /// What one look came to.
@@ -66,6 +82,7 @@ pub struct Round {
 enum Taken {
     Goes(RunId),
     Refused(RunId, Fault),
+    Waits(Box<Waiting>),
     /// Given back, or gone to somebody else.
     Gone,
 }
@@ -73,7 +90,7 @@ enum Taken {
 impl Custodian {
     /// For the runs of an executor's store.
     pub fn new(executor: Executor, programs: Arc<dyn Programs>) -> Self {
-        Self { executor, programs, watch: Watch::new() }
+        Self { executor, programs, watch: Watch::new(), waiting: Vec::new() }
     }
 
     /// Takes what is free, and goes on with it.
@@ -92,19 +109,23 @@ impl Custodian {
         for silent in &claim.silent {
             tracing::warn!(boot = %silent.boot, "a process was silent for longer than its lease");
         }
-        // Beats from the first page to the last read.
-        let owned = parts.lease.own();
+        // Beats from the first page to the last read, and not for nothing.
+        let mut owned = None;
         let mut records = Vec::new();
         let mut next = Watch::next(me, &boots).unwrap_or(IDLE);
         loop {
-            let room = MAX_RUNS.saturating_sub(self.executor.runs_under_way() + records.len());
+            let under_way = self.executor.runs_under_way() + self.waiting.len();
+            let room = MAX_RUNS.saturating_sub(under_way + records.len());
             claim.limit = room.min(PAGE);
             if room == 0 {
                 next = next.min(parts.lease.interval());
                 break;
             }
-            match parts.store.claim(claim.clone()).await {
+            match parts.lease.claim(&*parts.store, claim.clone()).await {
                 Ok(page) => {
+                    if !page.is_empty() {
+                        owned.get_or_insert_with(|| parts.lease.own());
+                    }
                     let last = page.len() < claim.limit;
                     records.extend(page);
                     if last {
@@ -123,6 +144,7 @@ impl Custodian {
             claim.dead.clear();
             claim.silent.clear();
         }
+        records.extend(self.no_longer_waiting().await);
         let this = &*self;
         let outcomes: Vec<Taken> = stream::iter(records)
             .map(|record| async move { this.go_on(record).await })
@@ -135,14 +157,60 @@ impl Custodian {
             match outcome {
                 Taken::Goes(run) => round.taken.push(run),
                 Taken::Refused(run, fault) => round.refused.push((run, fault)),
+                Taken::Waits(run) => self.waiting.push(*run),
                 Taken::Gone => {}
             }
+        }
+        let parts = self.executor.parts();
+        let (now, changes) = (parts.clock.now(), self.executor.changes());
+        for waiting in &self.waiting {
+            // Somebody may ask something of it, and the bell may be missed.
+            round.next = round.next.min(parts.lease.interval());
+            let until = waiting.until.map(|until| until.since(now));
+            // Somebody changed something while the gate was asked: what it said may be over.
+            let changed = (waiting.changes != changes).then_some(Duration::ZERO);
+            round.next = [until, changed].into_iter().flatten().fold(round.next, Duration::min);
         }
         Ok(round)
     }
 
+    /// Those for which the gate may have another answer now. A run of which somebody asks something is given
+    /// back: whoever asks finds it free.
+    async fn no_longer_waiting(&mut self) -> Vec<RunRecord> {
+        if self.waiting.is_empty() {
+            return Vec::new();
+        }
+        let parts = self.executor.parts();
+        let asked: BTreeSet<RunId> =
+            match parts.store.commands(WhoseCommands::Owner(parts.lease.boot())).await {
+                Ok(asked) => asked.into_iter().map(|command| command.run).collect(),
+                Err(error) => {
+                    tracing::error!(%error, "cannot read what is asked of the runs that wait");
+                    return Vec::new();
+                }
+            };
+        let (now, changes, losses) = (parts.clock.now(), self.executor.changes(), parts.lease.losses());
+        let (mut again, mut kept) = (Vec::new(), Vec::new());
+        for waiting in std::mem::take(&mut self.waiting) {
+            if waiting.losses != losses {
+                // Others have it by now.
+            } else if asked.contains(&waiting.record.id) {
+                let state = &waiting.record.state;
+                self.set(&waiting.record, state.status, state.fault.clone()).await;
+            } else if waiting.changes != changes || waiting.until.is_some_and(|until| until <= now) {
+                again.push(waiting.record);
+            } else {
+                kept.push(waiting);
+            }
+        }
+        self.waiting = kept;
+        again
+    }
+
     async fn go_on(&self, record: RunRecord) -> Taken {
         let run = record.id;
+        let lease = &self.executor.parts().lease;
+        let (owned, changes, losses) = (lease.own(), self.executor.changes(), lease.losses());
         let program = match self.programs.program(&record).await {
             Ok(program) => program,
             Err(fault) => return self.refuse(record, fault).await,
@@ -164,6 +232,14 @@ impl Custodian {
             Err(error @ (RunError::Restore { .. } | RunError::Illegal { .. })) => {
                 let fault = Fault::permanent("cannot-resume", error.to_string());
                 self.refuse(record, fault).await
+            }
+            Err(RunError::Denied(denial)) if denial.wait != Wait::Never => {
+                tracing::info!(%run, %denial, "a run waits to begin");
+                let until = match denial.wait {
+                    Wait::Until(at) => Some(at),
+                    Wait::Never | Wait::Change => None,
+                };
+                Taken::Waits(Box::new(Waiting { record, _owned: owned, until, changes, losses }))
             }
             Err(RunError::Denied(denial)) => self.refuse(record, denial.into()).await,
         }

@@ -2,6 +2,7 @@
 
 use oneiric_core::lifecycle::{Probe, Summary, Swap};
 use oneiric_core::{Domain, Key, Timestamp};
+use oneiric_store::liveness;
 
 use crate::control::{Answer, Probed, ProcessActivity, ProcessHealth, ProcessStatus, Request, SwapDone};
 use crate::error::{Error, Kind};
@@ -28,7 +29,10 @@ pub(crate) async fn answer(oneiric: &Oneiric, started_at: Timestamp, request: Re
         Request::Health { domain, key, probe } => {
             let lifecycle = health(oneiric, domain.as_ref(), key.as_ref(), probe).await;
             let lifecycle_summary = Summary::of(&oneiric.statuses());
-            Answer::Health(ProcessHealth { pid, started_at, lifecycle, lifecycle_summary })
+            // What cannot be read is not made up; everything else is told all the same.
+            let liveness = oneiric.store().violations().await.ok();
+            let liveness = liveness.map(|violations| liveness::counts(&violations));
+            Answer::Health(ProcessHealth { pid, started_at, lifecycle, lifecycle_summary, liveness })
         }
         Request::Ring {} => {
             // Before the answer, so that who rang knows that it was heeded.

@@ -11,6 +11,6 @@ mod protocol;
 mod server;
 
 pub(crate) use client::ask_all;
-pub use client::{Client, ControlError, live, ring};
+pub use client::{Client, ControlError, live, ring, stale};
 pub use protocol::{Answer, Probed, ProcessActivity, ProcessHealth, ProcessStatus, Request, SwapDone};
 pub(crate) use server::Server;

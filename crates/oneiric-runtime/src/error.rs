@@ -1,6 +1,7 @@
 //! What can go wrong between a manifest and a run, and what kind of trouble it is.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use oneiric_core::gate::{Denial, Step};
 use oneiric_core::id::IdError;
@@ -154,6 +155,35 @@ pub enum Error {
         /// That process.
         pid: String,
     },
+    /// The process that has a run has not done in time what was asked of it. It will, or whoever has the
+    /// run next.
+    #[error("process {pid}, which has run {run}, did not {verb} it within {waited:?}")]
+    Unanswered {
+        /// The run.
+        run: RunId,
+        /// That process.
+        pid: String,
+        /// What was asked.
+        verb: &'static str,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// What was asked of a run does not apply to it as it stands.
+    #[error("run {run} {why}")]
+    Stale {
+        /// The run.
+        run: RunId,
+        /// What stands in the way.
+        why: String,
+    },
+    /// A run is still under way.
+    #[error("run {run} is {status}: it can be repeated once it has ended or is paused")]
+    UnderWay {
+        /// The run.
+        run: RunId,
+        /// Where it stands.
+        status: RunStatus,
+    },
     /// The run has ended.
     #[error("run {run} is {status}")]
     Over {
@@ -252,9 +282,13 @@ impl Error {
             Error::NotAllowed { .. } => Kind::Security,
             Error::Lifecycle(LifecycleError::Failed { phase: Phase::Settings, .. }) => Kind::Configuration,
             Error::Lifecycle(_) | Error::Secrets(_) => Kind::Execution,
-            Error::Busy { .. } | Error::Over { .. } | Error::Denied(_) | Error::Call { .. } => {
-                Kind::Execution
-            }
+            Error::Busy { .. }
+            | Error::Unanswered { .. }
+            | Error::Stale { .. }
+            | Error::UnderWay { .. }
+            | Error::Over { .. }
+            | Error::Call { .. }
+            | Error::Denied(_) => Kind::Execution,
             Error::Store(error) => match error {
                 StoreError::Open { .. }
                 | StoreError::Corrupt { .. }
@@ -280,6 +314,12 @@ impl Error {
                 "`oneiric activity` shows why; `oneiric resume KEY --domain DOMAIN` takes work again"
                     .to_owned(),
             ),
+            Error::Unanswered { run, .. } => Some(format!(
+                "it is not forgotten: it will be done by whoever has the run; `oneiric run explain {run}` tells"
+            )),
+            Error::UnderWay { run, .. } => {
+                Some(format!("wait for it, or end it with `oneiric run cancel {run}`"))
+            }
             Error::Busy { pid, .. } => Some(format!("wait for it, or stop it with `kill -INT {pid}`")),
             Error::Bundle { .. } | Error::Engine(RunError::Restore { .. }) => {
                 Some("`oneiric store check` examines the whole store".to_owned())

@@ -3,9 +3,10 @@
 //! | for | there is |
 //! |---|---|
 //! | putting one together | [`Oneiric::builder`], [`Builder`], [`Loaded`] |
-//! | runs | [`Oneiric::run`], [`RunRequest`], [`RunHandle`], [`RunReport`] |
+//! | runs | [`Oneiric::run`], [`Oneiric::submit`], [`RunRequest`], [`RunHandle`], [`RunReport`] |
+//! | runs of any process | [`Oneiric::tell`], [`Ask`], [`Command`]; [`Oneiric::again`], [`Again`] |
 //! | components | [`Oneiric::resolve`], [`Oneiric::call`], [`Oneiric::swap_to`], [`Oneiric::explain`] |
-//! | whether they take work | [`Oneiric::pause`], [`Oneiric::drain`], [`Oneiric::accept`], [`activity`] |
+//! | whether they take work | [`Oneiric::pause_component`], [`Oneiric::drain_component`], [`Oneiric::resume_component`], [`activity`] |
 //! | manifests, without a store or a process | [`Catalog`], [`Bundle`], [`read_manifest`] |
 //! | how things stand | [`Oneiric::statuses`], [`component_statuses`], [`RunLog`], `control` |
 //! | what went wrong | [`Error`], [`Kind`], [`Incomplete`] |
@@ -25,6 +26,7 @@ mod components;
 #[cfg(feature = "sqlite")]
 pub mod control;
 mod custody;
+mod delivery;
 mod error;
 mod guarded;
 mod linked;
@@ -36,6 +38,7 @@ mod secrets;
 mod state_dir;
 mod status;
 mod system;
+mod verbs;
 
 pub use builder::{Builder, Loaded};
 pub use bundle::{Bundle, ManifestFile};
@@ -52,10 +55,11 @@ pub use state_dir::open_store;
 pub use state_dir::{DATABASE, DEFAULT_STATE_DIR};
 pub use status::{Answered, ComponentStatus, InstanceState, Shadowed, component_statuses};
 pub use system::{SystemClock, SystemEnvironment, SystemFiles, SystemRng};
+pub use verbs::{Again, Ask, Kept, PATIENCE, Told};
 
 // What the functions of this crate take and give.
-pub use oneiric_dag::{Ended, Incomplete, NodeReport, OutputError, RunHandle, RunReport};
-pub use oneiric_store::{NodeStatus, RunStatus, UnknownNodes};
+pub use oneiric_dag::{Ended, Incomplete, NodeReport, Obeyed, OutputError, RunHandle, RunReport};
+pub use oneiric_store::{Command, NodeStatus, RunStatus, UnknownNodes};
 
 /// The Rust on the page about embedding is tested as documentation.
 #[cfg(doctest)]

@@ -19,7 +19,7 @@ use crate::commit::{Commit, CommitError};
 use crate::error::StoreError;
 use crate::liveness::Violation;
 use crate::record::activity::ActivityRecord;
-use crate::record::boot::{BootRecord, BootSeen};
+use crate::record::boot::{BootRecord, BootSeen, Silent};
 use crate::record::checkpoint::Checkpoint;
 use crate::record::command::CommandRecord;
 use crate::record::journal::JournalEntry;
@@ -228,6 +228,11 @@ impl State {
     /// Ends the lease of a boot that is dead or was silent for too long.
     fn bury(&mut self, boot: BootId) {
         self.disown(boot, 1);
+        self.end(boot);
+    }
+
+    /// Its row ends at its last sign of life.
+    fn end(&mut self, boot: BootId) {
         self.dead.retain(|dead| *dead != boot);
         if let Some(record) = self.boots.get_mut(&boot).filter(|record| record.ended_at.is_none()) {
             record.ended_at = Some(record.beat_at);
@@ -252,18 +257,18 @@ impl Store for MemoryStore {
     async fn claim(&self, claim: Claim) -> Result<Vec<RunRecord>, CommitError> {
         let mut state = self.lock();
         state.open()?;
-        for boot in &claim.dead {
-            state.bury(*boot);
-        }
-        for silent in &claim.silent {
-            let unchanged = |record: &&BootRecord| record.beat == silent.beat && record.ended_at.is_none();
-            if state.boots.get(&silent.boot).filter(unchanged).is_some() {
-                state.bury(silent.boot);
-            }
-        }
-        if state.boots.get(&claim.boot).is_some_and(|boot| boot.ended_at.is_some()) {
+        let unchanged = |silent: &&Silent| {
+            let boot = state.boots.get(&silent.boot);
+            boot.is_some_and(|boot| boot.beat == silent.beat && boot.ended_at.is_none())
+        };
+        let silent = claim.silent.iter().filter(unchanged).map(|silent| silent.boot);
+        let buried: Vec<BootId> = claim.dead.iter().copied().chain(silent).collect();
+        // First of all: a claim that is refused buries nobody.
+        let ended = |boot: &BootRecord| boot.ended_at.is_some() || buried.contains(&claim.boot);
+        if state.boots.get(&claim.boot).is_some_and(ended) {
             return Err(Refusal::BootEnded(claim.boot).into());
         }
+        buried.into_iter().for_each(|boot| state.bury(boot));
         let free = state.runs.values_mut().map(|run| &mut run.record).filter(|run| claim.selects(run));
         let taken: Vec<RunRecord> = free
             .take(claim.limit)
@@ -328,9 +333,8 @@ impl Store for MemoryStore {
     async fn leave(&self, boot: BootId) -> Result<(), StoreError> {
         let mut state = self.lock();
         state.open()?;
-        state.put(Op::Disown(boot));
-        state.boots.remove(&boot);
-        state.dead.retain(|dead| *dead != boot);
+        state.disown(boot, 0);
+        state.end(boot);
         Ok(())
     }
 

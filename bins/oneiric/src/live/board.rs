@@ -1,6 +1,6 @@
 //! What is known of runs under way, kept small.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -41,6 +41,8 @@ struct State {
     plans: HashMap<RunId, Arc<Plan>>,
     active: BTreeMap<(RunId, u32), Active>,
     tally: Tally,
+    // Nodes that count as stopped until somebody has found out, or decided.
+    resting: HashSet<(RunId, u32)>,
     said: Vec<Said>,
     dropped: usize,
     tails: Tails,
@@ -136,7 +138,7 @@ impl Board {
     pub(crate) fn watch(&self, handle: &RunHandle, before: &[NodeStatus]) {
         let mut state = self.lock();
         state.tally.total += handle.plan().graph().len();
-        before.iter().for_each(|status| state.tally.add(*status));
+        before.iter().filter(|status| status.is_terminal()).for_each(|status| state.tally.add(*status));
         state.plans.insert(handle.id(), Arc::clone(handle.plan()));
     }
 
@@ -198,6 +200,9 @@ impl Observer for Board {
     fn node(&self, row: &NodeRecord) {
         let mut state = self.lock();
         let place = (row.run, row.node);
+        if state.resting.remove(&place) {
+            state.tally.stopped -= 1;
+        }
         let since = row.started_at.unwrap_or_default();
         let active =
             Active { name: row.name.clone(), attempt: row.attempt, attempts: 0, since, wake_at: row.wake_at };
@@ -219,6 +224,9 @@ impl Observer for Board {
             | NodeStatus::Parked => {
                 state.active.remove(&place);
                 state.forget(row);
+                if matches!(row.status, NodeStatus::Unknown | NodeStatus::Parked) {
+                    state.resting.insert(place);
+                }
             }
         }
         state.tally.add(row.status);

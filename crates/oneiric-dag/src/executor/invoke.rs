@@ -12,15 +12,17 @@ use futures_util::FutureExt as _;
 use oneiric_core::gate::{Admission, Denial, Permit, Purpose, Wait};
 use oneiric_core::roles::TaskContext;
 use oneiric_core::{Clock, Domain, Fault, Payload};
+use oneiric_store::failpoint;
 
 use super::run::{Outcome, Run};
+use crate::program::Bound;
 use crate::state::Start;
 
 impl Run {
     /// Runs one try to its end, whatever that is.
     pub(super) async fn invoke(&self, start: &Start) -> Outcome {
         let changes = self.shared.changes.load(Ordering::Acquire);
-        match self.ask(start).await {
+        match self.ask(self.program.task(start.node)).await {
             Ok(permit) => {
                 let outcome = self.call(start).await;
                 // Only now is the work over, for whoever counts it.
@@ -35,8 +37,8 @@ impl Run {
         }
     }
 
-    async fn ask(&self, start: &Start) -> Result<Permit, Denial> {
-        let bound = self.program.task(start.node);
+    /// Puts a call of a task to the gate.
+    pub(super) async fn ask(&self, bound: &Bound) -> Result<Permit, Denial> {
         let parts = &self.shared.parts;
         let admission = Admission {
             purpose: Purpose::Node,
@@ -50,43 +52,58 @@ impl Run {
         parts.gate.admit(&admission).verdict().await
     }
 
-    async fn call(&self, start: &Start) -> Result<Payload, Fault> {
-        let plan = self.program.plan();
-        let bound = self.program.task(start.node);
-        let parts = &self.shared.parts;
-        if !parts.lease.holds() {
-            // Somebody else may have taken over by now, and may be doing this very thing.
-            tokio::select! {
-                () = parts.lease.hold() => {}
-                () = self.abort.cancelled() => {}
-            }
-            if self.abort.is_cancelled() {
-                return Err(Fault::shutdown("the run was lost before the call"));
-            }
+    /// Waits until the process certainly owns the run: somebody else may have taken over, and may be doing
+    /// this very thing.
+    pub(super) async fn hold(&self) -> Result<(), Fault> {
+        let lease = &self.shared.parts.lease;
+        if lease.holds() {
+            return Ok(());
         }
-        let node = &plan.graph().node(start.node).id;
-        tracing::debug!(run = %self.id, %node, attempt = start.attempt, "node started");
-        let call = bound.task.run(TaskContext {
+        tokio::select! {
+            () = lease.hold() => {}
+            () = self.abort.cancelled() => {}
+        }
+        if self.abort.is_cancelled() {
+            return Err(Fault::shutdown("the run was lost before the call"));
+        }
+        Ok(())
+    }
+
+    /// What a task is told about a try.
+    pub(super) fn context(&self, start: &Start) -> TaskContext<'_> {
+        let plan = self.program.plan();
+        TaskContext {
             run: self.id,
             workflow: plan.workflow(),
-            node,
+            node: &plan.graph().node(start.node).id,
             attempt: start.attempt,
             input: start.input.clone(),
             input_hash: start.input_hash,
             cancel: &self.cancel,
             grace: plan.limits().grace,
-            log: &parts.log,
-        });
+            log: &self.shared.parts.log,
+        }
+    }
+
+    async fn call(&self, start: &Start) -> Result<Payload, Fault> {
+        let plan = self.program.plan();
+        let parts = &self.shared.parts;
+        self.hold().await?;
+        let cx = self.context(start);
+        tracing::debug!(run = %self.id, node = %cx.node, attempt = start.attempt, "node started");
+        failpoint::reach("node.before_effect");
+        let call = self.program.task(start.node).task.run(cx);
         let call = AssertUnwindSafe(call).catch_unwind();
         let answer =
             bounded(call, plan.timeout(start.node), plan.limits().grace, self, &*parts.clock).await?;
+        failpoint::reach("node.after_effect");
         answer.unwrap_or_else(|panic| Err(of_panic(panic.as_ref())))
     }
 }
 
 /// A task that panics has failed, except where its timer panicked because the runtime is being dropped
 /// under it: then it was not judged at all.
-fn of_panic(panic: &(dyn Any + Send)) -> Fault {
+pub(super) fn of_panic(panic: &(dyn Any + Send)) -> Fault {
     const TORN_DOWN: &str = "context was found, but it is being shutdown";
     let fault = Fault::panic(panic);
     if fault.message.contains(TORN_DOWN) {

@@ -1,5 +1,7 @@
 //! One run under way: its state behind a lock, and the verbs that the executor has for it.
 
+mod asking;
+mod obeying;
 mod outcome;
 mod turn;
 mod waking;
@@ -9,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use oneiric_core::gate::Permit;
 use oneiric_core::{Fault, RunId, Timestamp};
-use oneiric_store::{Batch, Commit, CommitError, Event, Op, Owned, Require, RunState};
+use oneiric_store::{Batch, Commit, CommitError, Event, Op, Owned, Require, RunState, failpoint};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -139,11 +141,13 @@ impl Run {
         };
         // Here the caller hears of a refusal; later ones end the run.
         let commit = std::mem::replace(&mut turn.commit, Commit::ready(Ok(())));
+        failpoint::reach("run.before_begin");
         if let Err(error) = commit.await {
             self.shared.slots.give(turn.start.len() as u32);
             self.lock().mode = Mode::Over;
             return Err(error.into());
         }
+        failpoint::reach("run.begun");
         if let Some(start) = self.perform(turn).await {
             self.spawn_node(start);
         }

@@ -34,6 +34,7 @@ impl State {
             self.nodes[place as usize].status = NodeStatus::Unknown;
             self.unknown += 1;
             self.set_node(plan, place, fx);
+            self.ask(plan, place, fx);
             return;
         }
         match retry::decide(fault, plan.idempotent(place), plan.retry(place), attempt, chance) {
@@ -101,7 +102,7 @@ impl State {
         match node.status {
             NodeStatus::Waiting => self.waiting -= 1,
             NodeStatus::Held => self.held -= 1,
-            NodeStatus::Unknown => self.unknown -= 1,
+            NodeStatus::Unknown => self.leave_unknown(place),
             NodeStatus::Parked => {
                 // Whoever wants it again wants as many tries as the first time.
                 node.deaths = 0;
@@ -171,7 +172,9 @@ impl State {
             self.stopping = Some(why);
         }
         self.ready.clear();
-        if self.waiting + self.held + self.unknown + self.parked > 0 {
+        // What counts as running and is not under way here was interrupted, and nobody has gone on with it.
+        let interrupted = self.running == 0;
+        if interrupted || self.waiting + self.held + self.unknown + self.parked > 0 {
             for place in 0..self.nodes.len() as u32 {
                 let node = &mut self.nodes[place as usize];
                 match node.status {
@@ -179,16 +182,20 @@ impl State {
                     NodeStatus::Held => self.held -= 1,
                     NodeStatus::Unknown => self.unknown -= 1,
                     NodeStatus::Parked => self.parked -= 1,
+                    NodeStatus::Running if interrupted => {}
                     _ => continue,
                 }
                 node.status = NodeStatus::Cancelled;
                 node.ended_at = Some(at);
                 node.wake_at = None;
+                if let Some(detail) = &mut node.detail {
+                    detail.asking = false;
+                }
                 self.set_node(plan, place, fx);
             }
         }
         self.pausing = None;
-        fx.cancel = self.running > 0;
+        fx.cancel = self.running + std::mem::take(&mut self.asking) > 0;
         // A run that nobody has begun, or that is paused, is stopped like one that runs. The row says
         // so before anything has stopped: a crash now must not forget it.
         self.progress.status = RunStatus::Running;

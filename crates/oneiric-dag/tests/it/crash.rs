@@ -211,6 +211,28 @@ fn a_cancel_survives_the_death_of_its_process() {
 }
 
 #[test]
+fn a_cancel_of_an_interrupted_run_leaves_no_node_in_flight() {
+    let world = World::new();
+    let program = summing(&Effects::default(), Policy::default());
+    virtual_time(&world.clock, async {
+        let store = Arc::new(CrashingStore::new(Arc::new(world.store.clone()), 3, Side::Before));
+        launch(&world.process(store, 4), program.clone(), input()).await.unwrap().ended().await;
+        world.bury();
+        let interrupted = world.store.nodes(RUN).await.unwrap();
+        assert!(interrupted.iter().any(|node| node.status == NodeStatus::Running));
+        let next = world.plain();
+        let dead = world.store.dead().await.unwrap();
+        let claim = Claim { dead, run: Some(RUN), ..Claim::any(next.parts().lease.boot(), 1) };
+        let claimed = world.store.claim(claim).await.unwrap();
+        next.cancel(program, &claimed[0], "enough").await.unwrap();
+        let nodes = world.store.nodes(RUN).await.unwrap();
+        assert!(nodes.iter().all(|node| node.status != NodeStatus::Running), "{nodes:?}");
+        assert_eq!(world.store.run(RUN).await.unwrap().unwrap().state.status, RunStatus::Cancelled);
+        assert_eq!(world.store.violations().await.unwrap(), []);
+    });
+}
+
+#[test]
 fn a_closed_store_ends_the_run_with_that_reason() {
     let world = World::new();
     let program = summing(&Effects::default(), Policy::default());

@@ -3,8 +3,11 @@
 #![expect(clippy::unwrap_used, unreachable_pub, reason = "a test may panic, and modules share helpers")]
 
 mod crash;
+mod custody;
 mod graph;
 mod machine;
+mod obeying;
 mod outcomes;
+mod reconcile;
 mod schedule;
 mod support;

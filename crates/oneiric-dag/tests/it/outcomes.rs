@@ -307,7 +307,12 @@ fn runs_share_the_slots_of_their_process() {
             ))]);
             runs.push(
                 executor
-                    .launch(oneiric_dag::Launch { program: program.clone(), record, with })
+                    .launch(oneiric_dag::Launch {
+                        program: program.clone(),
+                        record,
+                        with,
+                        carried: Vec::new(),
+                    })
                     .await
                     .unwrap(),
             );

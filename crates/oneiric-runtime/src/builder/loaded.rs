@@ -6,7 +6,7 @@ use std::time::Duration;
 use oneiric_core::roles::LogSink;
 use oneiric_core::{BootId, Key, Lifecycle, Provider};
 use oneiric_dag::{Executor, Parts};
-use oneiric_store::{BootRecord, Heart, Lease, MemoryStore, Store};
+use oneiric_store::{BootRecord, Lease, MemoryStore, Store};
 use oneiric_supervisor::Activity;
 
 use super::{Builder, Where};
@@ -109,12 +109,12 @@ impl Loaded {
             ..BootRecord::new(boot, crate::system::host(), std::process::id(), now)
         };
         store.enter(record.clone()).await?;
-        let (lease, heart) = if shared {
+        let lease = if shared {
             let lease = Lease::new(record, Arc::clone(&builder.clock));
-            let heart = Heart::start(Arc::clone(&lease), Arc::clone(&store))?;
-            (lease, Some(heart))
+            lease.start(Arc::clone(&store))?;
+            lease
         } else {
-            (Lease::alone(boot, Arc::clone(&builder.clock)), None)
+            Lease::alone(boot, Arc::clone(&builder.clock))
         };
         let activity = Activity::default();
         let executor = Executor::new(Parts {
@@ -127,7 +127,7 @@ impl Loaded {
             lease,
             max_parallel: builder.max_parallel.unwrap_or(secrecy.settings.execution.max_parallel).max(1),
         });
-        let oneiric = Oneiric::new(catalog, lifecycle, executor, activity, own, secrecy, heart);
+        let oneiric = Oneiric::new(catalog, lifecycle, executor, activity, own, secrecy);
         #[cfg(feature = "sqlite")]
         if let Some(state_dir) = state_dir {
             oneiric.listen(&state_dir);
@@ -138,6 +138,9 @@ impl Loaded {
         }
         if builder.serves && shared {
             oneiric.tend();
+        }
+        if shared {
+            oneiric.deliver();
         }
         Ok(oneiric)
     }

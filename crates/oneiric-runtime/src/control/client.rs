@@ -51,6 +51,15 @@ pub fn live(state_dir: &Path) -> Vec<Client> {
         .collect()
 }
 
+/// The sockets that dead processes left on a state folder; the next process to start there removes them.
+/// Young ones are left out: a process that just starts makes its socket before it listens. Creates
+/// nothing.
+pub fn stale(state_dir: &Path) -> Vec<PathBuf> {
+    let Some(place) = Place::existing(state_dir) else { return Vec::new() };
+    let names = place.names().into_iter();
+    names.filter(|name| place.is_dead(name)).map(|name| place.path(&name)).collect()
+}
+
 /// How long a process may take to say that it heard the bell.
 const RING_WAIT: Duration = Duration::from_millis(500);
 

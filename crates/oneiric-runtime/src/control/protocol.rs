@@ -1,8 +1,11 @@
 //! What is asked and answered.
 
+use std::collections::BTreeMap;
+
 use oneiric_core::lifecycle::{Status, Summary};
 use oneiric_core::secret::SecretId;
 use oneiric_core::{Domain, Key, Provider, Timestamp};
+use oneiric_store::liveness;
 use oneiric_supervisor::InFlight;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -147,6 +150,10 @@ pub struct ProcessHealth {
     pub lifecycle: Vec<Probed>,
     /// Its swaps in one line.
     pub lifecycle_summary: Summary,
+    /// How many rows of the store are stuck, by kind; `None` where it could not be read, or by a process of
+    /// an earlier release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub liveness: Option<BTreeMap<liveness::Kind, u64>>,
 }
 
 /// A component's status and its own answer.

@@ -10,3 +10,4 @@ mod exec;
 mod secrets;
 mod settings;
 mod support;
+mod verbs;

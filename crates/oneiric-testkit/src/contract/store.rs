@@ -11,10 +11,13 @@
 //! Every case runs on a multi-threaded and on a current-thread runtime: a store may commit on the
 //! thread that polls it, and then the two differ most.
 
+pub mod asked;
 pub mod claim;
 pub mod commit;
+pub mod lease;
 pub mod life;
 pub mod listing;
+pub mod liveness;
 pub mod model;
 pub mod op;
 mod sample;
@@ -65,6 +68,11 @@ macro_rules! store_contract {
     };
     (@cases $runtime:ident) => {
         $crate::store_contract!(@each $runtime
+            asked::every_command_comes_back_with_every_field,
+            asked::commands_are_read_in_the_order_in_which_they_were_put,
+            asked::a_command_is_there_until_it_was_obeyed,
+            asked::a_run_is_open_until_it_has_ended,
+            asked::the_last_word_on_a_component_counts_and_a_default_removes_it,
             claim::claims_take_the_oldest_first_and_raise_the_fence,
             claim::a_claim_takes_what_the_selection_takes_and_nothing_else,
             claim::a_fence_that_was_passed_refuses_its_owner,
@@ -79,11 +87,18 @@ macro_rules! store_contract {
             commit::a_commit_that_nobody_polls_is_applied,
             commit::an_answered_batch_is_visible_to_every_reader,
             commit::writers_at_the_same_time_lose_nothing,
+            lease::a_beat_is_counted_and_an_ended_boot_is_not_open,
+            lease::a_boot_comes_back_with_every_field,
+            lease::boots_are_listed_with_what_they_own_until_they_end,
+            lease::a_claim_that_is_refused_buries_nobody,
+            lease::deaths_are_counted_where_they_were_and_leaving_is_none,
             life::a_closed_store_refuses_everything,
             life::closing_applies_what_is_in_line,
             life::everything_is_there_after_reopening,
             listing::pages_are_the_newest_first_without_gap_or_repetition,
             listing::a_filter_lists_what_it_accepts,
+            liveness::healthy_rows_are_not_stuck,
+            liveness::every_kind_of_being_stuck_is_found,
             model::a_random_history_reads_as_in_the_model,
             op::a_run_comes_back_with_every_field,
             op::a_runs_state_is_set_but_its_fence_is_not,
@@ -93,6 +108,7 @@ macro_rules! store_contract {
             op::rows_of_a_run_that_is_not_there_are_dropped,
             op::equal_blobs_are_one,
             op::an_extension_counts_its_versions_across_removal,
+            op::a_family_of_extensions_comes_back_by_key,
             op::what_operators_said_is_changed_by_who_has_seen_it,
             value::text_of_any_script_survives,
             value::numbers_survive_bit_by_bit,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use oneiric_store::{Batch, Claim, CommitError, NodeStatus, Op, RunFilter, StoreError};
+use oneiric_store::{Batch, Claim, CommitError, NodeStatus, Op, RunFilter, StoreError, WhoseCommands};
 
 use super::Site;
 use super::sample::{append, boot_id, bundle, checkpoint, extension, insert, node, run, run_id};
@@ -28,6 +28,12 @@ pub async fn a_closed_store_refuses_everything(site: Arc<dyn Site>) {
     assert!(matches!(store.extension("a", "b").await, Err(StoreError::Closed)));
     assert!(matches!(store.check().await, Err(StoreError::Closed)));
     assert!(matches!(store.dead().await, Err(StoreError::Closed)));
+    assert!(matches!(store.boots().await, Err(StoreError::Closed)));
+    assert!(matches!(store.boot(boot_id(1)).await, Err(StoreError::Closed)));
+    assert!(matches!(store.commands(WhoseCommands::Run(run_id(1))).await, Err(StoreError::Closed)));
+    assert!(matches!(store.activities().await, Err(StoreError::Closed)));
+    assert!(matches!(store.violations().await, Err(StoreError::Closed)));
+    assert!(matches!(store.extensions("a").await, Err(StoreError::Closed)));
 }
 
 /// A batch that was put in line before the close is applied, polled or not.

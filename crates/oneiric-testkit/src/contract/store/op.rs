@@ -76,11 +76,11 @@ pub async fn a_runs_state_is_set_but_its_fence_is_not(site: Arc<dyn Site>) {
 pub async fn nodes_are_replaced_and_come_back_by_place(site: Arc<dyn Site>) {
     let store = site.open();
     store.commit(insert(run(1))).await.unwrap();
-    let places = [6, 0, 3, 1, 7, 2, 5, 4];
+    let places = [6, 0, 3, 9, 1, 7, 2, 5, 8, 4];
     let rows = places.map(|n| node(1, n, NodeStatus::ALL[n as usize]));
     store.commit(Batch::of(rows.into_iter().map(Op::SetNode))).await.unwrap();
     let found = store.nodes(run_id(1)).await.unwrap();
-    assert_eq!(found, (0..8).map(|n| node(1, n, NodeStatus::ALL[n as usize])).collect::<Vec<_>>());
+    assert_eq!(found, (0..10).map(|n| node(1, n, NodeStatus::ALL[n as usize])).collect::<Vec<_>>());
     for skip in SkipReason::ALL {
         let row = NodeRecord {
             attempt: u32::MAX,
@@ -199,6 +199,26 @@ pub async fn an_extension_counts_its_versions_across_removal(site: Arc<dyn Site>
     }
     assert_eq!(store.extension("contract", "other").await.unwrap(), None);
     assert_eq!(store.extension("other", "key").await.unwrap(), None);
+}
+
+/// A family is read as a whole, by key; what was removed and what is of others is not in it.
+pub async fn a_family_of_extensions_comes_back_by_key(site: Arc<dyn Site>) {
+    let store = site.open();
+    assert_eq!(store.extensions("contract").await.unwrap(), []);
+    let foreign = oneiric_store::Extension { family: "other".to_owned(), ..extension("b", Some(b"theirs")) };
+    let ops = [
+        extension("c", Some(b"1")),
+        extension("a", Some(b"")),
+        extension("b", Some(b"gone")),
+        extension("b", None),
+        extension("c", Some(b"2")),
+        foreign,
+    ];
+    store.commit(Batch::of(ops.map(Op::Extension))).await.unwrap();
+    let expected = [("a".to_owned(), 1, Vec::new()), ("c".to_owned(), 2, b"2".to_vec())];
+    assert_eq!(store.extensions("contract").await.unwrap(), expected);
+    assert_eq!(store.extensions("other").await.unwrap(), [("b".to_owned(), 1, b"theirs".to_vec())]);
+    assert_eq!(store.extensions("contrac").await.unwrap(), []);
 }
 
 /// A record is replaced as a whole, the default removes it, and who says so has seen what it replaces.

@@ -1,0 +1,7 @@
+//! Who owns a run, and what is left of it when owners die, stop, and come back: the real binary, one file
+//! of SQLite, several processes.
+
+mod doctor;
+mod failpoints;
+mod serving;
+mod stage;
