@@ -54,6 +54,9 @@ pub(crate) async fn answer(oneiric: &Oneiric, started_at: Timestamp, request: Re
             }
             Err(error) => Error::from(error).into(),
         },
+        Request::Progress { run } => {
+            Answer::Progress { pid, nodes: oneiric.find(run).map(|run| run.progress()) }
+        }
         Request::Secrets {} => {
             let status = serde_json::to_value(oneiric.secrets().status()).unwrap_or_default();
             Answer::Secrets { pid, status }

@@ -287,8 +287,8 @@ impl Error {
             | Error::Stale { .. }
             | Error::UnderWay { .. }
             | Error::Over { .. }
-            | Error::Call { .. }
-            | Error::Denied(_) => Kind::Execution,
+            | Error::Denied(_)
+            | Error::Call { .. } => Kind::Execution,
             Error::Store(error) => match error {
                 StoreError::Open { .. }
                 | StoreError::Corrupt { .. }

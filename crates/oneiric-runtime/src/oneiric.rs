@@ -217,6 +217,11 @@ impl Oneiric {
         &self.0.executor.parts().store
     }
 
+    /// A run that is under way in this process.
+    pub fn find(&self, run: RunId) -> Option<RunHandle> {
+        self.0.executor.find(run)
+    }
+
     /// Runs a workflow. When this returns, the run is durable; [`RunHandle::ended`] waits for its end.
     ///
     /// # Errors

@@ -135,12 +135,10 @@ impl Loaded {
         if shared {
             // Behind the listening, in front of all work: what is said from here on is heard.
             oneiric.heed().await?;
+            oneiric.deliver();
         }
         if builder.serves && shared {
             oneiric.tend();
-        }
-        if shared {
-            oneiric.deliver();
         }
         Ok(oneiric)
     }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use oneiric_core::lifecycle::{Status, Summary};
 use oneiric_core::secret::SecretId;
-use oneiric_core::{Domain, Key, Provider, Timestamp};
+use oneiric_core::{Domain, Key, Provider, RunId, Timestamp};
+use oneiric_dag::NodeProgress;
 use oneiric_store::liveness;
 use oneiric_supervisor::InFlight;
 use serde::{Deserialize, Serialize};
@@ -60,6 +61,11 @@ pub enum Request {
         /// Those of one key only.
         key: Option<Key>,
     },
+    /// How far the nodes of a run are that are under way in the process.
+    Progress {
+        /// The run.
+        run: RunId,
+    },
     /// What is known of the secrets, without a value.
     Secrets {},
     /// Forgets secrets and swaps the components that were built with them.
@@ -86,6 +92,13 @@ pub enum Answer {
     },
     /// To [`Request::Activity`].
     Activity(ProcessActivity),
+    /// To [`Request::Progress`].
+    Progress {
+        /// The process.
+        pid: u32,
+        /// Those that have said something, by place; `None` where the run is not under way in the process.
+        nodes: Option<Vec<NodeProgress>>,
+    },
     /// To [`Request::Secrets`].
     Secrets {
         /// The process.
