@@ -292,6 +292,7 @@ impl Error {
             Error::Store(error) => match error {
                 StoreError::Open { .. }
                 | StoreError::Corrupt { .. }
+                | StoreError::Empty { .. }
                 | StoreError::Newer { .. }
                 | StoreError::Shared { .. }
                 | StoreError::Unsupported(_) => Kind::Configuration,
