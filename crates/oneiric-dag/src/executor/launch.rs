@@ -89,9 +89,9 @@ impl Executor {
         // A run that is taken up after its time ends as one whose time was up, not as one denied.
         let held = (self.0.parts.lease.own(), self.admit(purpose, None, &program, record).await?);
         let state = self.restore(program.plan(), record).await?;
-        let fresh = state.status() == RunStatus::Pending;
+        let (fresh, deaths) = (state.status() == RunStatus::Pending, record.state.deaths);
         let run = self.open(program, record, state, Batch::default(), held, |slots| {
-            if fresh { Event::Started { slots } } else { Event::Resumed { unknown, slots } }
+            if fresh { Event::Started { slots } } else { Event::Resumed { unknown, deaths, slots } }
         });
         let run = run.await?;
         // Somebody may have asked something of it while nobody had it.
