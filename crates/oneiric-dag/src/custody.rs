@@ -4,6 +4,9 @@
 //! and otherwise when the round says so. A run that is taken over goes on under a higher fence, so that
 //! two processes that believe to have it do no harm.
 
+mod adrift;
+mod waiting;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
@@ -12,14 +15,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
+use oneiric_core::gate::Wait;
 use oneiric_core::{Fault, RunId};
 use oneiric_store::{
-    Batch, BootSeen, Claim, CommitError, Op, Refusal, Require, RunFilter, RunRecord, RunState, RunStatus,
+    Batch, BootSeen, Claim, CommitError, Op, Owned, Refusal, Require, RunRecord, RunState, RunStatus,
     StoreError, UnknownNodes, Watch,
 };
 
 use crate::executor::{Executor, RunError};
 use crate::program::Program;
+use waiting::Waiting;
 
 /// How many runs are taken in one transaction: a page of this size is written in some ten milliseconds.
 const PAGE: usize = 1024;
@@ -54,6 +59,7 @@ pub struct Custodian {
     /// Runs that this process owns and does not work on, by the fence under which they were seen, and since
     /// when on the monotonic clock.
     adrift: HashMap<(RunId, u64), Duration>,
+    waiting: Vec<Waiting>,
 }
 
 /// What one look came to.
@@ -67,9 +73,13 @@ pub struct Round {
     pub next: Duration,
 }
 
+/// Runs that were taken, what they hang off until they are under way, and when to look again.
+type Free = (Option<Owned>, Vec<RunRecord>, Option<Duration>);
+
 enum Taken {
     Goes(RunId),
     Refused(RunId, Fault),
+    Waits(Box<Waiting>),
     /// Given back, or gone to somebody else.
     Gone,
 }
@@ -77,7 +87,7 @@ enum Taken {
 impl Custodian {
     /// For the runs of an executor's store.
     pub fn new(executor: Executor, programs: Arc<dyn Programs>) -> Self {
-        Self { executor, programs, watch: Watch::new(), adrift: HashMap::new() }
+        Self { executor, programs, watch: Watch::new(), adrift: HashMap::new(), waiting: Vec::new() }
     }
 
     /// Takes what is free, and goes on with it. So is what this process owns and does not work on, because
@@ -86,55 +96,18 @@ impl Custodian {
     /// # Errors
     /// [`StoreError`]; what was taken by then stays owned, and the next round goes on.
     pub async fn round(&mut self) -> Result<Round, StoreError> {
-        let me = self.executor.parts().lease.boot();
-        let boots = self.executor.parts().store.boots().await?;
+        let executor = self.executor.clone();
+        let parts = executor.parts();
+        let boots = parts.store.boots().await?;
         self.let_go(&boots).await?;
-        let parts = self.executor.parts();
-        let mut claim = Claim {
-            dead: boots.iter().filter(|seen| seen.dead).map(|seen| seen.boot.id).collect(),
-            silent: self.watch.look(parts.clock.monotonic(), me, &boots),
-            ..Claim::any(me, PAGE)
-        };
-        for silent in &claim.silent {
-            tracing::warn!(boot = %silent.boot, "a process was silent for longer than its lease");
-        }
-        // Beats from the first page to the last read, and not for nothing.
-        let mut owned = None;
-        let mut records = Vec::new();
-        let mut next = Watch::next(me, &boots).unwrap_or(IDLE);
+        let mut next = Watch::next(parts.lease.boot(), &boots).unwrap_or(IDLE);
         if !self.adrift.is_empty() {
             next = next.min(parts.lease.interval());
         }
-        loop {
-            let room = MAX_RUNS.saturating_sub(self.executor.runs_under_way() + records.len());
-            claim.limit = room.min(PAGE);
-            if room == 0 {
-                next = next.min(parts.lease.interval());
-                break;
-            }
-            match parts.lease.claim(&*parts.store, claim.clone()).await {
-                Ok(page) => {
-                    if !page.is_empty() {
-                        owned.get_or_insert_with(|| parts.lease.own());
-                    }
-                    let last = page.len() < claim.limit;
-                    records.extend(page);
-                    if last {
-                        break;
-                    }
-                }
-                Err(CommitError::Refused(Refusal::BootEnded(_))) => {
-                    // Others took this process for dead. It gets up, and looks again.
-                    parts.lease.beat(&*parts.store).await?;
-                    next = Duration::ZERO;
-                    break;
-                }
-                Err(CommitError::Refused(refusal)) => return Err(StoreError::Io(refusal.to_string())),
-                Err(CommitError::Store(error)) => return Err(error),
-            }
-            claim.dead.clear();
-            claim.silent.clear();
-        }
+        // What is taken is owned, and beaten for, from the first page on.
+        let (owned, mut records, sooner) = self.take(&boots).await?;
+        next = sooner.map_or(next, |sooner| next.min(sooner));
+        records.extend(self.no_longer_waiting().await);
         let this = &*self;
         let outcomes: Vec<Taken> = stream::iter(records)
             .map(|record| async move { this.go_on(record).await })
@@ -151,74 +124,62 @@ impl Custodian {
             match outcome {
                 Taken::Goes(run) => round.taken.push(run),
                 Taken::Refused(run, fault) => round.refused.push((run, fault)),
+                Taken::Waits(run) => self.waiting.push(*run),
                 Taken::Gone => {}
             }
         }
+        round.next = self.next_of_waiting().fold(round.next, Duration::min);
         Ok(round)
     }
 
-    /// Gives back what this process owns and does not work on: a claim whose answer was lost, a run whose
-    /// batch the disk refused. A run is left alone until it has been seen so for a beat: it may be on its way
-    /// from the claim to the executor.
-    async fn let_go(&mut self, boots: &[BootSeen]) -> Result<(), StoreError> {
+    /// Takes what is free: the runs, and when to look again where there is a reason to do so soon.
+    async fn take(&mut self, boots: &[BootSeen]) -> Result<Free, StoreError> {
         let parts = self.executor.parts();
-        let (me, now) = (parts.lease.boot(), parts.clock.monotonic());
-        let owns = boots.iter().find(|seen| seen.boot.id == me).map_or(0, |seen| seen.owns);
-        if owns <= self.executor.runs_under_way() as u64 {
-            self.adrift.clear();
-            return Ok(());
+        let me = parts.lease.boot();
+        let mut claim = Claim {
+            dead: boots.iter().filter(|seen| seen.dead).map(|seen| seen.boot.id).collect(),
+            silent: self.watch.look(parts.clock.monotonic(), me, boots),
+            ..Claim::any(me, PAGE)
+        };
+        for silent in &claim.silent {
+            tracing::warn!(boot = %silent.boot, "a process was silent for longer than its lease");
         }
-        let before = std::mem::take(&mut self.adrift);
-        let mut old = Vec::new();
-        for record in self.owned().await? {
-            let key = (record.id, record.state.epoch);
-            let since = before.get(&key).copied().unwrap_or(now);
-            self.adrift.insert(key, since);
-            if now.saturating_sub(since) >= parts.lease.interval() {
-                old.push(record.id);
-            }
-        }
-        if old.is_empty() {
-            return Ok(());
-        }
-        // Batches are applied in the order of the calls: once this beat is durable, nothing that was written
-        // of these runs is still on its way, and what is read now is how they stand.
-        parts.lease.beat(&*parts.store).await?;
-        for run in old {
-            let Some(record) = parts.store.run(run).await?.filter(|record| self.is_adrift(record)) else {
-                continue;
-            };
-            tracing::warn!(%run, "a run of this process that nobody works on is given back");
-            self.set(&record, record.state.status, record.state.fault.clone()).await;
-            self.adrift.remove(&(run, record.state.epoch));
-        }
-        Ok(())
-    }
-
-    /// The runs that the store says are this process's and that are not under way here.
-    async fn owned(&self) -> Result<Vec<RunRecord>, StoreError> {
-        let store = &self.executor.parts().store;
-        let statuses = vec![RunStatus::Pending, RunStatus::Running, RunStatus::Paused];
-        let mut filter = RunFilter { statuses, ..RunFilter::newest(PAGE) };
-        let mut owned = Vec::new();
+        let (mut owned, mut records) = (None, Vec::new());
         loop {
-            let page = store.runs(filter.clone()).await?;
-            filter.before = page.last().map(|record| record.id);
-            let last = page.len() < PAGE;
-            owned.extend(page.into_iter().filter(|record| self.is_adrift(record)));
-            if last {
-                return Ok(owned);
+            let under_way = self.executor.runs_under_way() + self.waiting.len();
+            let room = MAX_RUNS.saturating_sub(under_way + records.len());
+            claim.limit = room.min(PAGE);
+            if room == 0 {
+                return Ok((owned, records, Some(parts.lease.interval())));
             }
+            match parts.lease.claim(&*parts.store, claim.clone()).await {
+                Ok(page) => {
+                    if !page.is_empty() {
+                        owned.get_or_insert_with(|| parts.lease.own());
+                    }
+                    let last = page.len() < claim.limit;
+                    records.extend(page);
+                    if last {
+                        return Ok((owned, records, None));
+                    }
+                }
+                Err(CommitError::Refused(Refusal::BootEnded(_))) => {
+                    // Others took this process for dead. It gets up, and looks again.
+                    parts.lease.beat(&*parts.store).await?;
+                    return Ok((owned, records, Some(Duration::ZERO)));
+                }
+                Err(CommitError::Refused(refusal)) => return Err(StoreError::Io(refusal.to_string())),
+                Err(CommitError::Store(error)) => return Err(error),
+            }
+            claim.dead.clear();
+            claim.silent.clear();
         }
-    }
-
-    fn is_adrift(&self, record: &RunRecord) -> bool {
-        let mine = record.state.owner == Some(self.executor.parts().lease.boot());
-        !record.state.status.is_terminal() && mine && self.executor.find(record.id).is_none()
     }
 
     async fn go_on(&self, record: RunRecord) -> Taken {
         let run = record.id;
+        let lease = &self.executor.parts().lease;
+        let (owned, changes, losses) = (lease.own(), self.executor.changes(), lease.losses());
         let program = match self.programs.program(&record).await {
             Ok(program) => program,
             Err(fault) => return self.refuse(record, fault).await,
@@ -240,6 +201,14 @@ impl Custodian {
             Err(error @ (RunError::Restore { .. } | RunError::Illegal { .. })) => {
                 let fault = Fault::permanent("cannot-resume", error.to_string());
                 self.refuse(record, fault).await
+            }
+            Err(RunError::Denied(denial)) if denial.wait != Wait::Never => {
+                tracing::info!(%run, %denial, "a run waits to begin");
+                let until = match denial.wait {
+                    Wait::Until(at) => Some(at),
+                    Wait::Never | Wait::Change => None,
+                };
+                Taken::Waits(Box::new(Waiting { record, _owned: owned, until, changes, losses }))
             }
             Err(RunError::Denied(denial)) => self.refuse(record, denial.into()).await,
         }

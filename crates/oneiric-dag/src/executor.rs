@@ -196,6 +196,11 @@ impl Executor {
         now.map_or(seen, |now| *now)
     }
 
+    /// How often somebody said so far that what was held back may ask again.
+    pub fn changes(&self) -> u64 {
+        self.0.changes.load(Ordering::Acquire)
+    }
+
     /// What held nodes back may be over: those that wait for a change ask the gate again.
     pub fn reconsider(&self) {
         self.0.changes.fetch_add(1, Ordering::AcqRel);

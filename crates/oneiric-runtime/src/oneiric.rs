@@ -104,6 +104,16 @@ impl Oneiric {
         *self.0.custodian.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
     }
 
+    /// Reads what operators said, now and from time to time.
+    pub(crate) async fn heed(&self) -> Result<(), oneiric_store::StoreError> {
+        self.reread_activity().await?;
+        let clock = Arc::clone(&self.0.executor.parts().clock);
+        let work = activity::reread_untold(Arc::downgrade(&self.0), clock);
+        let task = AbortOnDropHandle::new(tokio::spawn(work));
+        *self.0.reader.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
+        Ok(())
+    }
+
     /// Obeys what is asked of the runs that it owns from now on.
     pub(crate) fn deliver(&self) {
         let work = delivery::deliver(self.0.executor.clone(), Arc::clone(&self.0.orders));
@@ -116,18 +126,12 @@ impl Oneiric {
         self.0.custodian.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    /// Reads what operators said, now and from time to time.
-    pub(crate) async fn heed(&self) -> Result<(), oneiric_store::StoreError> {
-        self.reread_activity().await?;
-        let clock = Arc::clone(&self.0.executor.parts().clock);
-        let work = activity::reread_untold(Arc::downgrade(&self.0), clock);
-        let task = AbortOnDropHandle::new(tokio::spawn(work));
-        *self.0.reader.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
-        Ok(())
+    /// There may be runs to go on with.
+    pub(crate) fn ring_here(&self) {
+        self.0.bell.notify_one();
     }
 
     /// Something in the store concerns this process.
-    #[cfg(feature = "sqlite")]
     pub(crate) fn ring(&self) {
         self.0.bell.notify_one();
         self.0.orders.notify_one();

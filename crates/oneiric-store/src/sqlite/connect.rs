@@ -114,10 +114,7 @@ pub(super) fn inspect(path: &Path) -> Result<(), StoreError> {
     place::check(path)?;
     let seen = recognise(&reader(path, false)?.conn, &name)?;
     if seen.fresh {
-        return Err(StoreError::Open {
-            place: name,
-            reason: "it is empty; nothing was ever stored in it".to_owned(),
-        });
+        return Err(StoreError::Empty { place: name });
     }
     Ok(())
 }
