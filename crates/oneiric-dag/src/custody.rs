@@ -50,6 +50,10 @@ pub struct Custodian {
     executor: Executor,
     programs: Arc<dyn Programs>,
     watch: Watch,
+    /// Somebody rang since the last look.
+    rung: bool,
+    /// Until when those are looked at who own nothing yet, on the monotonic clock.
+    vigil: Duration,
 }
 
 /// What one look came to.
@@ -73,7 +77,14 @@ enum Taken {
 impl Custodian {
     /// For the runs of an executor's store.
     pub fn new(executor: Executor, programs: Arc<dyn Programs>) -> Self {
-        Self { executor, programs, watch: Watch::new() }
+        // Who rang before this was there was not heard: the beginning counts as a ring.
+        Self { executor, programs, watch: Watch::new(), rung: true, vigil: Duration::ZERO }
+    }
+
+    /// Somebody rang: there is something to take, or somebody has begun to own something and has to be
+    /// watched.
+    pub fn rung(&mut self) {
+        self.rung = true;
     }
 
     /// Takes what is free, and goes on with it.
@@ -96,6 +107,16 @@ impl Custodian {
         let mut owned = None;
         let mut records = Vec::new();
         let mut next = Watch::next(me, &boots).unwrap_or(IDLE);
+        let rung = std::mem::take(&mut self.rung);
+        if let Some((every, lasts)) = Watch::vigil(me, &boots) {
+            let now = parts.clock.monotonic();
+            if rung {
+                self.vigil = now + lasts;
+            }
+            if now < self.vigil {
+                next = next.min(every);
+            }
+        }
         loop {
             let room = MAX_RUNS.saturating_sub(self.executor.runs_under_way() + records.len());
             claim.limit = room.min(PAGE);
