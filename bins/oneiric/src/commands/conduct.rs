@@ -243,6 +243,7 @@ impl Followed {
             standing: ended.unwrap_or(Standing::Lost),
             record: None,
             tails: &self.tails,
+            progress: handle.progress(),
             again: session.run_command("show", handle.id()),
         }
     }

@@ -15,6 +15,7 @@ use oneiric_store::{Batch, Commit, CommitError, Event, Op, Owned, Require, RunSt
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::pulses::Pulses;
 use super::{Ended, RunError, Shared};
 use crate::program::Program;
 use crate::report::RunReport;
@@ -35,6 +36,8 @@ pub(super) struct Run {
     pub(super) cancel: CancellationToken,
     /// Fired when what runs is to be dropped.
     pub(super) abort: CancellationToken,
+    /// What its tries say of themselves.
+    pub(super) pulses: Arc<Pulses>,
     /// How often the lease had been lost when this began.
     losses: u64,
     epoch: u64,
@@ -87,6 +90,7 @@ impl Run {
             id: state.run(),
             cancel: shared.stop.child_token(),
             abort: CancellationToken::new(),
+            pulses: Arc::default(),
             losses: held.0.lease().losses(),
             shared,
             program,

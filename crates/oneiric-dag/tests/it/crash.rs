@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use oneiric_core::rng::SeededRng;
 use oneiric_core::roles::Task;
-use oneiric_core::{Clock, Fault, NodeId, Rng};
+use oneiric_core::{Fault, NodeId, Rng, Timestamp};
 use oneiric_dag::{Ended, Executor, Limits, Policy, Program, Then};
 use oneiric_store::{Claim, Command, CommandRecord, NodeStatus, RunStatus, Store, StoreError, UnknownNodes};
 use oneiric_testkit::graphs;
@@ -225,7 +225,8 @@ fn a_cancel_of_an_interrupted_run_leaves_no_node_in_flight() {
         let claim = Claim { dead, run: Some(RUN), ..Claim::any(next.parts().lease.boot(), 1) };
         let claimed = world.store.claim(claim).await.unwrap();
         let command = Command::Cancel { reason: "enough".to_owned(), hard: false };
-        let asked = CommandRecord { run: RUN, id: 1, at: world.clock.now(), actor: None, command };
+        let at = Timestamp::default();
+        let asked = CommandRecord { run: RUN, id: 1, at, actor: None, command };
         next.obey(program.plan(), &claimed[0], &[asked], Then::GiveBack).await.unwrap();
         let nodes = world.store.nodes(RUN).await.unwrap();
         assert!(nodes.iter().all(|node| node.status != NodeStatus::Running), "{nodes:?}");
