@@ -60,6 +60,10 @@ pub struct Custodian {
     /// when on the monotonic clock.
     adrift: HashMap<(RunId, u64), Duration>,
     waiting: Vec<Waiting>,
+    /// Somebody rang since the last look.
+    rung: bool,
+    /// Until when those are looked at who own nothing yet, on the monotonic clock.
+    vigil: Duration,
 }
 
 /// What one look came to.
@@ -87,7 +91,22 @@ enum Taken {
 impl Custodian {
     /// For the runs of an executor's store.
     pub fn new(executor: Executor, programs: Arc<dyn Programs>) -> Self {
-        Self { executor, programs, watch: Watch::new(), adrift: HashMap::new(), waiting: Vec::new() }
+        // Who rang before this was there was not heard: the beginning counts as a ring.
+        Self {
+            executor,
+            programs,
+            watch: Watch::new(),
+            rung: true,
+            vigil: Duration::ZERO,
+            adrift: HashMap::new(),
+            waiting: Vec::new(),
+        }
+    }
+
+    /// Somebody rang: there is something to take, or somebody has begun to own something and has to be
+    /// watched.
+    pub fn rung(&mut self) {
+        self.rung = true;
     }
 
     /// Takes what is free, and goes on with it. So is what this process owns and does not work on, because
@@ -101,6 +120,16 @@ impl Custodian {
         let boots = parts.store.boots().await?;
         self.let_go(&boots).await?;
         let mut next = Watch::next(parts.lease.boot(), &boots).unwrap_or(IDLE);
+        let rung = std::mem::take(&mut self.rung);
+        if let Some((every, lasts)) = Watch::vigil(parts.lease.boot(), &boots) {
+            let now = parts.clock.monotonic();
+            if rung {
+                self.vigil = now + lasts;
+            }
+            if now < self.vigil {
+                next = next.min(every);
+            }
+        }
         if !self.adrift.is_empty() {
             next = next.min(parts.lease.interval());
         }

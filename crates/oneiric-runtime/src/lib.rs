@@ -35,6 +35,7 @@ mod read;
 mod request;
 mod run_log;
 mod secrets;
+mod shelf;
 mod state_dir;
 mod status;
 mod system;

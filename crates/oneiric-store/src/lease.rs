@@ -47,6 +47,8 @@ pub struct Lease {
     /// first is no chance, so that a simulation can be repeated.
     mourned: Notify,
     renewed: Notify,
+    /// Something hangs off it where nothing did.
+    begun: Notify,
     heart: Mutex<Option<Heart>>,
 }
 
@@ -72,6 +74,7 @@ impl Lease {
             lost: AtomicU64::new(0),
             mourned: Notify::new(),
             renewed: Notify::new(),
+            begun: Notify::new(),
             heart: Mutex::default(),
         })
     }
@@ -138,11 +141,18 @@ impl Lease {
     pub fn own(self: &Arc<Self>) -> Owned {
         if self.owned.fetch_add(1, Ordering::AcqRel) == 0 {
             self.wake_heart();
+            self.begun.notify_one();
         }
         Owned(Arc::clone(self))
     }
 
-    /// The same for something that a batch takes. What is returned belongs in that batch: it beats where
+    /// Waits until something hangs off it where nothing did; a beginning that nobody waited for is
+    /// remembered. For one who waits: whoever has to tell others that there is something to watch.
+    pub async fn begun(&self) {
+        self.begun.notified().await;
+    }
+
+    /// The same as [`Lease::own`] for something that a batch takes. What is returned belongs in that batch: it beats where
     /// the heart was at rest, and takes nothing for a boot that has ended. Say [`Lease::confirm`] with the
     /// time before the commit once it is durable.
     pub fn take(self: &Arc<Self>) -> (Owned, Batch) {
