@@ -11,6 +11,8 @@ mod foreign;
 mod health;
 mod killing;
 mod live;
+mod outcomes;
+mod ownership;
 mod release;
 mod resume;
 mod settings;

@@ -6,7 +6,7 @@ mod json;
 use std::time::Duration;
 
 use oneiric_core::{Key, RunId, Timestamp};
-use oneiric_dag::{NodeReport, RunReport};
+use oneiric_dag::{NodeProgress, NodeReport, RunReport};
 use oneiric_store::{NodeStatus, RunRecord, RunStatus};
 
 use crate::live::Tails;
@@ -25,6 +25,8 @@ pub(crate) struct Report<'a> {
     pub(crate) record: Option<&'a RunRecord>,
     /// The last lines of nodes that failed.
     pub(crate) tails: &'a Tails,
+    /// How far the nodes are that are under way.
+    pub(crate) progress: Vec<NodeProgress>,
     /// The command that shows it again.
     pub(crate) again: String,
 }
@@ -76,14 +78,16 @@ impl Counts {
 
     /// `12 ok, 1 skipped`; the word of each state as it is said of a count.
     fn words(self) -> String {
-        const WORDS: [(NodeStatus, &str); 8] = [
+        const WORDS: [(NodeStatus, &str); NodeStatus::ALL.len()] = [
             (NodeStatus::Completed, "ok"),
             (NodeStatus::Failed, "failed"),
             (NodeStatus::Unknown, "unknown"),
+            (NodeStatus::Parked, "parked"),
             (NodeStatus::Cancelled, "stopped"),
             (NodeStatus::Skipped, "skipped"),
             (NodeStatus::Running, "running"),
             (NodeStatus::Waiting, "waiting"),
+            (NodeStatus::Held, "held"),
             (NodeStatus::Pending, "not reached"),
         ];
         let some = WORDS.iter().filter(|(status, _)| self.0[*status as usize] > 0);
@@ -94,6 +98,13 @@ impl Counts {
 }
 
 impl Report<'_> {
+    /// How far a node is; only of the try that its row speaks of.
+    fn progress_of(&self, node: &NodeReport) -> Option<&NodeProgress> {
+        let running = node.status == NodeStatus::Running;
+        let same = |said: &&NodeProgress| said.node == node.id && said.attempt == node.attempts;
+        self.progress.iter().find(same).filter(|_| running)
+    }
+
     /// The run.
     pub(crate) fn id(&self) -> RunId {
         self.run.run
@@ -107,7 +118,9 @@ impl Report<'_> {
     /// Why it stands where it stands, in a sentence: the node that failed first, else the run's own
     /// fault.
     pub(crate) fn why(&self) -> Option<String> {
-        let bad = |node: &&NodeReport| matches!(node.status, NodeStatus::Failed | NodeStatus::Unknown);
+        let bad = |node: &&NodeReport| {
+            matches!(node.status, NodeStatus::Failed | NodeStatus::Unknown | NodeStatus::Parked)
+        };
         let first = self.run.nodes.iter().filter(bad).min_by_key(|node| node.ended_at);
         let others = self.run.nodes.iter().filter(bad).count().saturating_sub(1);
         let more = if others > 0 { format!(" (and {others} more)") } else { String::new() };

@@ -101,9 +101,15 @@ pub struct Descriptor {
     /// The longest time one call may take, in seconds; a node may say otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_seconds: Option<f64>,
+    /// How long a call may be silent, in seconds; a node may say otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat_timeout: Option<f64>,
     /// When to try again; a node or a graph may say otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<RetryPolicy>,
+    /// The task that finds out what became of a try; a node may say otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reconcile: Option<Key>,
     /// Everything else that the manifest said, upstream's shape.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub metadata: Map<String, Value>,
@@ -125,7 +131,9 @@ impl Descriptor {
             capabilities: Vec::new(),
             idempotent: None,
             timeout_seconds: None,
+            heartbeat_timeout: None,
             retry: None,
+            reconcile: None,
             metadata: Map::new(),
             source,
         }

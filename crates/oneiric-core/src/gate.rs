@@ -24,7 +24,10 @@ pub enum Purpose {
     /// A call of a component by whoever embeds the orchestrator: an adapter, an action.
     Call,
     /// A change of the instance that serves a key.
-    Swap,
+    Swap {
+        /// Whoever asks knows what speaks against it.
+        forced: bool,
+    },
 }
 
 /// One question to the gate. Borrowed: it is asked for every node.
@@ -150,6 +153,9 @@ impl Permit {
     /// Both.
     #[must_use]
     pub fn and(mut self, other: Permit) -> Self {
+        if self.0.is_empty() {
+            return other;
+        }
         self.0.extend(other.0);
         self
     }

@@ -170,7 +170,12 @@ fn ours(runtime: &Runtime, program: &Program) -> Duration {
     });
     runtime.block_on(async {
         let begun = RealClock::default();
-        let launch = Launch { program: program.clone(), record, with: Batch::of([Op::Blob(bundle)]) };
+        let launch = Launch {
+            program: program.clone(),
+            record,
+            with: Batch::of([Op::Blob(bundle)]),
+            carried: Vec::new(),
+        };
         let run = executor.launch(launch).await.expect("a fresh store");
         let ended = run.ended().await;
         let took = begun.monotonic();

@@ -92,8 +92,8 @@ impl Custodian {
         for silent in &claim.silent {
             tracing::warn!(boot = %silent.boot, "a process was silent for longer than its lease");
         }
-        // Beats from the first page to the last read.
-        let owned = parts.lease.own();
+        // Beats from the first page to the last read, and not for nothing.
+        let mut owned = None;
         let mut records = Vec::new();
         let mut next = Watch::next(me, &boots).unwrap_or(IDLE);
         loop {
@@ -103,8 +103,11 @@ impl Custodian {
                 next = next.min(parts.lease.interval());
                 break;
             }
-            match parts.store.claim(claim.clone()).await {
+            match parts.lease.claim(&*parts.store, claim.clone()).await {
                 Ok(page) => {
+                    if !page.is_empty() {
+                        owned.get_or_insert_with(|| parts.lease.own());
+                    }
                     let last = page.len() < claim.limit;
                     records.extend(page);
                     if last {

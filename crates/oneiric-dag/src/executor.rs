@@ -7,7 +7,9 @@
 
 mod invoke;
 mod launch;
+mod obey;
 mod observe;
+mod pulses;
 mod registry;
 mod run;
 mod slots;
@@ -21,7 +23,7 @@ use oneiric_core::gate::Gate;
 use oneiric_core::roles::LogSink;
 use oneiric_core::{Clock, Fault, Rng, RunId};
 use oneiric_store::{CommitError, Lease, RunStatus, Store, StoreError};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -30,10 +32,16 @@ use crate::report::RunReport;
 use crate::state::{Illegal, RestoreError};
 
 pub use launch::Launch;
+pub use obey::Then;
 pub use observe::{NoLog, Observer};
+pub use pulses::{NodeProgress, Pulses};
 use registry::Registry;
 use run::Run;
 use slots::Slots;
+
+/// The most questions about unknown outcomes at a time. They come in a crowd after a crash, and what they
+/// ask has most likely just come back as well.
+const ASKS: usize = 16;
 
 /// What an executor works with.
 #[derive(Clone)]
@@ -73,8 +81,20 @@ struct Shared {
     tasks: TaskTracker,
     stop: CancellationToken,
     runs: Registry,
+    /// The questions about unknown outcomes that are under way.
+    asks: Semaphore,
     /// How often somebody said that held nodes may ask again.
     changes: AtomicU64,
+    begun: watch::Sender<Begun>,
+}
+
+/// What has begun in an executor so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Begun {
+    /// How many runs were taken over: somebody may have asked something of them before.
+    pub taken: u64,
+    /// How often a run began where none was under way.
+    pub bursts: u64,
 }
 
 /// Runs programs. A clone is the same executor.
@@ -139,7 +159,9 @@ impl Executor {
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             runs: Registry::default(),
+            asks: Semaphore::new(ASKS),
             changes: AtomicU64::new(0),
+            begun: watch::Sender::new(Begun::default()),
         }))
     }
 
@@ -161,6 +183,14 @@ impl Executor {
     /// One of them.
     pub fn find(&self, run: RunId) -> Option<RunHandle> {
         self.0.runs.get(run).map(RunHandle::of)
+    }
+
+    /// Waits until something has begun since `seen`.
+    pub async fn begun(&self, seen: Begun) -> Begun {
+        let mut begun = self.0.begun.subscribe();
+        let now = begun.wait_for(|now| *now != seen).await;
+        // The sender lives in `self`, which is borrowed here.
+        now.map_or(seen, |now| *now)
     }
 
     /// What held nodes back may be over: those that wait for a change ask the gate again.
@@ -230,6 +260,16 @@ impl RunHandle {
     /// store for a resume.
     pub fn suspend(&self) {
         self.run.suspend();
+    }
+
+    /// What its tries say of themselves: how far they are. Holding it does not hold the run.
+    pub fn pulses(&self) -> &Arc<Pulses> {
+        &self.run.pulses
+    }
+
+    /// How far each node is that is under way here and has said something, by place.
+    pub fn progress(&self) -> Vec<NodeProgress> {
+        self.run.pulses.progress(self.plan())
     }
 
     /// What the run has done so far.

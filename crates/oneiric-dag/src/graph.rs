@@ -53,6 +53,20 @@ pub struct Policy {
     pub timeout: Option<Duration>,
     /// Whether running twice under one idempotency key is as good as once.
     pub idempotent: Option<bool>,
+    /// The longest time a try may be silent.
+    pub heartbeat: Option<Duration>,
+    /// Who finds out what became of a try.
+    pub reconcile: Option<Hook>,
+}
+
+/// Who finds out what became of a try whose outcome is unknown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hook {
+    /// The task itself.
+    Own,
+    /// A task that is called with what the try was given, and answers a
+    /// [`Reconciled`](oneiric_core::roles::Reconciled).
+    Task(Key),
 }
 
 /// A directed acyclic graph of nodes.

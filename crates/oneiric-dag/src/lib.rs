@@ -17,10 +17,12 @@ pub mod render;
 mod report;
 mod state;
 
-pub use executor::{Ended, Executor, Launch, NoLog, Observer, Parts, RunError, RunHandle};
-pub use graph::{Draft, DraftNode, Graph, GraphError, Input, OnFailure, Policy};
+pub use executor::{
+    Begun, Ended, Executor, Launch, NoLog, NodeProgress, Observer, Parts, Pulses, RunError, RunHandle, Then,
+};
+pub use graph::{Draft, DraftNode, Graph, GraphError, Hook, Input, OnFailure, Policy};
 pub use outcome::{Incomplete, OutputError};
 pub use plan::{Limits, Plan};
 pub use program::{Bound, Program};
 pub use report::{NodeReport, RunReport};
-pub use state::{Effects, Illegal, NodeView, RestoreError, Start, State, Timer};
+pub use state::{Ask, Effects, Illegal, NodeView, Obeyed, RestoreError, Start, State, Timer};

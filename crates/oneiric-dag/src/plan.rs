@@ -1,13 +1,13 @@
 //! A graph with the policies that its runs obey.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use oneiric_core::Key;
 use oneiric_core::retry::{Exhausted, RetryPolicy};
 
-use crate::graph::{Graph, Policy};
+use crate::graph::{Graph, Hook, Policy};
 
 /// What bounds a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,6 +104,36 @@ impl Plan {
     pub fn timeout(&self, place: u32) -> Option<Duration> {
         let node = self.graph.node(place);
         node.policy.timeout.or_else(|| self.task(node.task)?.timeout)
+    }
+
+    /// The longest time one try may be silent: the node's word, else the component's.
+    pub fn heartbeat(&self, place: u32) -> Option<Duration> {
+        let node = self.graph.node(place);
+        node.policy.heartbeat.or_else(|| self.task(node.task)?.heartbeat)
+    }
+
+    /// Who finds out what became of a try of a node: the node's word, else the component's.
+    pub fn reconcile(&self, place: u32) -> Option<&Hook> {
+        let node = self.graph.node(place);
+        node.policy.reconcile.as_ref().or_else(|| self.task(node.task)?.reconcile.as_ref())
+    }
+
+    /// The keys of the tasks that find out what became of others, each once.
+    pub fn hooks(&self) -> Vec<&Key> {
+        let of_nodes = self.graph.nodes().iter().filter_map(|node| node.policy.reconcile.as_ref());
+        let of_tasks = self.tasks.iter().filter_map(|task| task.reconcile.as_ref());
+        let keys = of_nodes.chain(of_tasks).filter_map(|hook| match hook {
+            Hook::Own => None,
+            Hook::Task(key) => Some(key),
+        });
+        keys.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// How many tries of a node may ask what became of them; with more, a person decides. A component that
+    /// keeps losing its own outcome would be tried for ever otherwise.
+    pub fn most_reconciled(&self, place: u32) -> u32 {
+        let stated = self.retry(place).map_or(1, |policy| policy.attempts);
+        stated.max(self.limits.max_deliveries)
     }
 
     fn task(&self, task: u32) -> Option<&Policy> {

@@ -1,5 +1,6 @@
 //! A plan with the tasks that its nodes run.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -38,21 +39,31 @@ impl fmt::Debug for Bound {
 pub struct Program {
     plan: Arc<Plan>,
     tasks: Arc<[Bound]>,
+    // Who finds out what became of others, by key.
+    hooks: Arc<HashMap<Key, Bound>>,
 }
 
 impl Program {
-    /// Binds a plan: `bind` is asked once for every task key of the graph.
+    /// Binds a plan: `bind` is asked once for every task key of the graph, and for every one of
+    /// [`Plan::hooks`].
     ///
     /// # Errors
     /// The first that `bind` returns.
-    pub fn bind<E>(plan: Arc<Plan>, bind: impl FnMut(&Key) -> Result<Bound, E>) -> Result<Self, E> {
-        let tasks = plan.graph().tasks().iter().map(bind).collect::<Result<_, E>>()?;
-        Ok(Self { plan, tasks })
+    pub fn bind<E>(plan: Arc<Plan>, mut bind: impl FnMut(&Key) -> Result<Bound, E>) -> Result<Self, E> {
+        let tasks = plan.graph().tasks().iter().map(&mut bind).collect::<Result<_, E>>()?;
+        let hooks = plan.hooks().into_iter().map(|key| Ok((key.clone(), bind(key)?)));
+        let hooks = Arc::new(hooks.collect::<Result<_, E>>()?);
+        Ok(Self { plan, tasks, hooks })
     }
 
     /// The plan.
     pub fn plan(&self) -> &Arc<Plan> {
         &self.plan
+    }
+
+    /// A task of [`Plan::hooks`].
+    pub fn hook(&self, key: &Key) -> Option<&Bound> {
+        self.hooks.get(key)
     }
 
     /// What the node at `place` runs.

@@ -6,6 +6,8 @@
 //! event are one batch.
 
 mod failing;
+mod obeying;
+mod reconciling;
 mod restore;
 mod rows;
 mod scope;
@@ -19,6 +21,7 @@ use oneiric_store::{NodeStatus, Op, RunStatus};
 
 use crate::graph::OnFailure;
 
+pub use obeying::Obeyed;
 pub use restore::RestoreError;
 pub use step::Illegal;
 
@@ -44,6 +47,8 @@ pub struct State {
     waiting: u32,
     held: u32,
     unknown: u32,
+    // Unknown nodes of which somebody is asked what became of them.
+    asking: u32,
     parked: u32,
     failed: u32,
     // The first failure, for the run's own fault.
@@ -90,6 +95,8 @@ struct NodeState {
 struct Detail {
     fault: Option<Fault>,
     skip: Option<oneiric_store::SkipReason>,
+    // Somebody is asked what became of the try.
+    asking: bool,
 }
 
 /// Why nothing further starts.
@@ -110,6 +117,9 @@ pub struct Effects {
     pub start: Vec<Start>,
     /// Waits to begin: at each time, the machine wants to hear [`oneiric_store::Event::Due`].
     pub timers: Vec<Timer>,
+    /// Questions to put to [`crate::Plan::reconcile`]: the machine wants to hear
+    /// [`oneiric_store::Event::Reconciled`].
+    pub ask: Vec<Ask>,
     /// Slots that were granted and not filled.
     pub returned: u32,
     /// What runs is to be asked to stop.
@@ -128,6 +138,19 @@ pub struct Start {
     /// Which try, from 1.
     pub attempt: u32,
     /// What it is given.
+    pub input: Payload,
+    /// The fingerprint of the input.
+    pub input_hash: Digest,
+}
+
+/// A question to put: what became of a try.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ask {
+    /// The node's place.
+    pub node: u32,
+    /// Which try; an answer about an earlier one means nothing any more.
+    pub attempt: u32,
+    /// What it was given.
     pub input: Payload,
     /// The fingerprint of the input.
     pub input_hash: Digest,

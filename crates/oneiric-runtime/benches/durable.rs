@@ -9,7 +9,7 @@
 #![expect(clippy::print_stdout, reason = "a bench prints")]
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use oneiric_core::{Key, Payload};
@@ -18,7 +18,7 @@ use oneiric_runtime::{Oneiric, RunRequest};
 use oneiric_store::sqlite::{Options, Recorded, Replay, Synchronous};
 use oneiric_store::{Batch, RunStatus, SqliteStore, Store};
 use oneiric_testkit::bench::{compare, timed};
-use oneiric_testkit::{FnTask, RecordingStore};
+use oneiric_testkit::{FnTask, Through};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -74,9 +74,14 @@ fn fresh() -> tempfile::TempDir {
 
 fn record(runtime: &Runtime, manifest: &[u8], runs: usize) -> Vec<Batch> {
     let folder = fresh();
-    let store = Arc::new(RecordingStore::new(Arc::new(open(folder.path()))));
-    run(runtime, manifest, runs, store.clone());
-    store.take()
+    let batches = Arc::new(Mutex::new(Vec::new()));
+    let keep = Arc::clone(&batches);
+    let store = Through::new(Arc::new(open(folder.path())), move |batch: Batch| {
+        keep.lock().expect("nobody panics here").push(batch.clone());
+        batch
+    });
+    run(runtime, manifest, runs, Arc::new(store));
+    std::mem::take(&mut *batches.lock().expect("nobody panics here"))
 }
 
 fn bench(runtime: &Runtime, name: &str, manifest: &[u8], runs: usize, nodes: u32, group: usize) {

@@ -1,6 +1,6 @@
 //! From a workflow to a program: every task of the graph as a handle that follows hot swaps.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
@@ -9,7 +9,7 @@ use oneiric_core::manifest::{MAX_PROBLEMS, ParseError};
 use oneiric_core::resolver::{Query, Registry, ResolveError};
 use oneiric_core::roles::Task;
 use oneiric_core::{Candidate, Descriptor, Domain, Key, Provider};
-use oneiric_dag::{Bound, Limits, Plan, Program};
+use oneiric_dag::{Bound, Hook, Plan, Program};
 
 use crate::catalog::{Catalog, Workflow, policy_of};
 use crate::error::Error;
@@ -28,12 +28,21 @@ pub(crate) async fn program(
     options: &RunOptions,
 ) -> Result<Program, Error> {
     let (_, workflow) = catalog.workflow(key, options.provider.as_ref())?;
-    let tasks = tasks(lifecycle, catalog, key, workflow)?;
-    let coming = tasks.iter().cloned().map(|descriptor| handle(lifecycle, descriptor));
+    let Tasks { tasks, hooks } = tasks(lifecycle, catalog, key, workflow)?;
+    let all: Vec<_> = tasks.iter().chain(&hooks).cloned().collect();
+    let coming = all.into_iter().map(|descriptor| handle(lifecycle, descriptor));
     let handles: Vec<_> = stream::iter(coming).buffered(COMING_UP).try_collect().await?;
-    let policies = tasks.iter().map(|descriptor| policy_of(descriptor)).collect();
+    let policy = |(descriptor, task): (&Arc<Descriptor>, &Handle<dyn Task>)| {
+        let mut policy = policy_of(descriptor);
+        if policy.reconcile.is_none() && task.reconciles() {
+            policy.reconcile = Some(Hook::Own);
+        }
+        policy
+    };
+    let policies = tasks.iter().zip(&handles).map(policy).collect();
     let bound: HashMap<_, _> = tasks
         .into_iter()
+        .chain(hooks)
         .zip(handles)
         .map(|(descriptor, task)| (descriptor.key.clone(), Bound { task: Arc::new(task), descriptor }))
         .collect();
@@ -42,10 +51,10 @@ pub(crate) async fn program(
         Arc::clone(&workflow.graph),
         policies,
         workflow.dag().retry_policy,
-        limits(catalog, workflow, options),
+        catalog.bounds(workflow, options),
     );
     Program::bind(Arc::new(plan), |task| {
-        Ok(bound.get(task).cloned().expect("every task of the graph was bound above"))
+        Ok(bound.get(task).cloned().expect("every task of the graph, and every hook, was bound above"))
     })
 }
 
@@ -57,8 +66,9 @@ pub(crate) fn check(
     provider: Option<&Provider>,
 ) -> Result<(), Error> {
     let (_, workflow) = catalog.workflow(key, provider)?;
-    for descriptor in tasks(lifecycle, catalog, key, workflow)? {
-        lifecycle.check(&descriptor)?;
+    let Tasks { tasks, hooks } = tasks(lifecycle, catalog, key, workflow)?;
+    for descriptor in tasks.iter().chain(&hooks) {
+        lifecycle.check(descriptor)?;
     }
     Ok(())
 }
@@ -79,13 +89,16 @@ async fn handle(
     }
 }
 
-/// The candidate of every task of a workflow, in the order of [`oneiric_dag::Graph::tasks`].
-fn tasks(
-    lifecycle: &Lifecycle,
-    catalog: &Catalog,
-    key: &Key,
-    workflow: &Workflow,
-) -> Result<Vec<Arc<Descriptor>>, Error> {
+/// The candidates of a workflow.
+struct Tasks {
+    /// Of every task, in the order of [`oneiric_dag::Graph::tasks`].
+    tasks: Vec<Arc<Descriptor>>,
+    /// Of those that find out what became of others, each once, by key.
+    hooks: Vec<Arc<Descriptor>>,
+}
+
+/// Finds every candidate of a workflow.
+fn tasks(lifecycle: &Lifecycle, catalog: &Catalog, key: &Key, workflow: &Workflow) -> Result<Tasks, Error> {
     let live = lifecycle.registry();
     let (mut found, mut problems) = (Vec::new(), Vec::new());
     for task in workflow.graph.tasks() {
@@ -94,8 +107,18 @@ fn tasks(
             Err(why) => problems.extend(workflow.wrong_task(key, task, &why)),
         }
     }
+    let of_nodes = workflow.dag().nodes.iter().filter_map(|node| node.reconcile.clone());
+    let of_tasks = found.iter().filter_map(|task| task.reconcile.clone());
+    let wanted: BTreeSet<Key> = of_nodes.chain(of_tasks).collect();
+    let mut hooks = Vec::new();
+    for hook in &wanted {
+        match candidate(&live, catalog.registry(), hook) {
+            Ok(descriptor) => hooks.push(Arc::clone(descriptor)),
+            Err(why) => problems.extend(workflow.wrong_hook(key, hook, &found, &why)),
+        }
+    }
     if problems.is_empty() {
-        return Ok(found);
+        return Ok(Tasks { tasks: found, hooks });
     }
     problems.sort_by_key(|problem| problem.place.offset);
     let more = problems.len().saturating_sub(MAX_PROBLEMS);
@@ -114,15 +137,5 @@ fn candidate<'a>(
     match live.resolve(&Domain::TASK, task, &Query::default()) {
         Ok(now) if known.iter().any(|one| one.descriptor() == now.descriptor()) => Ok(now.descriptor()),
         _ => own.resolve(&Domain::TASK, task, &Query::default()).map(Candidate::descriptor),
-    }
-}
-
-fn limits(catalog: &Catalog, workflow: &Workflow, options: &RunOptions) -> Limits {
-    let limits = workflow.limits();
-    Limits {
-        max_parallel: options.max_parallel.unwrap_or(limits.max_parallel),
-        timeout: options.timeout().or(limits.timeout),
-        max_deliveries: catalog.max_deliveries(),
-        ..limits
     }
 }

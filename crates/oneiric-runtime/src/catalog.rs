@@ -9,10 +9,11 @@ use oneiric_core::resolver::{Query, Registry, ResolveError};
 use oneiric_core::settings::Settings;
 use oneiric_core::{Descriptor, Domain, Key, Provider, Source};
 use oneiric_dag::graph::{Draft, DraftNode, Policy};
-use oneiric_dag::{Graph, GraphError, Limits};
+use oneiric_dag::{Graph, GraphError, Hook, Limits, Plan};
 
 use crate::bundle::{Bundle, ManifestFile};
 use crate::error::Error;
+use crate::request::RunOptions;
 
 /// Candidates and graphs of a bundle of manifests.
 ///
@@ -67,6 +68,27 @@ impl Workflow {
             help: Some(
                 "add an entry of domain `task` with that key to a manifest, or correct the node".to_owned(),
             ),
+        })
+    }
+
+    /// What is wrong with the nodes, or their entries among `tasks`, that name `hook` as `reconcile`.
+    pub(crate) fn wrong_hook(
+        &self,
+        key: &Key,
+        hook: &Key,
+        tasks: &[Arc<Descriptor>],
+        why: &ResolveError,
+    ) -> impl Iterator<Item = Problem> {
+        let text = String::from_utf8_lossy(&self.file.bytes);
+        let of_task = |node: &manifest::Node| {
+            let task = tasks.iter().find(|task| task.key == node.task);
+            node.reconcile.is_none() && task.is_some_and(|task| task.reconcile.as_ref() == Some(hook))
+        };
+        let names = move |node: &&manifest::Node| node.reconcile.as_ref() == Some(hook) || of_task(node);
+        self.dag().nodes.iter().filter(names).map(move |node| Problem {
+            place: Place::of_name(&self.file.name, &text, node.task_position),
+            message: format!("`reconcile` of node `{}` of workflow `{key}`: {why}", node.id),
+            help: Some("add an entry of domain `task` with that key to a manifest, or correct it".to_owned()),
         })
     }
 
@@ -168,7 +190,7 @@ impl Catalog {
     }
 
     /// How often the process may die while a node runs.
-    pub(crate) fn max_deliveries(&self) -> u32 {
+    fn max_deliveries(&self) -> u32 {
         self.max_deliveries.unwrap_or(Limits::default().max_deliveries)
     }
 
@@ -199,12 +221,48 @@ impl Catalog {
     }
 }
 
+impl Catalog {
+    /// The plan of a workflow, with nothing brought up for it. Of a task that is not known, nothing is said.
+    ///
+    /// # Errors
+    /// As [`Catalog::workflow`].
+    pub fn plan(&self, key: &Key, options: &RunOptions) -> Result<Plan, Error> {
+        let (_, workflow) = self.workflow(key, options.provider.as_ref())?;
+        let said = |task| {
+            let found = self.registry.resolve(&Domain::TASK, task, &Query::default());
+            found.map(|candidate| policy_of(candidate.descriptor())).unwrap_or_default()
+        };
+        let policies = workflow.graph.tasks().iter().map(said).collect();
+        let retry = workflow.dag().retry_policy;
+        Ok(Plan::new(
+            key.clone(),
+            Arc::clone(&workflow.graph),
+            policies,
+            retry,
+            self.bounds(workflow, options),
+        ))
+    }
+
+    /// What bounds a run of a workflow.
+    pub(crate) fn bounds(&self, workflow: &Workflow, options: &RunOptions) -> Limits {
+        let limits = workflow.limits();
+        Limits {
+            max_parallel: options.max_parallel.unwrap_or(limits.max_parallel),
+            timeout: options.timeout().or(limits.timeout),
+            max_deliveries: self.max_deliveries(),
+            ..limits
+        }
+    }
+}
+
 /// What a component says of patience.
 pub(crate) fn policy_of(descriptor: &Descriptor) -> Policy {
     Policy {
         retry: descriptor.retry,
         timeout: descriptor.timeout_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
         idempotent: descriptor.idempotent,
+        heartbeat: descriptor.heartbeat_timeout.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+        reconcile: descriptor.reconcile.clone().map(Hook::Task),
     }
 }
 
@@ -219,6 +277,8 @@ fn draft(dag: &Dag) -> Draft {
             retry: node.retry_policy,
             timeout: node.timeout_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
             idempotent: node.idempotent,
+            heartbeat: node.heartbeat_timeout.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+            reconcile: node.reconcile.clone().map(Hook::Task),
         },
     });
     Draft { nodes: nodes.collect(), on_failure: dag.on_failure }

@@ -1,8 +1,9 @@
 //! What can go wrong between a manifest and a run, and what kind of trouble it is.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use oneiric_core::gate::Denial;
+use oneiric_core::gate::{Denial, Step};
 use oneiric_core::id::IdError;
 use oneiric_core::lifecycle::{LifecycleError, Phase};
 use oneiric_core::manifest::ParseError;
@@ -122,6 +123,16 @@ pub enum Error {
         /// What is wrong with it.
         source: ShapeError,
     },
+    /// A call of a component failed.
+    #[error("{domain} `{key}`: {fault}")]
+    Call {
+        /// The component's domain.
+        domain: String,
+        /// Its key.
+        key: Key,
+        /// What it said.
+        fault: Fault,
+    },
     /// A store of secrets could not do what it was asked.
     #[error("secrets: {0}")]
     Secrets(Fault),
@@ -143,6 +154,35 @@ pub enum Error {
         run: RunId,
         /// That process.
         pid: String,
+    },
+    /// The process that has a run has not done in time what was asked of it. It will, or whoever has the
+    /// run next.
+    #[error("process {pid}, which has run {run}, did not {verb} it within {waited:?}")]
+    Unanswered {
+        /// The run.
+        run: RunId,
+        /// That process.
+        pid: String,
+        /// What was asked.
+        verb: &'static str,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// What was asked of a run does not apply to it as it stands.
+    #[error("run {run} {why}")]
+    Stale {
+        /// The run.
+        run: RunId,
+        /// What stands in the way.
+        why: String,
+    },
+    /// A run is still under way.
+    #[error("run {run} is {status}: it can be repeated once it has ended or is paused")]
+    UnderWay {
+        /// The run.
+        run: RunId,
+        /// Where it stands.
+        status: RunStatus,
     },
     /// The run has ended.
     #[error("run {run} is {status}")]
@@ -242,7 +282,13 @@ impl Error {
             Error::NotAllowed { .. } => Kind::Security,
             Error::Lifecycle(LifecycleError::Failed { phase: Phase::Settings, .. }) => Kind::Configuration,
             Error::Lifecycle(_) | Error::Secrets(_) => Kind::Execution,
-            Error::Busy { .. } | Error::Over { .. } | Error::Denied(_) => Kind::Execution,
+            Error::Busy { .. }
+            | Error::Unanswered { .. }
+            | Error::Stale { .. }
+            | Error::UnderWay { .. }
+            | Error::Over { .. }
+            | Error::Denied(_)
+            | Error::Call { .. } => Kind::Execution,
             Error::Store(error) => match error {
                 StoreError::Open { .. }
                 | StoreError::Corrupt { .. }
@@ -264,6 +310,16 @@ impl Error {
             Error::Read { help, .. } | Error::NoRuntime { help, .. } => Some(help.clone()),
             Error::NoGraph(_) => Some("give its manifest entry a `dag` with `nodes`".to_owned()),
             Error::UnknownRun(_) => Some("`oneiric run list` shows the runs of this state folder".to_owned()),
+            Error::Unanswered { run, .. } => Some(format!(
+                "it is not forgotten: it will be done by whoever has the run; `oneiric run explain {run}` tells"
+            )),
+            Error::UnderWay { run, .. } => {
+                Some(format!("wait for it, or end it with `oneiric run cancel {run}`"))
+            }
+            Error::Denied(Denial { step: Step::Activity, .. }) => Some(
+                "`oneiric activity` shows why; `oneiric resume KEY --domain DOMAIN` takes work again"
+                    .to_owned(),
+            ),
             Error::Busy { pid, .. } => Some(format!("wait for it, or stop it with `kill -INT {pid}`")),
             Error::Bundle { .. } | Error::Engine(RunError::Restore { .. }) => {
                 Some("`oneiric store check` examines the whole store".to_owned())

@@ -3,8 +3,10 @@
 //! | for | there is |
 //! |---|---|
 //! | putting one together | [`Oneiric::builder`], [`Builder`], [`Loaded`] |
-//! | runs | [`Oneiric::run`], [`RunRequest`], [`RunHandle`], [`RunReport`] |
-//! | components | [`Oneiric::resolve`], [`Oneiric::swap_to`], [`Oneiric::explain`] |
+//! | runs | [`Oneiric::run`], [`Oneiric::submit`], [`RunRequest`], [`RunHandle`], [`RunReport`] |
+//! | runs of any process | [`Oneiric::tell`], [`Ask`], [`Command`]; [`Oneiric::again`], [`Again`] |
+//! | components | [`Oneiric::resolve`], [`Oneiric::call`], [`Oneiric::swap_to`], [`Oneiric::explain`] |
+//! | whether they take work | [`Oneiric::pause`], [`Oneiric::drain`], [`Oneiric::accept`], [`activity`] |
 //! | manifests, without a store or a process | [`Catalog`], [`Bundle`], [`read_manifest`] |
 //! | how things stand | [`Oneiric::statuses`], [`component_statuses`], [`RunLog`], `control` |
 //! | what went wrong | [`Error`], [`Kind`], [`Incomplete`] |
@@ -12,17 +14,21 @@
 //! It does not know which adapters exist: `builder().with(oneiric_adapters::enabled(..))`. Tasks, roles
 //! and settings are `oneiric-core`'s. `docs/embedding.md` is the page for people who link it.
 
+pub mod activity;
 #[cfg(feature = "sqlite")]
 mod answer;
 mod bind;
 mod builder;
 mod bundle;
+mod call;
 mod catalog;
 mod components;
 #[cfg(feature = "sqlite")]
 pub mod control;
 mod custody;
+mod delivery;
 mod error;
+mod guarded;
 mod linked;
 mod oneiric;
 mod read;
@@ -32,9 +38,11 @@ mod secrets;
 mod state_dir;
 mod status;
 mod system;
+mod verbs;
 
 pub use builder::{Builder, Loaded};
 pub use bundle::{Bundle, ManifestFile};
+pub use call::Call;
 pub use catalog::{Catalog, Workflow};
 pub use error::{Error, Kind};
 pub use oneiric::Oneiric;
@@ -47,10 +55,11 @@ pub use state_dir::open_store;
 pub use state_dir::{DATABASE, DEFAULT_STATE_DIR};
 pub use status::{Answered, ComponentStatus, InstanceState, Shadowed, component_statuses};
 pub use system::{SystemClock, SystemEnvironment, SystemFiles, SystemRng};
+pub use verbs::{Again, Ask, Kept, PATIENCE, Told};
 
 // What the functions of this crate take and give.
-pub use oneiric_dag::{Ended, Incomplete, NodeReport, OutputError, RunHandle, RunReport};
-pub use oneiric_store::{NodeStatus, RunStatus, UnknownNodes};
+pub use oneiric_dag::{Ended, Incomplete, NodeReport, Obeyed, OutputError, RunHandle, RunReport};
+pub use oneiric_store::{Command, NodeStatus, RunStatus, UnknownNodes};
 
 /// The Rust on the page about embedding is tested as documentation.
 #[cfg(doctest)]

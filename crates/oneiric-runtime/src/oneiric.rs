@@ -5,15 +5,18 @@ use std::time::Duration;
 
 use oneiric_core::settings::Settings;
 use oneiric_core::{Lifecycle, RunId};
-use oneiric_dag::{Executor, Launch, Program, RunHandle};
-use oneiric_store::{Batch, Claim, Heart, Op, RunRecord, Store, UnknownNodes};
+use oneiric_dag::{Executor, Launch, Plan, Program, RunHandle};
+use oneiric_store::{Batch, Claim, CommitError, Op, Refusal, RunRecord, Store, UnknownNodes};
+use oneiric_supervisor::Activity;
 use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::activity;
 use crate::bind;
 use crate::bundle::Bundle;
 use crate::catalog::{Catalog, Own};
 use crate::custody;
+use crate::delivery;
 use crate::error::Error;
 use crate::request::{RunOptions, RunRequest};
 use crate::secrets::{self, FromSettings};
@@ -31,9 +34,15 @@ pub struct Oneiric(pub(crate) Arc<Inner>);
 
 #[derive(Debug)]
 pub(crate) struct Inner {
-    catalog: Catalog,
-    lifecycle: Lifecycle,
-    executor: Executor,
+    pub(crate) catalog: Catalog,
+    pub(crate) lifecycle: Lifecycle,
+    pub(crate) executor: Executor,
+    // Asked by the gate, told by the store.
+    activity: Activity,
+    // Held while what operators said is read and put to use.
+    pub(crate) rereading: tokio::sync::Mutex<()>,
+    // Reads it now and then; ended as the janitor is.
+    reader: Mutex<Option<AbortOnDropHandle<()>>>,
     // For catalogs that are read back from the store.
     own: Own,
     secrecy: Arc<FromSettings>,
@@ -41,10 +50,12 @@ pub(crate) struct Inner {
     janitor: Mutex<Option<AbortOnDropHandle<()>>>,
     // Looks after the runs of others; ended as the janitor is.
     custodian: Mutex<Option<AbortOnDropHandle<()>>>,
-    // Beats for what is owned here, until the store was left.
-    heart: Mutex<Option<Heart>>,
+    // Reads what is asked of the runs under way here; ended as the janitor is.
+    delivery: Mutex<Option<AbortOnDropHandle<()>>>,
     // Rung by other processes: something in the store concerns this one.
     bell: Arc<Notify>,
+    // The same, for whoever reads commands.
+    orders: Arc<Notify>,
     #[cfg(feature = "sqlite")]
     state_dir: Mutex<Option<std::path::PathBuf>>,
     #[cfg(feature = "sqlite")]
@@ -57,9 +68,9 @@ impl Oneiric {
         catalog: Catalog,
         lifecycle: Lifecycle,
         executor: Executor,
+        activity: Activity,
         own: Own,
         secrecy: Arc<FromSettings>,
-        heart: Option<Heart>,
     ) -> Self {
         let clock = Arc::clone(&executor.parts().clock);
         let work = secrets::housekeeping(lifecycle.clone(), Arc::clone(&secrecy), clock);
@@ -68,11 +79,15 @@ impl Oneiric {
             catalog,
             lifecycle,
             executor,
+            activity,
+            rereading: tokio::sync::Mutex::default(),
+            reader: Mutex::default(),
             own,
             secrecy,
             janitor: Mutex::new(Some(janitor)),
             custodian: Mutex::default(),
-            heart: Mutex::new(heart),
+            delivery: Mutex::default(),
+            orders: Arc::default(),
             bell: Arc::default(),
             #[cfg(feature = "sqlite")]
             state_dir: Mutex::default(),
@@ -89,17 +104,40 @@ impl Oneiric {
         *self.0.custodian.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
     }
 
+    /// Obeys what is asked of the runs that it owns from now on.
+    pub(crate) fn deliver(&self) {
+        let work = delivery::deliver(self.0.executor.clone(), Arc::clone(&self.0.orders));
+        let task = AbortOnDropHandle::new(tokio::spawn(work));
+        *self.0.delivery.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
+    }
+
+    /// Whether it takes over what others leave.
+    pub(crate) fn serves(&self) -> bool {
+        self.0.custodian.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// Reads what operators said, now and from time to time.
+    pub(crate) async fn heed(&self) -> Result<(), oneiric_store::StoreError> {
+        self.reread_activity().await?;
+        let clock = Arc::clone(&self.0.executor.parts().clock);
+        let work = activity::reread_untold(Arc::downgrade(&self.0), clock);
+        let task = AbortOnDropHandle::new(tokio::spawn(work));
+        *self.0.reader.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
+        Ok(())
+    }
+
     /// Something in the store concerns this process.
+    #[cfg(feature = "sqlite")]
     pub(crate) fn ring(&self) {
         self.0.bell.notify_one();
+        self.0.orders.notify_one();
     }
 
     /// Tells the other processes on the same state folder that something in the store concerns them. One
     /// that does not hear it finds out by itself, within a minute.
     #[cfg(feature = "sqlite")]
     pub async fn ring_others(&self) {
-        let state_dir = self.0.state_dir.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let Some(state_dir) = state_dir else { return };
+        let Some(state_dir) = self.state_dir() else { return };
         let own = {
             let control = self.0.control.lock().unwrap_or_else(PoisonError::into_inner);
             control.as_ref().map(|server| server.path().to_owned())
@@ -107,6 +145,12 @@ impl Oneiric {
         let ringing = tokio::task::spawn_blocking(move || crate::control::ring(&state_dir, own.as_deref()));
         // It was cancelled with the runtime, or nobody is there.
         let _ = ringing.await;
+    }
+
+    /// Where other processes find this one.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn state_dir(&self) -> Option<std::path::PathBuf> {
+        self.0.state_dir.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Answers other processes from now on. That it cannot is no reason not to work.
@@ -140,6 +184,15 @@ impl Oneiric {
         &self.0.lifecycle
     }
 
+    pub(crate) fn executor(&self) -> &Executor {
+        &self.0.executor
+    }
+
+    /// Whether components take work, and how much of it is in flight here.
+    pub(crate) fn activities(&self) -> &Activity {
+        &self.0.activity
+    }
+
     /// The settings, and the chain that their secrets come from.
     pub(crate) fn secrecy(&self) -> &FromSettings {
         &self.0.secrecy
@@ -160,6 +213,11 @@ impl Oneiric {
         &self.0.executor.parts().store
     }
 
+    /// A run that is under way in this process.
+    pub fn find(&self, run: RunId) -> Option<RunHandle> {
+        self.0.executor.find(run)
+    }
+
     /// Runs a workflow. When this returns, the run is durable; [`RunHandle::ended`] waits for its end.
     ///
     /// # Errors
@@ -168,16 +226,32 @@ impl Oneiric {
         check_options(&request.options)?;
         let program =
             bind::program(&self.0.lifecycle, &self.0.catalog, &request.workflow, &request.options).await?;
+        let (record, with) = self.record(request);
+        self.launch(Launch { program, record, with, carried: Vec::new() }).await
+    }
+
+    /// The row of a new run, and the manifests that go in front of it.
+    pub(crate) fn record(&self, request: RunRequest) -> (RunRecord, Batch) {
         let (bundle, blobs) = self.0.catalog.bundle().blobs();
-        let parts = self.0.executor.parts();
-        let now = parts.clock.now();
+        let now = self.0.executor.parts().clock.now();
         let id = request.id.unwrap_or_else(|| self.new_id());
         let mut record = RunRecord::new(id, request.workflow, bundle, request.input, now);
         record.actor = request.actor;
         record.trigger = request.trigger;
         record.options = serde_json::to_value(&request.options).expect("options are plain data");
-        let with = Batch::of(blobs.into_iter().map(Op::Blob));
-        Ok(self.0.executor.launch(Launch { program, record, with }).await?)
+        (record, Batch::of(blobs.into_iter().map(Op::Blob)))
+    }
+
+    pub(crate) async fn launch(&self, launch: Launch) -> Result<RunHandle, Error> {
+        #[cfg(feature = "sqlite")]
+        let was_at_rest = !self.0.executor.parts().lease.is_owning();
+        let run = self.0.executor.launch(launch).await?;
+        #[cfg(feature = "sqlite")]
+        if was_at_rest {
+            // There is somebody to watch from now on.
+            self.ring_others().await;
+        }
+        Ok(run)
     }
 
     /// Goes on with a run that a dead process left or that is paused, from its own manifests.
@@ -205,7 +279,7 @@ impl Oneiric {
             let dead = self.store().dead().await?;
             let boot = self.0.executor.parts().lease.boot();
             let claim = Claim { dead, ..Claim::any(boot, RECOVERY_PAGE) };
-            let claimed = self.store().claim(claim).await?;
+            let claimed = self.0.executor.parts().lease.claim(&**self.store(), claim).await?;
             if claimed.is_empty() {
                 return Ok(resumed);
             }
@@ -215,24 +289,6 @@ impl Oneiric {
                 resumed.push((record.id, outcome));
             }
         }
-    }
-
-    /// Cancels a run that nobody is working on. One under way in this process is cancelled through its
-    /// [`RunHandle`].
-    ///
-    /// # Errors
-    /// As [`Oneiric::resume`].
-    pub async fn cancel(&self, run: RunId, reason: &str) -> Result<(), Error> {
-        let record = self.claim(run).await?;
-        let cancelled = async {
-            let program = self.program_of(&record).await?;
-            Ok(self.0.executor.cancel(program, &record, reason).await?)
-        };
-        let cancelled = cancelled.await;
-        if cancelled.is_err() {
-            self.release(&record).await;
-        }
-        cancelled
     }
 
     /// Stops in an orderly way: nothing further starts, what runs is asked to stop and is waited for,
@@ -252,65 +308,92 @@ impl Oneiric {
         let clock = &self.0.executor.parts().clock;
         let began = clock.monotonic();
         end(&self.0.custodian).await;
+        end(&self.0.delivery).await;
         let stopped = self.0.executor.shutdown(deadline).await;
         end(&self.0.janitor).await;
+        end(&self.0.reader).await;
         let time_left = deadline.saturating_sub(clock.monotonic().saturating_sub(began));
         let unused = self.0.lifecycle.stop(time_left).await;
         let store = self.store();
         // What did not stop in time is owned, and beaten for, to the last moment.
         let left = store.leave(self.0.executor.parts().lease.boot()).await;
-        let heart = self.0.heart.lock().unwrap_or_else(PoisonError::into_inner).take();
-        drop(heart);
+        self.0.executor.parts().lease.rest();
         store.close().await?;
         left?;
         Ok(stopped && unused)
     }
 
-    async fn resume_claimed(&self, record: &RunRecord, unknown: UnknownNodes) -> Result<RunHandle, Error> {
+    pub(crate) async fn resume_claimed(
+        &self,
+        record: &RunRecord,
+        unknown: UnknownNodes,
+    ) -> Result<RunHandle, Error> {
         let program = self.program_of(record).await?;
         Ok(self.0.executor.resume(program, record, unknown).await?)
     }
 
     /// The program of a stored run, from the manifests it was planned from.
     pub(crate) async fn program_of(&self, record: &RunRecord) -> Result<Program, Error> {
-        let options: RunOptions = match &record.options {
-            serde_json::Value::Null => RunOptions::default(),
-            options => serde_json::from_value(options.clone()).map_err(|error| Error::Bundle {
-                run: record.id,
-                reason: format!("its options cannot be read: {error}"),
-            })?,
-        };
+        let options = options_of(record)?;
         if self.0.catalog.bundle().blobs().0 == record.bundle {
             return bind::program(&self.0.lifecycle, &self.0.catalog, &record.workflow, &options).await;
         }
-        let bundle = Bundle::load(self.store().as_ref(), record.id, record.bundle).await?;
-        let mut catalog = Catalog::load_beside(&self.0.own, bundle)?;
-        catalog.select(&self.0.secrecy.settings);
+        let catalog = self.catalog_of(record).await?;
         bind::program(&self.0.lifecycle, &catalog, &record.workflow, &options).await
     }
 
-    async fn claim(&self, run: RunId) -> Result<RunRecord, Error> {
+    /// The plan of a stored run; nothing is brought up for it.
+    pub(crate) async fn plan_of(&self, record: &RunRecord) -> Result<Plan, Error> {
+        let options = options_of(record)?;
+        self.catalog_of(record).await?.plan(&record.workflow, &options)
+    }
+
+    async fn catalog_of(&self, record: &RunRecord) -> Result<Catalog, Error> {
+        let bundle = Bundle::load(self.store().as_ref(), record.id, record.bundle).await?;
+        let mut catalog = Catalog::load_beside(&self.0.own, bundle)?;
+        catalog.select(&self.0.secrecy.settings);
+        Ok(catalog)
+    }
+
+    /// The run, owned by this process from here on; `None` where a live process has it, or it has ended.
+    pub(crate) async fn claim_free(&self, run: RunId) -> Result<Option<RunRecord>, Error> {
         let store = self.store();
-        let boot = self.0.executor.parts().lease.boot();
-        let claim = Claim { dead: store.dead().await?, run: Some(run), ..Claim::any(boot, 1) };
-        if let Some(record) = store.claim(claim).await?.pop() {
+        let lease = &self.0.executor.parts().lease;
+        for _ in 0..2 {
+            let claim = Claim { dead: store.dead().await?, run: Some(run), ..Claim::any(lease.boot(), 1) };
+            match lease.claim(&**store, claim).await {
+                Ok(mut claimed) => return Ok(claimed.pop()),
+                // It was taken for dead; it gets up, and tries again.
+                Err(CommitError::Refused(Refusal::BootEnded(_))) => drop(lease.beat(&**store).await?),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(None)
+    }
+
+    async fn claim(&self, run: RunId) -> Result<RunRecord, Error> {
+        if let Some(record) = self.claim_free(run).await? {
             return Ok(record);
         }
+        let store = self.store();
         let record = store.run(run).await?.ok_or_else(|| Error::UnknownRun(run.to_string()))?;
         if record.state.status.is_terminal() {
             return Err(Error::Over { run, status: record.state.status });
         }
-        let pid = match record.state.owner {
-            Some(owner) => {
-                store.boot(owner).await?.map_or_else(|| "unknown".to_owned(), |boot| boot.pid.to_string())
-            }
-            None => "unknown".to_owned(),
+        Err(Error::Busy { run, pid: self.owner_of(&record).await? })
+    }
+
+    /// The number of the process that has a run, for people.
+    pub(crate) async fn owner_of(&self, record: &RunRecord) -> Result<String, Error> {
+        let boot = match record.state.owner {
+            Some(owner) => self.store().boot(owner).await?,
+            None => None,
         };
-        Err(Error::Busy { run, pid })
+        Ok(boot.map_or_else(|| "unknown".to_owned(), |boot| boot.pid.to_string()))
     }
 
     /// Gives a claimed run back, so that another process may take it before this one ends.
-    async fn release(&self, record: &RunRecord) {
+    pub(crate) async fn release(&self, record: &RunRecord) {
         let state = oneiric_store::RunState { owner: None, ..record.state.clone() };
         let batch = Batch::of([Op::SetRun { run: record.id, state: Box::new(state) }])
             .require(oneiric_store::Require::RunEpoch { run: record.id, epoch: record.state.epoch });
@@ -319,7 +402,7 @@ impl Oneiric {
         }
     }
 
-    fn new_id(&self) -> RunId {
+    pub(crate) fn new_id(&self) -> RunId {
         let parts = self.0.executor.parts();
         let millis = u64::try_from(parts.clock.now().as_micros() / 1000).unwrap_or(0);
         let mut chance = [0; 10];
@@ -327,6 +410,17 @@ impl Oneiric {
         chance[..8].copy_from_slice(&a);
         chance[8..].copy_from_slice(&b[..2]);
         RunId::from_uuid(uuid::Builder::from_unix_timestamp_millis(millis, &chance).into_uuid())
+    }
+}
+
+/// What a stored run overrides in its manifest.
+pub(crate) fn options_of(record: &RunRecord) -> Result<RunOptions, Error> {
+    match &record.options {
+        serde_json::Value::Null => Ok(RunOptions::default()),
+        options => serde_json::from_value(options.clone()).map_err(|error| Error::Bundle {
+            run: record.id,
+            reason: format!("its options cannot be read: {error}"),
+        }),
     }
 }
 
@@ -339,7 +433,7 @@ async fn end(task: &Mutex<Option<AbortOnDropHandle<()>>>) {
     }
 }
 
-fn check_options(options: &RunOptions) -> Result<(), Error> {
+pub(crate) fn check_options(options: &RunOptions) -> Result<(), Error> {
     let zero = |what: &str| Error::Setting { what: what.to_owned(), reason: "must be at least 1".to_owned() };
     if options.max_parallel == Some(0) {
         return Err(zero("max parallel nodes"));

@@ -1,6 +1,6 @@
 //! What is applied atomically.
 
-use oneiric_core::{BootId, Digest, RunId, Timestamp};
+use oneiric_core::{BootId, Digest, Domain, Key, RunId, Timestamp};
 
 use crate::record::activity::ActivityRecord;
 use crate::record::blob::Blob;
@@ -28,6 +28,8 @@ pub enum Require {
     RunOpen(RunId),
     /// The boot has not ended: nobody has taken over what it owns.
     BootOpen(BootId),
+    /// What operators said of the component is still this; a default says that there is no record.
+    Activity(ActivityRecord),
     /// The blob is there: a batch that points at one must not be first.
     BlobPresent(Digest),
     /// The extension's version; `None` is absent. A record starts at version 1.
@@ -71,6 +73,14 @@ pub enum Refusal {
     /// The boot has left, or was taken for dead.
     #[error("boot {0} has ended; others have taken over what it owned")]
     BootEnded(BootId),
+    /// Somebody has said something else of the component meanwhile.
+    #[error("what was said of {domain} `{key}` has changed meanwhile")]
+    ActivityChanged {
+        /// The domain of the component.
+        domain: Domain,
+        /// Its key.
+        key: Key,
+    },
     /// The blob is not there.
     #[error("blob {0} is not in the store")]
     BlobMissing(Digest),

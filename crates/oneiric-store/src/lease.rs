@@ -1,6 +1,6 @@
 //! What makes a process the owner of something, for as long as it is alive and moving.
 //!
-//! A process has one [`Lease`]: its boot's row, whose beat a thread of its own raises ([`Heart`]) while
+//! A process has one [`Lease`]: its boot's row, whose beat a thread of its own raises ([`Lease::start`]) while
 //! the process owns anything. Others judge by watching the beat change on their own clock ([`Watch`]), never
 //! by comparing wall clocks, and take over by a claim that names the beat they saw. A process that is
 //! dead is known at once by its file lock; a lease is for the one that is stopped, or starved.
@@ -13,19 +13,22 @@ mod heart;
 mod watch;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use oneiric_core::{BootId, Clock};
 use tokio::sync::{Notify, watch as channel};
 
 use crate::batch::{Batch, Op, Refusal, Require};
+use crate::claim::Claim;
 use crate::commit::CommitError;
 use crate::error::StoreError;
+use crate::failpoint;
 use crate::record::boot::BootRecord;
+use crate::record::run::RunRecord;
 use crate::store::Store;
 
-pub use heart::Heart;
+use heart::Heart;
 pub use watch::Watch;
 
 /// This process's lease on all that it owns. Shared by everybody who owns something in it.
@@ -40,7 +43,7 @@ pub struct Lease {
     /// How often it was lost.
     lost: channel::Sender<u64>,
     renewed: Notify,
-    heart: Mutex<Option<std::thread::Thread>>,
+    heart: Mutex<Option<Heart>>,
 }
 
 /// What a beat came to.
@@ -140,10 +143,51 @@ impl Lease {
         (self.own(), batch)
     }
 
-    fn wake_heart(&self) {
-        if let Some(heart) = self.heart.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
-            heart.unpark();
+    /// Takes what `claim` selects. A claim that takes something beats.
+    ///
+    /// # Errors
+    /// As [`Store::claim`].
+    pub async fn claim(&self, store: &dyn Store, claim: Claim) -> Result<Vec<RunRecord>, CommitError> {
+        let began = self.clock.monotonic();
+        let taken = store.claim(claim).await?;
+        if !taken.is_empty() {
+            self.confirm(began);
         }
+        Ok(taken)
+    }
+
+    /// Begins to beat from a thread of its own, for as long as anything hangs off it.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] where no thread can be started.
+    pub fn start(self: &Arc<Self>, store: Arc<dyn Store>) -> Result<(), StoreError> {
+        let heart = Heart::start(self, store)?;
+        *self.heart() = Some(heart);
+        Ok(())
+    }
+
+    /// Beats no more; what still hangs off it is lost once the lease has run out. After the boot has left.
+    pub fn rest(&self) {
+        let heart = self.heart().take();
+        if let Some(heart) = heart {
+            heart.rest();
+        }
+    }
+
+    fn heart(&self) -> MutexGuard<'_, Option<Heart>> {
+        self.heart.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake_heart(&self) {
+        if let Some(heart) = self.heart().as_ref() {
+            heart.wake();
+        }
+    }
+
+    /// How long until the next beat is due.
+    fn due_in(&self) -> Duration {
+        let due = Duration::from_micros(self.confirmed.load(Ordering::Acquire)) + self.interval();
+        due.saturating_sub(self.clock.monotonic())
     }
 
     /// Whether anything hangs off it.
@@ -163,11 +207,13 @@ impl Lease {
     /// # Errors
     /// [`StoreError`]; the lease runs out if this goes on.
     pub async fn beat(&self, store: &dyn Store) -> Result<Pulse, StoreError> {
+        failpoint::reach("beat.before");
         let began = self.clock.monotonic();
         let boot = self.boot();
         let batch = Batch::of([Op::Beat { boot, at: self.clock.now() }]).require(Require::BootOpen(boot));
         match store.commit(batch).await {
             Ok(()) => {
+                failpoint::reach("beat.after");
                 self.confirm(began);
                 Ok(Pulse::Held)
             }
@@ -193,6 +239,12 @@ impl Lease {
             Err(CommitError::Store(error)) => Err(error),
             Err(CommitError::Refused(refusal)) => Err(StoreError::Io(refusal.to_string())),
         }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.rest();
     }
 }
 

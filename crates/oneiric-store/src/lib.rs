@@ -24,6 +24,8 @@ mod batch;
 mod claim;
 mod commit;
 mod error;
+#[doc(hidden)]
+pub mod failpoint;
 pub mod lease;
 pub mod liveness;
 mod memory;
@@ -36,7 +38,7 @@ pub use batch::{Batch, Op, Refusal, Require};
 pub use claim::Claim;
 pub use commit::{Commit, CommitError};
 pub use error::StoreError;
-pub use lease::{Heart, Lease, Owned, Pulse, Watch};
+pub use lease::{Lease, Owned, Pulse, Watch};
 pub use memory::MemoryStore;
 pub use record::activity::ActivityRecord;
 pub use record::blob::Blob;

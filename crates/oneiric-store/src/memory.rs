@@ -105,6 +105,13 @@ impl State {
                 Some(record) if record.ended_at.is_none() => Ok(()),
                 Some(_) | None => Err(Refusal::BootEnded(*boot)),
             },
+            Require::Activity(said) => {
+                let found = self.activities.get(&(said.domain.to_string(), said.key.to_string()));
+                if found == Some(said).filter(|said| !said.is_default()) {
+                    return Ok(());
+                }
+                Err(Refusal::ActivityChanged { domain: said.domain.clone(), key: said.key.clone() })
+            }
             Require::BlobPresent(digest) if self.blobs.contains_key(digest) => Ok(()),
             Require::BlobPresent(digest) => Err(Refusal::BlobMissing(*digest)),
             Require::ExtensionVersion { family, key, version } => {

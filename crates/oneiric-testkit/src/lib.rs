@@ -11,11 +11,11 @@ mod crash;
 pub mod data;
 pub mod graphs;
 pub mod model;
-mod record;
 pub mod tasks;
+mod through;
 pub mod time;
 
 pub use crash::{CrashingStore, Side};
-pub use record::RecordingStore;
 pub use tasks::FnTask;
+pub use through::Through;
 pub use time::{ManualClock, virtual_time};

@@ -68,12 +68,12 @@ pub(crate) struct ResumeArgs {
     /// Every run that a dead process left
     #[arg(long, conflicts_with = "unknown")]
     pub(crate) all: bool,
-    /// What becomes of nodes whose outcome nobody knows
+    /// What becomes of nodes whose outcome nobody knows, and of parked ones
     #[arg(long, value_name = "WHAT", default_value = "keep")]
     pub(crate) unknown: Unknown,
 }
 
-/// What becomes of nodes whose outcome nobody knows.
+/// What becomes of nodes whose outcome nobody knows, and of parked ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Unknown {
     /// They stay so, and the run pauses again

@@ -243,6 +243,7 @@ impl Followed {
             standing: ended.unwrap_or(Standing::Lost),
             record: None,
             tails: &self.tails,
+            progress: handle.progress(),
             again: session.run_command("show", handle.id()),
         }
     }
@@ -254,10 +255,15 @@ impl Followed {
             Standing::At(RunStatus::Completed) => return Ok(Code::Ok),
             Standing::At(RunStatus::Paused) => {
                 let resume = session.run_command("resume", report.id());
-                (
-                    Code::Execution,
-                    format!("find out whether it happened, then `{resume} --unknown fail` or `retry`"),
-                )
+                let stands = |status| report.run.nodes.iter().any(|node| node.status == status);
+                let help = if stands(NodeStatus::Unknown) {
+                    format!("find out whether it happened, then `{resume} --unknown fail` or `retry`")
+                } else if stands(NodeStatus::Parked) {
+                    format!("see to what is wrong, then `{resume} --unknown retry` or `fail`")
+                } else {
+                    format!("go on with `{resume}`")
+                };
+                (Code::Execution, help)
             }
             Standing::At(
                 RunStatus::Failed | RunStatus::Cancelled | RunStatus::Pending | RunStatus::Running,

@@ -1,12 +1,12 @@
 //! What is known of runs under way, kept small.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use oneiric_core::roles::{LogSink, Stream, TaskContext};
 use oneiric_core::{NodeId, RunId, Timestamp};
-use oneiric_dag::{Observer, Plan, RunHandle};
+use oneiric_dag::{Observer, Plan, Pulses, RunHandle};
 use oneiric_store::{NodeRecord, NodeStatus, RunState, SkipReason};
 
 use super::Telling;
@@ -38,9 +38,11 @@ pub(crate) struct Board {
 #[derive(Debug, Default)]
 struct State {
     closed: bool,
-    plans: HashMap<RunId, Arc<Plan>>,
+    plans: HashMap<RunId, (Arc<Plan>, Arc<Pulses>)>,
     active: BTreeMap<(RunId, u32), Active>,
     tally: Tally,
+    // Nodes that count as stopped until somebody has found out, or decided.
+    resting: HashSet<(RunId, u32)>,
     said: Vec<Said>,
     dropped: usize,
     tails: Tails,
@@ -57,6 +59,8 @@ pub(super) struct Active {
     pub(super) since: Timestamp,
     /// When the next try is due, where it waits for that.
     pub(super) wake_at: Option<Timestamp>,
+    /// How far it is, where it says.
+    pub(super) progress: Option<String>,
 }
 
 /// How many nodes there are of each kind.
@@ -136,8 +140,8 @@ impl Board {
     pub(crate) fn watch(&self, handle: &RunHandle, before: &[NodeStatus]) {
         let mut state = self.lock();
         state.tally.total += handle.plan().graph().len();
-        before.iter().for_each(|status| state.tally.add(*status));
-        state.plans.insert(handle.id(), Arc::clone(handle.plan()));
+        before.iter().filter(|status| status.is_terminal()).for_each(|status| state.tally.add(*status));
+        state.plans.insert(handle.id(), (Arc::clone(handle.plan()), Arc::clone(handle.pulses())));
     }
 
     pub(super) fn close(&self) {
@@ -159,9 +163,11 @@ impl Board {
         active.sort_by_key(|(place, node)| (node.since, **place));
         let more = active.len().saturating_sub(rows);
         let named = |(place, node): &(&(RunId, u32), &Active)| {
-            let plan = state.plans.get(&place.0);
-            let attempts = plan.map_or(0, |plan| plan.retry(place.1).map_or(1, |policy| policy.attempts));
-            Active { attempts, ..(*node).clone() }
+            let known = state.plans.get(&place.0);
+            let policy = known.map(|(plan, _)| plan.retry(place.1).map_or(1, |policy| policy.attempts));
+            let said = known.and_then(|(_, pulses)| pulses.said(place.1)).filter(|_| node.wake_at.is_none());
+            let progress = said.map(|said| said.progress.to_string());
+            Active { attempts: policy.unwrap_or(0), progress, ..(*node).clone() }
         };
         let active = active.iter().take(rows).map(named).collect();
         View {
@@ -198,9 +204,18 @@ impl Observer for Board {
     fn node(&self, row: &NodeRecord) {
         let mut state = self.lock();
         let place = (row.run, row.node);
+        if state.resting.remove(&place) {
+            state.tally.stopped -= 1;
+        }
         let since = row.started_at.unwrap_or_default();
-        let active =
-            Active { name: row.name.clone(), attempt: row.attempt, attempts: 0, since, wake_at: row.wake_at };
+        let active = Active {
+            name: row.name.clone(),
+            attempt: row.attempt,
+            attempts: 0,
+            since,
+            wake_at: row.wake_at,
+            progress: None,
+        };
         match row.status {
             NodeStatus::Running => {
                 state.active.insert(place, Active { wake_at: None, ..active });
@@ -219,6 +234,9 @@ impl Observer for Board {
             | NodeStatus::Parked => {
                 state.active.remove(&place);
                 state.forget(row);
+                if matches!(row.status, NodeStatus::Unknown | NodeStatus::Parked) {
+                    state.resting.insert(place);
+                }
             }
         }
         state.tally.add(row.status);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::roles::{Action, Envelope, EventHandler, Schema, Task, TaskContext};
+use crate::roles::{Action, Envelope, EventHandler, Reconciled, Schema, Task, TaskContext};
 use crate::{Descriptor, Domain, Fault, Key, Payload, Role};
 
 use super::slot::Slot;
@@ -111,6 +111,14 @@ impl<R: ?Sized> fmt::Debug for Current<R> {
 impl Task for Handle<dyn Task> {
     async fn run(&self, cx: TaskContext<'_>) -> Result<Payload, Fault> {
         self.current()?.run(cx).await
+    }
+
+    fn reconciles(&self) -> bool {
+        self.current().is_ok_and(|current| current.reconciles())
+    }
+
+    async fn reconcile(&self, cx: TaskContext<'_>) -> Result<Reconciled, Fault> {
+        self.current()?.reconcile(cx).await
     }
 }
 

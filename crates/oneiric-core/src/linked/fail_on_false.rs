@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::roles::{Task, TaskContext};
+use crate::roles::{Reconciled, Task, TaskContext};
 use crate::{Fault, Payload};
 
 /// A task whose `false` is a failure; see [`fail_on_false`].
@@ -33,5 +33,13 @@ impl<T: Task> Task for FailOnFalse<T> {
             return Err(Fault::transient("returned-false", "the task returned false"));
         }
         Ok(output)
+    }
+
+    fn reconciles(&self) -> bool {
+        self.0.reconciles()
+    }
+
+    async fn reconcile(&self, cx: TaskContext<'_>) -> Result<Reconciled, Fault> {
+        self.0.reconcile(cx).await
     }
 }

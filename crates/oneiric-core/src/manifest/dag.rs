@@ -75,6 +75,10 @@ pub struct Node {
     pub timeout_seconds: Option<f64>,
     /// Whether running it twice under one idempotency key is as good as once; `None` is unsaid.
     pub idempotent: Option<bool>,
+    /// Seconds that a try may be silent, more than 0.
+    pub heartbeat_timeout: Option<f64>,
+    /// The task that finds out what became of a try whose outcome is unknown.
+    pub reconcile: Option<Key>,
     /// Where the id stands.
     pub position: Position,
     /// Where the task stands.
@@ -117,6 +121,8 @@ pub(super) const NODE: Shape = Shape {
         "when",
         "timeout_seconds",
         "idempotent",
+        "heartbeat_timeout",
+        "reconcile",
     ],
     aliases: &[("key", "id")],
 };
@@ -159,6 +165,8 @@ fn node<'t>(reader: &mut Reader<'t>, _: &'static str, tree: Tree<'t>) -> Option<
     let when = fields.optional(reader, "when", text);
     let timeout_seconds = fields.optional(reader, "timeout_seconds", timeout);
     let idempotent = fields.optional(reader, "idempotent", flag);
+    let heartbeat_timeout = fields.optional(reader, "heartbeat_timeout", timeout);
+    let reconcile = fields.optional(reader, "reconcile", parsed(str::parse::<Key>));
     let ((id, position), (task, task_position)) = (id?, task?);
     Some(Node {
         id,
@@ -170,6 +178,8 @@ fn node<'t>(reader: &mut Reader<'t>, _: &'static str, tree: Tree<'t>) -> Option<
         when,
         timeout_seconds,
         idempotent,
+        heartbeat_timeout,
+        reconcile,
         position,
         task_position,
     })

@@ -28,7 +28,9 @@ impl Entry {
             capabilities,
             idempotent: self.idempotent,
             timeout_seconds: self.timeout_seconds,
+            heartbeat_timeout: self.heartbeat_timeout,
             retry: self.retry_policy,
+            reconcile: self.reconcile.clone(),
             metadata: self.propagated(&source),
             source,
         }

@@ -52,6 +52,10 @@ pub struct Entry {
     pub retry_policy: Option<RetryPolicy>,
     /// Whether calling it twice under one idempotency key is as good as once. Not known upstream.
     pub idempotent: Option<bool>,
+    /// Seconds that a call may be silent, more than 0. Not known upstream.
+    pub heartbeat_timeout: Option<f64>,
+    /// The task that finds out what became of a call. Not known upstream.
+    pub reconcile: Option<Key>,
     /// What has to be there as well.
     pub requires: Vec<String>,
     /// What must not be there.
@@ -103,6 +107,8 @@ pub(super) const ENTRY: Shape = Shape {
         "timeout_seconds",
         "retry_policy",
         "idempotent",
+        "heartbeat_timeout",
+        "reconcile",
         "requires",
         "conflicts_with",
         "python_version",
@@ -144,6 +150,8 @@ pub(super) fn entry<'t>(reader: &mut Reader<'t>, _: &'static str, tree: Tree<'t>
         timeout_seconds: fields.optional(reader, "timeout_seconds", timeout),
         retry_policy: fields.optional(reader, "retry_policy", retry),
         idempotent: fields.optional(reader, "idempotent", flag),
+        heartbeat_timeout: fields.optional(reader, "heartbeat_timeout", timeout),
+        reconcile: fields.optional(reader, "reconcile", parsed(str::parse::<Key>)),
         requires: texts(reader, &mut fields, "requires"),
         conflicts_with: texts(reader, &mut fields, "conflicts_with"),
         python_version: fields.optional(reader, "python_version", text),

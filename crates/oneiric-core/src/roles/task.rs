@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
+use super::{Pulse, Reconciled};
 use crate::{Digest, Domain, Fault, Key, NodeId, Payload, Role, RunId};
 
 /// Which of its two streams a task wrote a line to.
@@ -44,6 +45,9 @@ pub struct TaskContext<'a> {
     pub grace: Duration,
     /// Where lines go.
     pub log: &'a Arc<dyn LogSink>,
+    /// By which it says that it is alive, and how far it is. A task with a `heartbeat_timeout` that is silent
+    /// for longer is dropped; one without may say so all the same, for those who look.
+    pub pulse: &'a Pulse,
 }
 
 impl TaskContext<'_> {
@@ -66,12 +70,37 @@ pub trait Task: Send + Sync {
     /// # Errors
     /// A [`Fault`] whose class says whether the node may be tried again.
     async fn run(&self, cx: TaskContext<'_>) -> Result<Payload, Fault>;
+
+    /// Whether it can find out what became of a try. [`Task::reconcile`] is asked of such a task only, before
+    /// a run pauses because nobody knows whether an effect has happened.
+    fn reconciles(&self) -> bool {
+        false
+    }
+
+    /// Finds out whether the effect of an earlier try of this very call has happened: `cx` is what that try
+    /// was given, its [`TaskContext::idempotency_key`] included. Looks, and changes nothing. May be asked
+    /// again; dropping the future gives up the question.
+    ///
+    /// # Errors
+    /// A [`Fault`] where it cannot be found out now; a transient one is asked again, a few times.
+    async fn reconcile(&self, cx: TaskContext<'_>) -> Result<Reconciled, Fault> {
+        let _ = cx;
+        Ok(Reconciled::Unknown)
+    }
 }
 
 #[async_trait]
 impl<T: ?Sized + Task> Task for Arc<T> {
     async fn run(&self, cx: TaskContext<'_>) -> Result<Payload, Fault> {
         self.as_ref().run(cx).await
+    }
+
+    fn reconciles(&self) -> bool {
+        self.as_ref().reconciles()
+    }
+
+    async fn reconcile(&self, cx: TaskContext<'_>) -> Result<Reconciled, Fault> {
+        self.as_ref().reconcile(cx).await
     }
 }
 

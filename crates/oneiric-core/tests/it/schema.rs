@@ -88,6 +88,7 @@ fn schema_and_reader_take_the_same() {
         ", event_filters: [{path: topic, equals: null}, {field: a, in: [1]}, {path: b, any_of: c}]",
         ", event_filters: [{path: topic, exists: false, value: 1}], event_fanout_policy: exclusive",
         ", metadata: {anything: [at, all]}, timeout_seconds: 0.001, idempotent: false",
+        ", heartbeat_timeout: 2.5, reconcile: look",
     ] {
         check(&entry(more));
     }

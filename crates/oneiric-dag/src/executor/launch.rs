@@ -5,11 +5,12 @@ use std::sync::Arc;
 use oneiric_core::Domain;
 use oneiric_core::gate::{Admission, Permit, Purpose};
 use oneiric_store::{
-    Batch, CommitError, Event, Op, Owned, Refusal, Require, RunRecord, RunStatus, UnknownNodes,
+    Batch, Checkpoint, CommitError, Event, Op, Owned, Refusal, Require, RunRecord, RunStatus, UnknownNodes,
 };
 
 use super::run::Run;
 use super::{Executor, RunError, RunHandle};
+use crate::plan::Plan;
 use crate::program::Program;
 use crate::state::State;
 
@@ -22,6 +23,8 @@ pub struct Launch {
     pub record: RunRecord,
     /// Goes into the same transaction in front of the run: the manifests' blobs, say.
     pub with: Batch,
+    /// Outputs of the run that this one repeats: a node with the same place and input is not run again.
+    pub carried: Vec<Checkpoint>,
 }
 
 impl Executor {
@@ -44,20 +47,23 @@ impl Executor {
     }
 
     async fn begin(&self, launch: Launch) -> Result<RunHandle, RunError> {
-        let Launch { program, mut record, with } = launch;
+        let Launch { program, mut record, with, carried } = launch;
         let parts = &self.0.parts;
         let permit = self.admit(Purpose::Run, &program, &record).await?;
         record.state.owner = Some(parts.lease.boot());
         record.state.epoch = 1;
         record.state.status = RunStatus::Pending;
-        let state = State::fresh(program.plan(), &record);
+        let kept = carried.iter().map(|checkpoint| Checkpoint { run: record.id, ..checkpoint.clone() });
+        let kept = Batch::of(kept.map(Op::PutCheckpoint));
+        let state = State::carrying(program.plan(), &record, carried);
         let began = parts.clock.monotonic();
         let (owned, taking) = parts.lease.take();
         let beats = !taking.ops.is_empty();
         let first = with
             .require(Require::RunAbsent(record.id))
             .and(taking)
-            .and(Batch::of([Op::InsertRun(Box::new(record.clone()))]));
+            .and(Batch::of([Op::InsertRun(Box::new(record.clone()))]))
+            .and(kept);
         let held = (owned, permit);
         let run = self.open(program, &record, state, first, held, |slots| Event::Started { slots }).await?;
         if beats {
@@ -78,33 +84,23 @@ impl Executor {
         unknown: UnknownNodes,
     ) -> Result<RunHandle, RunError> {
         let held = (self.0.parts.lease.own(), self.admit(Purpose::Resume, &program, record).await?);
-        let state = self.restore(&program, record).await?;
+        let state = self.restore(program.plan(), record).await?;
         let (fresh, deaths) = (state.status() == RunStatus::Pending, record.state.deaths);
-        self.open(program, record, state, Batch::default(), held, |slots| {
+        let run = self.open(program, record, state, Batch::default(), held, |slots| {
             if fresh { Event::Started { slots } } else { Event::Resumed { unknown, deaths, slots } }
-        })
-        .await
+        });
+        let run = run.await?;
+        // Somebody may have asked something of it while nobody had it.
+        self.0.begun.send_modify(|begun| begun.taken += 1);
+        Ok(run)
     }
 
-    /// Cancels a run that was claimed for this boot, without going on with it.
-    ///
-    /// # Errors
-    /// As [`Executor::resume`]; [`RunError::Illegal`] where the run has ended.
-    pub async fn cancel(&self, program: Program, record: &RunRecord, reason: &str) -> Result<(), RunError> {
-        let state = self.restore(&program, record).await?;
-        let reason = reason.to_owned();
-        let held = (self.0.parts.lease.own(), Permit::none());
-        let event = |_| Event::CancelRequested { reason, hard: false };
-        self.open(program, record, state, Batch::default(), held, event).await?;
-        Ok(())
-    }
-
-    async fn restore(&self, program: &Program, record: &RunRecord) -> Result<State, RunError> {
+    pub(super) async fn restore(&self, plan: &Plan, record: &RunRecord) -> Result<State, RunError> {
         let store = &self.0.parts.store;
         let rows = store.nodes(record.id).await?;
         let checkpoints = store.checkpoints(record.id).await?;
         let seq = store.last_seq(record.id).await?;
-        State::restore(program.plan(), record, seq, rows, checkpoints)
+        State::restore(plan, record, seq, rows, checkpoints)
             .map_err(|source| RunError::Restore { run: record.id, source })
     }
 
@@ -125,7 +121,9 @@ impl Executor {
         let asked = [limit.map(|limit| started_at.after(limit)), record.deadline].into_iter().flatten().min();
         let deadline = record.state.deadline.or(asked);
         let (run, ended) = Run::new(Arc::clone(&self.0), program, state, deadline, record.state.epoch, held);
-        self.0.runs.add(&run);
+        if self.0.runs.add(&run) == 1 {
+            self.0.begun.send_modify(|begun| begun.bursts += 1);
+        }
         if let Err(error) = run.open(first, event).await {
             self.0.runs.remove(run.id);
             return Err(error);

@@ -12,8 +12,11 @@ use super::run::Run;
 pub(super) struct Registry(Mutex<BTreeMap<RunId, Weak<Run>>>);
 
 impl Registry {
-    pub(super) fn add(&self, run: &Arc<Run>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(run.id, Arc::downgrade(run));
+    /// Returns how many there are now.
+    pub(super) fn add(&self, run: &Arc<Run>) -> usize {
+        let mut runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        runs.insert(run.id, Arc::downgrade(run));
+        runs.len()
     }
 
     pub(super) fn remove(&self, run: RunId) {

@@ -34,6 +34,7 @@ impl State {
             self.nodes[place as usize].status = NodeStatus::Unknown;
             self.unknown += 1;
             self.set_node(plan, place, fx);
+            self.ask(plan, place, fx);
             return;
         }
         match retry::decide(fault, plan.idempotent(place), plan.retry(place), attempt, chance) {
@@ -102,7 +103,7 @@ impl State {
         match node.status {
             NodeStatus::Waiting => self.waiting -= 1,
             NodeStatus::Held => self.held -= 1,
-            NodeStatus::Unknown => self.unknown -= 1,
+            NodeStatus::Unknown => self.leave_unknown(place),
             NodeStatus::Parked => {
                 // Whoever wants it again wants as many tries as the first time.
                 node.deaths = 0;
@@ -186,11 +187,14 @@ impl State {
                 node.status = NodeStatus::Cancelled;
                 node.ended_at = Some(at);
                 node.wake_at = None;
+                if let Some(detail) = &mut node.detail {
+                    detail.asking = false;
+                }
                 self.set_node(plan, place, fx);
             }
         }
         self.pausing = None;
-        fx.cancel = self.running > 0;
+        fx.cancel = self.running + std::mem::take(&mut self.asking) > 0;
         // A run that nobody has begun, or that is paused, is stopped like one that runs. The row says
         // so before anything has stopped: a crash now must not forget it.
         self.progress.status = RunStatus::Running;

@@ -60,6 +60,7 @@ impl State {
             waiting: 0,
             held: 0,
             unknown: 0,
+            asking: 0,
             parked: 0,
             failed: 0,
             first_failure: None,
@@ -71,6 +72,14 @@ impl State {
             deadline: record.state.deadline,
             known: HashMap::new(),
         }
+    }
+
+    /// A run that nobody has begun, with outputs that nodes of it have without having run: of the run
+    /// that it is to repeat.
+    pub fn carrying(plan: &Plan, record: &RunRecord, carried: Vec<Checkpoint>) -> Self {
+        let mut state = Self::fresh(plan, record);
+        state.known = carried.into_iter().map(|c| ((c.node, c.input_hash), c.output)).collect();
+        state
     }
 
     /// A run as its rows tell it. Put [`oneiric_store::Event::Resumed`] to it to go on.
@@ -138,7 +147,7 @@ impl State {
             NodeStatus::Running => self.interrupted += 1,
             NodeStatus::Pending | NodeStatus::Skipped | NodeStatus::Cancelled => {}
         }
-        let detail = Detail { fault: row.fault.map(|fault| *fault), skip: row.skip };
+        let detail = Detail { fault: row.fault.map(|fault| *fault), skip: row.skip, asking: false };
         self.nodes[row.node as usize] = NodeState {
             status: row.status,
             attempt: row.attempt,

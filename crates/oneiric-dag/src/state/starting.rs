@@ -121,7 +121,7 @@ impl State {
         self.release_successors(plan, at, place, fx);
     }
 
-    fn input(&self, plan: &Plan, place: u32) -> Result<(Payload, Digest), Fault> {
+    pub(super) fn input(&self, plan: &Plan, place: u32) -> Result<(Payload, Digest), Fault> {
         match &plan.graph().node(place).input {
             Input::Context => Ok((self.context.clone(), self.context_hash)),
             Input::Literal(payload, digest) => Ok((payload.clone(), *digest)),

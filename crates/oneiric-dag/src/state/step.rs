@@ -1,7 +1,7 @@
 //! The transition function.
 
 use oneiric_core::{Fault, Payload, Timestamp, retry};
-use oneiric_store::{Event, Found, JournalEntry, NodeStatus, Op, RunStatus, UnknownNodes};
+use oneiric_store::{Event, JournalEntry, NodeStatus, Op, RunStatus, UnknownNodes};
 
 use super::starting::Reached;
 use super::{Effects, State, Stop};
@@ -62,7 +62,15 @@ impl State {
                 self.hold(plan, at, *node, *until, fault, fx);
                 *slots
             }
-            Event::Released { nodes, slots } | Event::Retried { nodes, slots } => {
+            Event::Released { nodes, slots } => {
+                nodes.iter().for_each(|node| self.wake(plan, *node, fx));
+                *slots
+            }
+            Event::Retried { nodes, slots } => {
+                if self.progress.status == RunStatus::Paused {
+                    // Whoever wants a node of it tried wants the run to go on.
+                    self.resume(plan, at, UnknownNodes::Keep, false, fx);
+                }
                 nodes.iter().for_each(|node| self.wake(plan, *node, fx));
                 *slots
             }
@@ -139,7 +147,8 @@ impl State {
                         .into_iter()
                         .any(|status| is(node, status))
                 };
-                (None, nodes.iter().any(waits) && status == RunStatus::Running)
+                let open = matches!(status, RunStatus::Running | RunStatus::Paused);
+                (None, nodes.iter().any(waits) && open && self.stopping.is_none())
             }
             Event::Reconciled { node, .. } => {
                 (Some(*node), is(node, NodeStatus::Unknown) && status == RunStatus::Running)
@@ -204,6 +213,7 @@ impl State {
                     ));
                     self.unknown += 1;
                     self.set_node(plan, place, fx);
+                    self.ask(plan, place, fx);
                 }
                 (NodeStatus::Running, _) => {
                     node.deaths += u32::from(died);
@@ -231,7 +241,7 @@ impl State {
                     self.wake(plan, place, fx);
                 }
                 (NodeStatus::Unknown, UnknownNodes::Fail) => {
-                    self.unknown -= 1;
+                    self.leave_unknown(place);
                     let fault = Fault::unknown_outcome("unknown-outcome", "counted as failed by a person");
                     if self.fail_for_good(plan, at, place, fault, fx) == Reached::Ended {
                         self.release_successors(plan, at, place, fx);
@@ -246,7 +256,9 @@ impl State {
                         self.release_successors(plan, at, place, fx);
                     }
                 }
-                (NodeStatus::Unknown | NodeStatus::Parked, UnknownNodes::Keep) => {}
+                // Its asker died with the last owner, or had no answer then.
+                (NodeStatus::Unknown, UnknownNodes::Keep) => self.ask(plan, place, fx),
+                (NodeStatus::Parked, UnknownNodes::Keep) => {}
                 (
                     NodeStatus::Pending
                     | NodeStatus::Completed
@@ -261,7 +273,14 @@ impl State {
         self.ready.make_contiguous().sort_unstable();
     }
 
-    fn succeed(&mut self, plan: &Plan, at: Timestamp, place: u32, output: Payload, fx: &mut Effects) {
+    pub(super) fn succeed(
+        &mut self,
+        plan: &Plan,
+        at: Timestamp,
+        place: u32,
+        output: Payload,
+        fx: &mut Effects,
+    ) {
         self.running -= 1;
         let node = &mut self.nodes[place as usize];
         node.status = NodeStatus::Completed;
@@ -274,32 +293,11 @@ impl State {
         self.release_successors(plan, at, place, fx);
     }
 
-    /// Somebody has found out what became of a try.
-    fn reconcile(
-        &mut self,
-        plan: &Plan,
-        at: Timestamp,
-        place: u32,
-        found: Found,
-        output: &Payload,
-        fx: &mut Effects,
-    ) {
-        match found {
-            Found::NotDone => self.wake(plan, place, fx),
-            Found::Done => {
-                self.unknown -= 1;
-                // What follows is the same as for a try that has just succeeded.
-                self.running += 1;
-                self.succeed(plan, at, place, output.clone(), fx);
-            }
-        }
-    }
-
     /// Ends or pauses the run where nothing of it moves any more.
     fn settle(&mut self, at: Timestamp, fx: &mut Effects) {
         let idle = self.waiting == 0 && self.held == 0 && self.ready.is_empty();
-        let still = self.running + self.interrupted == 0
-            && (idle || self.stopping.is_some() || self.pausing.is_some());
+        let under_way = self.running + self.interrupted + self.asking;
+        let still = under_way == 0 && (idle || self.stopping.is_some() || self.pausing.is_some());
         if !still || self.progress.status != RunStatus::Running {
             return;
         }

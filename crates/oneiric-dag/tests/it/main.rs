@@ -3,9 +3,12 @@
 #![expect(clippy::unwrap_used, unreachable_pub, reason = "a test may panic, and modules share helpers")]
 
 mod crash;
+mod custody;
 mod graph;
 mod machine;
+mod obeying;
 mod outcomes;
+mod reconcile;
 mod restored;
 mod schedule;
 mod support;

@@ -83,5 +83,12 @@ pub async fn launch(
     input: serde_json::Value,
 ) -> Result<RunHandle, RunError> {
     let bundle = Blob::new(b"test".to_vec());
-    executor.launch(Launch { program, record: record(input), with: Batch::of([Op::Blob(bundle)]) }).await
+    executor
+        .launch(Launch {
+            program,
+            record: record(input),
+            with: Batch::of([Op::Blob(bundle)]),
+            carried: Vec::new(),
+        })
+        .await
 }

@@ -6,12 +6,14 @@ use std::time::Duration;
 use oneiric_core::roles::LogSink;
 use oneiric_core::{BootId, Key, Lifecycle, Provider};
 use oneiric_dag::{Executor, Parts};
-use oneiric_store::{BootRecord, Heart, Lease, MemoryStore, Store};
+use oneiric_store::{BootRecord, Lease, MemoryStore, Store};
+use oneiric_supervisor::Activity;
 
 use super::{Builder, Where};
 use crate::bind;
 use crate::catalog::{Catalog, Own};
 use crate::error::Error;
+use crate::guarded::Guarded;
 use crate::oneiric::Oneiric;
 use crate::request::RunOptions;
 use crate::run_log::together;
@@ -107,30 +109,36 @@ impl Loaded {
             ..BootRecord::new(boot, crate::system::host(), std::process::id(), now)
         };
         store.enter(record.clone()).await?;
-        let (lease, heart) = if shared {
+        let lease = if shared {
             let lease = Lease::new(record, Arc::clone(&builder.clock));
-            let heart = Heart::start(Arc::clone(&lease), Arc::clone(&store))?;
-            (lease, Some(heart))
+            lease.start(Arc::clone(&store))?;
+            lease
         } else {
-            (Lease::alone(boot, Arc::clone(&builder.clock)), None)
+            Lease::alone(boot, Arc::clone(&builder.clock))
         };
+        let activity = Activity::default();
         let executor = Executor::new(Parts {
             store,
             clock: builder.clock,
             rng,
-            gate: builder.gate,
+            gate: Arc::new(Guarded { activity: activity.clone(), gate: builder.gate }),
             log: together(builder.logs.into_iter().chain(own_log).collect()),
             observer: builder.observer,
             lease,
             max_parallel: builder.max_parallel.unwrap_or(secrecy.settings.execution.max_parallel).max(1),
         });
-        let oneiric = Oneiric::new(catalog, lifecycle, executor, own, secrecy, heart);
-        if builder.serves && shared {
-            oneiric.tend();
-        }
+        let oneiric = Oneiric::new(catalog, lifecycle, executor, activity, own, secrecy);
         #[cfg(feature = "sqlite")]
         if let Some(state_dir) = state_dir {
             oneiric.listen(&state_dir);
+        }
+        if shared {
+            // Behind the listening, in front of all work: what is said from here on is heard.
+            oneiric.heed().await?;
+            oneiric.deliver();
+        }
+        if builder.serves && shared {
+            oneiric.tend();
         }
         Ok(oneiric)
     }

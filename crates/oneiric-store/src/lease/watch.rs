@@ -11,6 +11,10 @@ use crate::record::boot::{BootSeen, Silent};
 /// read more.
 const LOOKS: u32 = 8;
 
+/// The longest time between two looks while others own something: a process that is dead is found at the
+/// next one.
+const SLOWEST_LOOK: Duration = Duration::from_millis(500);
+
 /// Watches the beats of others on one's own monotonic clock.
 ///
 /// A lease has run out when its beat did not change for as long as it is good for, seen by somebody who
@@ -58,7 +62,7 @@ impl Watch {
     /// When to look again, where there is anybody to watch.
     pub fn next(me: BootId, boots: &[BootSeen]) -> Option<Duration> {
         let others = boots.iter().filter(|seen| seen.boot.id != me && seen.owns > 0);
-        others.map(|seen| seen.boot.lease() / LOOKS).min()
+        others.map(|seen| (seen.boot.lease() / LOOKS).min(SLOWEST_LOOK)).min()
     }
 }
 

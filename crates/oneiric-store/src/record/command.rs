@@ -33,7 +33,8 @@ pub enum Command {
     },
     /// Nodes that wait (for a further try, for a person, for a breaker) are tried at once.
     RetryNow {
-        /// Which, by their place in the plan; empty is all of them.
+        /// Which, by their place in the plan. Empty is all but those whose outcome is unknown: to do
+        /// again what may have happened, a node has to be named.
         #[serde(default)]
         nodes: Vec<u32>,
     },
@@ -45,6 +46,10 @@ pub enum Command {
 }
 
 impl Command {
+    /// The deadline of a run that has all the time there is: the last second of the year 9999, which every
+    /// format can write.
+    pub const NO_DEADLINE: Timestamp = Timestamp::from_micros(253_402_300_799_000_000);
+
     /// The word in JSON and on the command line.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -52,6 +57,19 @@ impl Command {
             Command::Resume { .. } => "resume",
             Command::Cancel { .. } => "cancel",
             Command::RetryNow { .. } => "retry_now",
+            Command::Extend { .. } => "extend",
+        }
+    }
+}
+
+impl Command {
+    /// The word in a sentence: "did not retry it".
+    pub const fn verb(&self) -> &'static str {
+        match self {
+            Command::Pause { .. } => "pause",
+            Command::Resume { .. } => "resume",
+            Command::Cancel { .. } => "cancel",
+            Command::RetryNow { .. } => "retry",
             Command::Extend { .. } => "extend",
         }
     }

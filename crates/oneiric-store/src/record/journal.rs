@@ -27,6 +27,8 @@ pub enum Found {
     Done,
     /// It has not happened: the node may be tried again.
     NotDone,
+    /// Who was asked could not say: a person decides.
+    Unknown,
 }
 
 /// One thing that happened in a run.

@@ -7,6 +7,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use super::code;
 use super::encode::{Encoded, Stored, Write};
 use super::error::Failure;
+use super::row;
 use crate::batch::{Refusal, Require};
 use crate::record::activity::ActivityRecord;
 use crate::record::blob::Blob;
@@ -48,6 +49,13 @@ fn check(conn: &Connection, require: &Require) -> Result<(), Failure> {
                 .prepare_cached("SELECT 1 FROM boots WHERE id = ?1 AND ended_at IS NULL")?
                 .exists([boot.as_bytes()])?;
             if open { Ok(()) } else { Err(Refusal::BootEnded(*boot).into()) }
+        }
+        Require::Activity(said) => {
+            let found = row::activity(conn, &said.domain, &said.key)?;
+            if found.as_ref() == Some(said).filter(|said| !said.is_default()) {
+                return Ok(());
+            }
+            Err(Refusal::ActivityChanged { domain: said.domain.clone(), key: said.key.clone() }.into())
         }
         Require::BlobPresent(digest) => {
             let found =

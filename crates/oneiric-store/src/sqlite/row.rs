@@ -128,17 +128,27 @@ pub(super) fn commands(conn: &Connection, whose: WhoseCommands) -> Result<Vec<Co
 
 pub(super) fn activities(conn: &Connection) -> Result<Vec<ActivityRecord>> {
     conn.prepare_cached("SELECT domain, key, paused, draining, note, at FROM activity ORDER BY domain, key")?
-        .query_map([], |row| {
-            Ok(ActivityRecord {
-                domain: name::<Domain>(row, 0)?,
-                key: name::<Key>(row, 1)?,
-                paused: row.get(2)?,
-                draining: row.get(3)?,
-                note: row.get(4)?,
-                at: Timestamp::from_micros(row.get(5)?),
-            })
-        })?
+        .query_map([], said)?
         .collect()
+}
+
+pub(super) fn activity(conn: &Connection, domain: &Domain, key: &Key) -> Result<Option<ActivityRecord>> {
+    conn.prepare_cached(
+        "SELECT domain, key, paused, draining, note, at FROM activity WHERE domain = ?1 AND key = ?2",
+    )?
+    .query_row([domain.name(), key.as_str()], said)
+    .optional()
+}
+
+fn said(row: &Row<'_>) -> Result<ActivityRecord> {
+    Ok(ActivityRecord {
+        domain: name::<Domain>(row, 0)?,
+        key: name::<Key>(row, 1)?,
+        paused: row.get(2)?,
+        draining: row.get(3)?,
+        note: row.get(4)?,
+        at: Timestamp::from_micros(row.get(5)?),
+    })
 }
 
 /// What the view `liveness` has.

@@ -109,6 +109,7 @@ macro_rules! store_contract {
             op::equal_blobs_are_one,
             op::an_extension_counts_its_versions_across_removal,
             op::a_family_of_extensions_comes_back_by_key,
+            op::what_operators_said_is_changed_by_who_has_seen_it,
             value::text_of_any_script_survives,
             value::numbers_survive_bit_by_bit,
             value::large_values_survive_and_are_read_as_small_ones,

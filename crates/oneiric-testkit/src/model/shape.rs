@@ -108,7 +108,7 @@ impl Shape {
                 on_exhausted,
             };
             let retry = (shape.tries > 0).then_some(retry);
-            node.policy = Policy { retry, timeout: None, idempotent: shape.idempotent };
+            node.policy = Policy { retry, idempotent: shape.idempotent, ..Policy::default() };
         }
         let graph = draft.build().expect("a shape is acyclic and its names are different");
         let limits = Limits {

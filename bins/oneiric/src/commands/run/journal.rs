@@ -115,6 +115,9 @@ impl Line {
             Event::Reconciled { found: Found::NotDone, .. } => {
                 format!("{node} turned out not to have happened")
             }
+            Event::Reconciled { found: Found::Unknown, .. } => {
+                format!("nobody can say what became of {node}")
+            }
             Event::PauseRequested { reason } => format!("pause requested: {}", clean(reason)),
             Event::PauseWithdrawn { .. } => "pause withdrawn".to_owned(),
             Event::Extended { deadline } => format!("deadline set to {}", rfc3339(*deadline)),

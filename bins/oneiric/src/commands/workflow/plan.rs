@@ -69,6 +69,10 @@ struct NodeOf<'a> {
     timeout_seconds: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     idempotent: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    heartbeat_timeout: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reconcile: Option<&'a str>,
 }
 
 /// What Python takes for false: upstream leaves it out.
@@ -124,6 +128,8 @@ impl<'a> NodeOf<'a> {
             when: node.when.as_deref(),
             timeout_seconds: node.timeout_seconds,
             idempotent: node.idempotent,
+            heartbeat_timeout: node.heartbeat_timeout,
+            reconcile: node.reconcile.as_ref().map(Key::as_str),
         }
     }
 

@@ -42,6 +42,8 @@ pub(super) fn entry() -> Json {
                 "idempotent",
                 flag(None, "Whether calling it twice under one idempotency key is as good as once."),
             ),
+            ("heartbeat_timeout", timeout("Seconds that one call may be silent; a node may say otherwise.")),
+            ("reconcile", named("The task that finds out what became of a call; a node may say otherwise.")),
             ("requires", texts("What has to be there as well.")),
             ("conflicts_with", texts("What must not be there.")),
             ("python_version", text("For factories of Python.")),

@@ -72,6 +72,16 @@ pub(super) fn node() -> Json {
                     "Whether running it twice under one idempotency key is as good as once; false waits for a person after a crash.",
                 ),
             ),
+            (
+                "heartbeat_timeout",
+                timeout("Seconds that one try may be silent; it tells that it is alive, or how far it is."),
+            ),
+            (
+                "reconcile",
+                named(
+                    "The task that is asked what became of a try, before an unknown outcome waits for a person.",
+                ),
+            ),
         ],
         &["id", "task"],
     )

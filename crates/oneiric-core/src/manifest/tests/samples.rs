@@ -147,6 +147,8 @@ entries:
   timeout_seconds: 1
   retry_policy: {max_attempts: 2, initial_delay: 1, max_backoff: 2, backoff_jitter: 0, retriable_status_codes: [503]}
   idempotent: false
+  heartbeat_timeout: 2.5
+  reconcile: look
   requires: [x]
   conflicts_with: [y]
   python_version: '>=3.11'
@@ -160,7 +162,7 @@ entries:
   event_fanout_policy: broadcast
   dag:
     tasks:
-    - {key: n, task: t, depends_on: [], payload: {a: 1}, checkpoint: {b: 2}, when: 'inputs.x > 1', timeout_seconds: 0.5, idempotent: true}
+    - {key: n, task: t, depends_on: [], payload: {a: 1}, checkpoint: {b: 2}, when: 'inputs.x > 1', timeout_seconds: 0.5, idempotent: true, heartbeat_timeout: 3, reconcile: look}
     queue_category: q
     retry_policy: {}
     scheduler: {provider: cloudtasks}

@@ -6,13 +6,14 @@ use oneiric_store::{Batch, Commit, Event, NodeRecord, Op, Require, RunState, Run
 
 use super::{Inner, Mode, Run};
 use crate::executor::Ended;
-use crate::state::{Effects, Illegal, Start, Timer};
+use crate::state::{Ask, Effects, Illegal, Start, Timer};
 
 /// What a transition leaves to be done outside of the lock.
 pub(super) struct Turn {
     pub(super) commit: Commit,
     pub(super) start: Vec<Start>,
     timers: Vec<Timer>,
+    ask: Vec<Ask>,
     cancel: bool,
     abort: bool,
     /// How this process's part of the run ends with this turn.
@@ -41,7 +42,12 @@ impl Run {
 
     /// Puts the batch of some events in line. Still under the lock, so that batches are applied in the
     /// order of their events.
-    pub(super) fn seal(self: &Arc<Self>, inner: &mut Inner, mut require: Vec<Require>, fx: Effects) -> Turn {
+    pub(super) fn seal(
+        self: &Arc<Self>,
+        inner: &mut Inner,
+        mut require: Vec<Require>,
+        mut fx: Effects,
+    ) -> Turn {
         let parts = &self.shared.parts;
         if !inner.queued && inner.mode == Mode::Live && inner.state.appetite(0) > 0 {
             inner.queued = true;
@@ -60,13 +66,14 @@ impl Run {
         if require.is_empty() {
             require.push(Require::RunEpoch { run: self.id, epoch: self.epoch });
         }
-        let mut ops = fx.ops;
+        let mut ops = std::mem::take(&mut fx.ops);
         if fx.ended.is_some_and(RunStatus::is_terminal) {
             // Nobody obeys them any more.
             ops.push(Op::DropCommands(self.id));
         }
         let commit = parts.store.commit(Batch { require, ops });
-        Turn { commit, start: fx.start, timers: fx.timers, cancel: fx.cancel, abort: fx.abort, ended, told }
+        let Effects { start, timers, ask, cancel, abort, .. } = fx;
+        Turn { commit, start, timers, ask, cancel, abort, ended, told }
     }
 
     /// One event, one batch.
@@ -101,6 +108,9 @@ impl Run {
         }
         for timer in turn.timers {
             self.spawn_timer(timer);
+        }
+        for ask in turn.ask {
+            self.spawn_ask(ask);
         }
         if let Some(ended) = turn.ended {
             tracing::debug!(run = %self.id, ?ended, "run ended");

@@ -42,11 +42,14 @@ impl Run {
 
     pub(super) fn spawn_timer(self: &Arc<Self>, timer: Timer) {
         let run = Arc::clone(self);
+        let mut ended = self.ended.subscribe();
         self.shared.tasks.spawn(async move {
             let clock = &run.shared.parts.clock;
             tokio::select! {
                 () = clock.sleep(timer.at.since(clock.now())) => run.due(timer).await,
                 () = run.cancel.cancelled() => {}
+                // A run that paused while the node waited.
+                () = over(&mut ended) => {}
             }
         });
     }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use oneiric_core::{Digest, Fault, Key, Payload, RunId};
+use oneiric_core::{Digest, Domain, Fault, Key, Payload, RunId};
 use oneiric_store::{
-    Batch, Blob, Claim, CommitError, Event, Found, JournalEntry, NodeRecord, NodeStatus, Op, Refusal,
-    RunRecord, RunState, RunStatus, SkipReason, UnknownNodes,
+    ActivityRecord, Batch, Blob, Claim, CommitError, Event, Found, JournalEntry, NodeRecord, NodeStatus, Op,
+    Refusal, Require, RunRecord, RunState, RunStatus, SkipReason, UnknownNodes,
 };
 use serde_json::json;
 
@@ -219,4 +219,36 @@ pub async fn a_family_of_extensions_comes_back_by_key(site: Arc<dyn Site>) {
     assert_eq!(store.extensions("contract").await.unwrap(), expected);
     assert_eq!(store.extensions("other").await.unwrap(), [("b".to_owned(), 1, b"theirs".to_vec())]);
     assert_eq!(store.extensions("contrac").await.unwrap(), []);
+}
+
+/// A record is replaced as a whole, the default removes it, and who says so has seen what it replaces.
+pub async fn what_operators_said_is_changed_by_who_has_seen_it(site: Arc<dyn Site>) {
+    let store = site.open();
+    let key = |text: &str| Key::new(text).unwrap();
+    let none = |domain, text| ActivityRecord::accepting(domain, key(text), at(0));
+    let (task, adapter) = (none(Domain::TASK, "charge"), none(Domain::ADAPTER, "charge"));
+    let say = |from: &ActivityRecord, to: &ActivityRecord| {
+        let batch = Batch::of([Op::SetActivity(to.clone())]);
+        store.commit(batch.require(Require::Activity(from.clone())))
+    };
+    let paused = ActivityRecord { paused: true, note: Some("Ωmega".to_owned()), at: at(3), ..task.clone() };
+    let draining = ActivityRecord { draining: true, at: at(4), ..adapter.clone() };
+    let noted = ActivityRecord { paused: false, at: at(5), ..paused.clone() };
+    say(&task, &paused).await.unwrap();
+    say(&adapter, &draining).await.unwrap();
+    assert_eq!(store.activities().await.unwrap(), [draining.clone(), paused.clone()]);
+    for stale in [&task, &noted] {
+        let changed = Refusal::ActivityChanged { domain: Domain::TASK, key: key("charge") };
+        match say(stale, &task).await {
+            Err(CommitError::Refused(refusal)) => assert_eq!(refusal, changed),
+            other => panic!("{other:?} to {stale:?}"),
+        }
+    }
+    say(&paused, &noted).await.unwrap();
+    say(&draining, &adapter).await.unwrap();
+    let kept = store.activities().await.unwrap();
+    assert_eq!(kept, std::slice::from_ref(&noted), "a note alone is kept");
+    say(&noted, &ActivityRecord { note: None, ..noted.clone() }).await.unwrap();
+    assert_eq!(store.activities().await.unwrap(), []);
+    say(&ActivityRecord { at: at(77), ..task.clone() }, &task).await.unwrap();
 }

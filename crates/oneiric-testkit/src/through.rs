@@ -1,5 +1,6 @@
-//! A store that remembers every batch it passed on.
+//! A store whose batches go through a function.
 
+use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,32 +12,44 @@ use oneiric_store::{
     IntegrityReport, JournalEntry, NodeRecord, RunFilter, RunRecord, Store, StoreError, WhoseCommands,
 };
 
-/// Passes everything on and keeps a copy of every batch, in the order of the calls.
-#[derive(Debug)]
-pub struct RecordingStore {
+/// Passes everything on; batches go through a function first, in the order of the calls.
+///
+/// ```
+/// # use std::sync::{Arc, Mutex};
+/// use oneiric_store::{MemoryStore, Store};
+/// use oneiric_testkit::Through;
+///
+/// let seen = Arc::new(Mutex::new(Vec::new()));
+/// let keep = Arc::clone(&seen);
+/// let store: Arc<dyn Store> = Arc::new(Through::new(Arc::new(MemoryStore::new()), move |batch| {
+///     keep.lock().unwrap().push(batch.clone());
+///     batch
+/// }));
+/// ```
+pub struct Through<F> {
     inner: Arc<dyn Store>,
-    batches: Mutex<Vec<Batch>>,
+    change: Mutex<F>,
 }
 
-impl RecordingStore {
-    /// Records what goes to `inner`.
-    pub fn new(inner: Arc<dyn Store>) -> Self {
-        Self { inner, batches: Mutex::default() }
+impl<F: FnMut(Batch) -> Batch + Send> Through<F> {
+    /// What goes to `inner` goes through `change`.
+    pub fn new(inner: Arc<dyn Store>, change: F) -> Self {
+        Self { inner, change: Mutex::new(change) }
     }
+}
 
-    /// Takes what was recorded so far.
-    pub fn take(&self) -> Vec<Batch> {
-        std::mem::take(&mut self.batches.lock().unwrap_or_else(PoisonError::into_inner))
+impl<F> fmt::Debug for Through<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Through").field(&self.inner).finish()
     }
 }
 
 #[async_trait]
-impl Store for RecordingStore {
+impl<F: FnMut(Batch) -> Batch + Send> Store for Through<F> {
     fn commit(&self, batch: Batch) -> Commit {
-        // Under the lock, so that the record has the order of the calls.
-        let mut batches = self.batches.lock().unwrap_or_else(PoisonError::into_inner);
-        batches.push(batch.clone());
-        self.inner.commit(batch)
+        // Put in line under the lock, so that what the function saw first is applied first.
+        let mut change = self.change.lock().unwrap_or_else(PoisonError::into_inner);
+        self.inner.commit(change(batch))
     }
 
     async fn claim(&self, claim: Claim) -> Result<Vec<RunRecord>, CommitError> {
