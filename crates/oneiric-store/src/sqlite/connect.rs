@@ -116,6 +116,15 @@ pub(super) fn inspect(path: &Path) -> Result<(), StoreError> {
     if seen.fresh {
         return Err(StoreError::Empty { place: name });
     }
+    let known = MIGRATIONS.len() as u32;
+    if seen.schema < known {
+        let reason = format!(
+            "an earlier release wrote it (schema {}, this one reads {known}), and reading changes nothing; \
+             any command that writes brings it up to date",
+            seen.schema
+        );
+        return Err(StoreError::Open { place: name, reason });
+    }
     Ok(())
 }
 
