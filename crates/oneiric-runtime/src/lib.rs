@@ -16,6 +16,7 @@
 #[cfg(feature = "sqlite")]
 mod answer;
 mod bind;
+mod breakers;
 mod builder;
 mod bundle;
 mod catalog;

@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::bind;
+use crate::breakers;
 use crate::bundle::Bundle;
 use crate::catalog::{Catalog, Own};
 use crate::custody;
@@ -44,6 +45,8 @@ pub(crate) struct Inner {
     custodian: Mutex<Option<AbortOnDropHandle<()>>>,
     // Reads what is asked of the runs under way here; ended as the janitor is.
     delivery: Mutex<Option<AbortOnDropHandle<()>>>,
+    // Lets go of what a breaker held back; ended as the janitor is.
+    releaser: Mutex<Option<AbortOnDropHandle<()>>>,
     // Rung by other processes: something in the store concerns this one.
     bell: Arc<Notify>,
     // The same, for whoever reads commands.
@@ -75,6 +78,7 @@ impl Oneiric {
             janitor: Mutex::new(Some(janitor)),
             custodian: Mutex::default(),
             delivery: Mutex::default(),
+            releaser: Mutex::default(),
             orders: Arc::default(),
             bell: Arc::default(),
             #[cfg(feature = "sqlite")]
@@ -90,6 +94,12 @@ impl Oneiric {
         let work = custody::tend(inner, self.0.executor.clone(), Arc::clone(&self.0.bell));
         let task = AbortOnDropHandle::new(tokio::spawn(work));
         *self.0.custodian.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
+    }
+
+    /// Lets go of what a breaker held back, once it has closed.
+    pub(crate) fn let_go(&self, closed: Arc<Notify>) {
+        let task = AbortOnDropHandle::new(tokio::spawn(breakers::release(self.0.executor.clone(), closed)));
+        *self.0.releaser.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
     }
 
     /// Obeys what is asked of the runs that it owns from now on.
@@ -272,6 +282,7 @@ impl Oneiric {
         let began = clock.monotonic();
         end(&self.0.custodian).await;
         end(&self.0.delivery).await;
+        end(&self.0.releaser).await;
         let stopped = self.0.executor.shutdown(deadline).await;
         end(&self.0.janitor).await;
         let time_left = deadline.saturating_sub(clock.monotonic().saturating_sub(began));

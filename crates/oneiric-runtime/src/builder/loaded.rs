@@ -10,6 +10,7 @@ use oneiric_store::{BootRecord, Lease, MemoryStore, Store};
 
 use super::{Builder, Where};
 use crate::bind;
+use crate::breakers::{Behind, Breakers};
 use crate::catalog::{Catalog, Own};
 use crate::error::Error;
 use crate::oneiric::Oneiric;
@@ -114,17 +115,22 @@ impl Loaded {
         } else {
             Lease::alone(boot, Arc::clone(&builder.clock))
         };
+        let settings = &secrecy.settings.circuit_breaker;
+        let breakers =
+            Breakers::new(Arc::clone(&store), Arc::clone(&builder.clock), Arc::clone(&rng), settings);
+        let closed = breakers.closed();
         let executor = Executor::new(Parts {
             store,
             clock: builder.clock,
             rng,
-            gate: builder.gate,
+            gate: Arc::new(Behind { gate: builder.gate, breakers }),
             log: together(builder.logs.into_iter().chain(own_log).collect()),
             observer: builder.observer,
             lease,
             max_parallel: builder.max_parallel.unwrap_or(secrecy.settings.execution.max_parallel).max(1),
         });
         let oneiric = Oneiric::new(catalog, lifecycle, executor, own, secrecy);
+        oneiric.let_go(closed);
         if builder.serves && shared {
             oneiric.tend();
         }

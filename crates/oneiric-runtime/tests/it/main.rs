@@ -1,12 +1,16 @@
 //! The assembled orchestrator, through its public API.
 #![expect(clippy::unwrap_used, unreachable_pub, reason = "a test may panic, and modules share helpers")]
 
+mod breaker;
+mod child;
 mod control;
 mod crash;
 mod embed;
 mod errors;
 mod exec;
+mod poison;
 mod secrets;
 mod settings;
+mod starving;
 mod support;
 mod verbs;
