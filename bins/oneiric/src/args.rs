@@ -1,5 +1,6 @@
 //! What can be written on the command line. Meaning is the commands'.
 
+mod activity;
 mod components;
 mod config;
 mod doctor;
@@ -19,6 +20,7 @@ use std::path::PathBuf;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 
+pub(crate) use activity::{AcceptArgs, ActivityArgs, DrainArgs, PauseArgs};
 pub(crate) use components::{ExplainArgs, ListArgs, PluginsArgs};
 pub(crate) use config::{
     ConfigCommand, ExplainArgs as ConfigExplainArgs, SchemaArgs, ShowArgs as ConfigShowArgs,
@@ -77,6 +79,10 @@ pub(crate) enum Command {
     Status(StatusArgs),
     Health(HealthArgs),
     Swap(SwapArgs),
+    Activity(ActivityArgs),
+    Pause(PauseArgs),
+    Drain(DrainArgs),
+    Resume(AcceptArgs),
     ActionInvoke(InvokeArgs),
     Plugins(PluginsArgs),
     /// Check, show and convert manifests

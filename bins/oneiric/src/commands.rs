@@ -1,5 +1,6 @@
 //! One file per command; here only which is which.
 
+mod activity;
 mod completions;
 mod conduct;
 mod config;
@@ -36,6 +37,10 @@ pub(crate) fn dispatch(session: &mut Session, wanted: Command) -> Result<Code, F
         Command::Status(args) => status::status(session, &args),
         Command::Health(args) => health::health(session, &args),
         Command::Swap(args) => swap::swap(session, &args),
+        Command::Activity(args) => activity::activity(session, &args),
+        Command::Pause(args) => activity::pause(session, &args),
+        Command::Drain(args) => activity::drain(session, &args),
+        Command::Resume(args) => activity::resume(session, &args),
         Command::ActionInvoke(args) => invoke::invoke(session, &args),
         Command::Plugins(_) => plugins::plugins(session),
         Command::Completions { shell } => completions::completions(session, shell),

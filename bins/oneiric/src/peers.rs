@@ -100,6 +100,7 @@ fn done(answer: Answer) -> Result<Answer, Failure> {
         | Answer::Health(_)
         | Answer::Swapped(_)
         | Answer::Rung { .. }
+        | Answer::Activity(_)
         | Answer::Progress { .. }
         | Answer::Secrets { .. }
         | Answer::Rotated { .. } => Ok(answer),
@@ -158,6 +159,7 @@ pub(crate) fn misfit(answer: &Answer) -> Failure {
         Answer::Health(_) => "health",
         Answer::Swapped(_) => "a swap",
         Answer::Rung { .. } => "that it heard the bell",
+        Answer::Activity(_) => "what is in flight",
         Answer::Progress { .. } => "progress",
         Answer::Secrets { .. } => "secrets",
         Answer::Rotated { .. } => "a rotation",

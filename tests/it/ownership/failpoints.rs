@@ -1,6 +1,5 @@
 //! A kill at every boundary between an effect and its record: each point twenty times, on the real binary.
 
-use oneiric_core::Rng;
 use oneiric_core::rng::SeededRng;
 use oneiric_store::failpoint::POINTS;
 

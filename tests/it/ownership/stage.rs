@@ -51,6 +51,11 @@ impl Stage {
     /// A workflow `w` of `nodes` nodes, each of which tells the ledger; `before` and `after` are what its
     /// shell does around the effect.
     pub(super) fn new(rng: &dyn Rng, nodes: usize, before: &str, after: &str) -> Self {
+        Self::retrying(rng, nodes, before, after, 0.01)
+    }
+
+    /// The same; a try that failed is repeated after so many seconds.
+    pub(super) fn retrying(rng: &dyn Rng, nodes: usize, before: &str, after: &str, delay: f64) -> Self {
         let home = Home::new();
         let ledger = home.path().join("ledger");
         std::fs::create_dir_all(ledger.join("applied")).unwrap();
@@ -68,7 +73,7 @@ impl Stage {
         });
         let entries = json!([
             {"domain": "task", "key": "tell", "provider": "sh", "factory": "exec:sh",
-             "metadata": {"exec": exec}, "retry_policy": {"attempts": 3, "base_delay": 0.01}},
+             "metadata": {"exec": exec}, "retry_policy": {"attempts": 5, "base_delay": delay, "max_delay": delay}},
             {"domain": "workflow", "key": "w", "provider": "test", "factory": "builtin:noop",
              "dag": {"nodes": shape}},
         ]);
@@ -126,6 +131,11 @@ impl Stage {
         let conn = rusqlite::Connection::open(self.state_dir().join(DATABASE)).unwrap();
         conn.busy_timeout(LONG).unwrap();
         conn
+    }
+
+    /// How many runs were submitted.
+    pub(super) fn submitted(&self) -> usize {
+        self.submitted.len()
     }
 
     /// How many runs there are.
@@ -226,6 +236,17 @@ impl Stage {
             assert_eq!(highest[&node], attempt, "{node:?} ran again behind its checkpoint");
         }
 
+        // Owners follow each other: nobody with an older fence has written behind one with a newer.
+        let late: i64 = conn
+            .query_row(
+                "SELECT count(*) FROM (SELECT epoch < lag(epoch) OVER (PARTITION BY run ORDER BY seq) AS late
+                 FROM journal) WHERE late",
+                [],
+                |row| row.get(0),
+            )
+            .unwrap();
+        assert_eq!(late, 0, "an owner that was overtaken wrote");
+
         let sick = Ended::of(&self.command(&["doctor", "--json"]).output().unwrap());
         assert_eq!(sick.json()["findings"], json!([]), "{sick:?}");
         assert_eq!(self.home.json(&["store", "check", "--json"])["problems"], json!([]));
@@ -240,6 +261,11 @@ impl Process {
 
     pub(super) fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
+    }
+
+    /// Whether it has ended by itself.
+    pub(super) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     /// Kills it, and waits until it is gone.
@@ -277,6 +303,12 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// How long a test is to be, where somebody says so in the environment.
+#[expect(clippy::disallowed_methods, reason = "whoever wants a longer test says so in the environment")]
+pub(super) fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().map(|text| text.parse().expect("a number"))
 }
 
 /// A number below `bound`.

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use oneiric_core::rng::SeededRng;
 use oneiric_core::roles::Task;
-use oneiric_core::{Fault, NodeId, Rng};
-use oneiric_dag::{Ended, Executor, Limits, Policy, Program};
-use oneiric_store::{Claim, NodeStatus, RunStatus, Store, StoreError, UnknownNodes};
+use oneiric_core::{Fault, NodeId, Rng, Timestamp};
+use oneiric_dag::{Ended, Executor, Limits, Policy, Program, Then};
+use oneiric_store::{Claim, Command, CommandRecord, NodeStatus, RunStatus, Store, StoreError, UnknownNodes};
 use oneiric_testkit::graphs;
 use oneiric_testkit::{CrashingStore, FnTask, Side, virtual_time};
 use serde_json::{Value, json};
@@ -224,7 +224,10 @@ fn a_cancel_of_an_interrupted_run_leaves_no_node_in_flight() {
         let dead = world.store.dead().await.unwrap();
         let claim = Claim { dead, run: Some(RUN), ..Claim::any(next.parts().lease.boot(), 1) };
         let claimed = world.store.claim(claim).await.unwrap();
-        next.cancel(program, &claimed[0], "enough").await.unwrap();
+        let command = Command::Cancel { reason: "enough".to_owned(), hard: false };
+        let at = Timestamp::default();
+        let asked = CommandRecord { run: RUN, id: 1, at, actor: None, command };
+        next.obey(program.plan(), &claimed[0], &[asked], Then::GiveBack).await.unwrap();
         let nodes = world.store.nodes(RUN).await.unwrap();
         assert!(nodes.iter().all(|node| node.status != NodeStatus::Running), "{nodes:?}");
         assert_eq!(world.store.run(RUN).await.unwrap().unwrap().state.status, RunStatus::Cancelled);

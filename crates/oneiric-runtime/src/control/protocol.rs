@@ -7,6 +7,7 @@ use oneiric_core::secret::SecretId;
 use oneiric_core::{Domain, Key, Provider, RunId, Timestamp};
 use oneiric_dag::NodeProgress;
 use oneiric_store::liveness;
+use oneiric_supervisor::InFlight;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -53,6 +54,13 @@ pub enum Request {
     /// Something in the store concerns the process: a command, what an operator said of a component, a run
     /// that is free.
     Ring {},
+    /// What operators said of components is read anew, and then: what of them is in flight?
+    Activity {
+        /// Those of one domain only.
+        domain: Option<Domain>,
+        /// Those of one key only.
+        key: Option<Key>,
+    },
     /// How far the nodes of a run are that are under way in the process.
     Progress {
         /// The run.
@@ -82,6 +90,8 @@ pub enum Answer {
         /// The process.
         pid: u32,
     },
+    /// To [`Request::Activity`].
+    Activity(ProcessActivity),
     /// To [`Request::Progress`].
     Progress {
         /// The process.
@@ -129,6 +139,17 @@ pub struct ProcessStatus {
     pub components: Vec<ComponentStatus>,
     /// Its swaps in one line.
     pub swap: Summary,
+}
+
+/// What is in flight in one process.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProcessActivity {
+    /// The process.
+    pub pid: u32,
+    /// When it opened the state folder.
+    pub started_at: Timestamp,
+    /// By domain and key; only what has something in flight.
+    pub in_flight: Vec<InFlight>,
 }
 
 /// How healthy the components of one process are.
