@@ -17,4 +17,5 @@ mod release;
 mod resume;
 mod settings;
 mod support;
+mod verbs;
 mod wall;

@@ -31,7 +31,10 @@ pub(crate) use global::{Global, LogLevel};
 pub(crate) use instances::{HealthArgs, InvokeArgs, StatusArgs, SwapArgs};
 pub(crate) use manifest::{ManifestCommand, PackArgs, ShowArgs as ManifestShowArgs, ValidateArgs};
 pub(crate) use orchestrate::OrchestrateArgs;
-pub(crate) use run::{CancelArgs, ListArgs as RunListArgs, ResumeArgs, RunCommand, ShowArgs};
+pub(crate) use run::{
+    CancelArgs, ExplainArgs as RunExplainArgs, ExtendArgs, ForkArgs, ListArgs as RunListArgs, Patience,
+    PauseArgs as RunPauseArgs, RerunArgs, ResumeArgs, RetryNowArgs, RunCommand, ShowArgs, WatchArgs,
+};
 pub(crate) use secrets::{RotateArgs, SecretsCommand};
 pub(crate) use store::{BackupArgs, StoreCommand};
 pub(crate) use workflow::{GraphArgs, PlanArgs, RunArgs, WorkflowCommand};
@@ -103,13 +106,15 @@ pub(crate) enum Command {
   oneiric --manifest shop.yaml workflow run shop.checkout"
     )]
     Workflow(WorkflowCommand),
-    /// See, resume and cancel runs
+    /// See runs, follow them, and tell them what to do
     #[command(
         subcommand,
         arg_required_else_help = true,
         after_help = "Examples:
   oneiric run list --status failed
-  oneiric run show latest"
+  oneiric run explain latest
+  oneiric run watch
+  oneiric run cancel latest"
     )]
     Run(RunCommand),
     Orchestrate(OrchestrateArgs),

@@ -93,6 +93,21 @@ impl Screen {
         printed.and_then(|()| self.flush()).map_err(Failure::Output)
     }
 
+    /// Prints one of several results that come as they happen: a line of JSON, or a document of YAML.
+    pub(crate) fn line<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Failure> {
+        let printed = match self.format {
+            Format::Human | Format::Json => {
+                let line = serde_json::to_writer(&mut *self, value).map_err(io::Error::other);
+                line.and_then(|()| self.write_all(b"\n"))
+            }
+            Format::Yaml => {
+                let document = serde_saphyr::to_io_writer(&mut *self, &value).map_err(io::Error::other);
+                document.and_then(|()| self.write_all(b"---\n"))
+            }
+        };
+        printed.and_then(|()| self.flush()).map_err(Failure::Output)
+    }
+
     /// Prints text as it is.
     pub(crate) fn text(&mut self, text: &str) -> Result<(), Failure> {
         self.write_all(text.as_bytes()).and_then(|()| self.flush()).map_err(Failure::Output)

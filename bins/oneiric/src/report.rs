@@ -23,6 +23,8 @@ pub(crate) struct Report<'a> {
     pub(crate) standing: Standing,
     /// The run's row, where it was read.
     pub(crate) record: Option<&'a RunRecord>,
+    /// The run that it repeats.
+    pub(crate) parent: Option<RunId>,
     /// The last lines of nodes that failed.
     pub(crate) tails: &'a Tails,
     /// How far the nodes are that are under way.
@@ -134,6 +136,11 @@ impl Report<'_> {
             (None, None) => None,
         }
     }
+}
+
+/// Whether a node has its output from another run: it completed without having been tried.
+pub(crate) fn is_kept(node: &NodeReport) -> bool {
+    node.status == NodeStatus::Completed && node.attempts == 0
 }
 
 /// Adds the nodes that have no row because they were not reached, in the order of the plan.

@@ -184,6 +184,11 @@ impl Session {
         self.command(&format!("run {verb} {}", find::short(run)))
     }
 
+    /// Prints one of several results that come as they happen: a line of JSON, or a document of YAML.
+    pub(crate) fn lines<T: serde::Serialize>(&mut self, value: &T) -> Result<(), Failure> {
+        self.screen.line(value)
+    }
+
     /// Whether results are for programs.
     pub(crate) fn for_programs(&self) -> bool {
         self.screen.format != Format::Human

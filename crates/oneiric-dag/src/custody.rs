@@ -4,6 +4,7 @@
 //! and otherwise when the round says so. A run that is taken over goes on under a higher fence, so that
 //! two processes that believe to have it do no harm.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -13,8 +14,8 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, stream};
 use oneiric_core::{Fault, RunId};
 use oneiric_store::{
-    Batch, Claim, CommitError, Op, Refusal, Require, RunRecord, RunState, RunStatus, StoreError,
-    UnknownNodes, Watch,
+    Batch, BootSeen, Claim, CommitError, Op, Refusal, Require, RunFilter, RunRecord, RunState, RunStatus,
+    StoreError, UnknownNodes, Watch,
 };
 
 use crate::executor::{Executor, RunError};
@@ -50,6 +51,9 @@ pub struct Custodian {
     executor: Executor,
     programs: Arc<dyn Programs>,
     watch: Watch,
+    /// Runs that this process owns and does not work on, by the fence under which they were seen, and since
+    /// when on the monotonic clock.
+    adrift: HashMap<(RunId, u64), Duration>,
 }
 
 /// What one look came to.
@@ -73,17 +77,19 @@ enum Taken {
 impl Custodian {
     /// For the runs of an executor's store.
     pub fn new(executor: Executor, programs: Arc<dyn Programs>) -> Self {
-        Self { executor, programs, watch: Watch::new() }
+        Self { executor, programs, watch: Watch::new(), adrift: HashMap::new() }
     }
 
-    /// Takes what is free, and goes on with it.
+    /// Takes what is free, and goes on with it. So is what this process owns and does not work on, because
+    /// its store failed when it took or wrote it.
     ///
     /// # Errors
     /// [`StoreError`]; what was taken by then stays owned, and the next round goes on.
     pub async fn round(&mut self) -> Result<Round, StoreError> {
+        let me = self.executor.parts().lease.boot();
+        let boots = self.executor.parts().store.boots().await?;
+        self.let_go(&boots).await?;
         let parts = self.executor.parts();
-        let me = parts.lease.boot();
-        let boots = parts.store.boots().await?;
         let mut claim = Claim {
             dead: boots.iter().filter(|seen| seen.dead).map(|seen| seen.boot.id).collect(),
             silent: self.watch.look(parts.clock.monotonic(), me, &boots),
@@ -96,6 +102,9 @@ impl Custodian {
         let mut owned = None;
         let mut records = Vec::new();
         let mut next = Watch::next(me, &boots).unwrap_or(IDLE);
+        if !self.adrift.is_empty() {
+            next = next.min(parts.lease.interval());
+        }
         loop {
             let room = MAX_RUNS.saturating_sub(self.executor.runs_under_way() + records.len());
             claim.limit = room.min(PAGE);
@@ -133,6 +142,10 @@ impl Custodian {
             .collect()
             .await;
         drop(owned);
+        if self.executor.runs_under_way() > 0 {
+            // Should the store fail them, nobody else looks for them while this process beats.
+            next = next.min(parts.lease.length());
+        }
         let mut round = Round { taken: Vec::new(), refused: Vec::new(), next };
         for outcome in outcomes {
             match outcome {
@@ -142,6 +155,66 @@ impl Custodian {
             }
         }
         Ok(round)
+    }
+
+    /// Gives back what this process owns and does not work on: a claim whose answer was lost, a run whose
+    /// batch the disk refused. A run is left alone until it has been seen so for a beat: it may be on its way
+    /// from the claim to the executor.
+    async fn let_go(&mut self, boots: &[BootSeen]) -> Result<(), StoreError> {
+        let parts = self.executor.parts();
+        let (me, now) = (parts.lease.boot(), parts.clock.monotonic());
+        let owns = boots.iter().find(|seen| seen.boot.id == me).map_or(0, |seen| seen.owns);
+        if owns <= self.executor.runs_under_way() as u64 {
+            self.adrift.clear();
+            return Ok(());
+        }
+        let before = std::mem::take(&mut self.adrift);
+        let mut old = Vec::new();
+        for record in self.owned().await? {
+            let key = (record.id, record.state.epoch);
+            let since = before.get(&key).copied().unwrap_or(now);
+            self.adrift.insert(key, since);
+            if now.saturating_sub(since) >= parts.lease.interval() {
+                old.push(record.id);
+            }
+        }
+        if old.is_empty() {
+            return Ok(());
+        }
+        // Batches are applied in the order of the calls: once this beat is durable, nothing that was written
+        // of these runs is still on its way, and what is read now is how they stand.
+        parts.lease.beat(&*parts.store).await?;
+        for run in old {
+            let Some(record) = parts.store.run(run).await?.filter(|record| self.is_adrift(record)) else {
+                continue;
+            };
+            tracing::warn!(%run, "a run of this process that nobody works on is given back");
+            self.set(&record, record.state.status, record.state.fault.clone()).await;
+            self.adrift.remove(&(run, record.state.epoch));
+        }
+        Ok(())
+    }
+
+    /// The runs that the store says are this process's and that are not under way here.
+    async fn owned(&self) -> Result<Vec<RunRecord>, StoreError> {
+        let store = &self.executor.parts().store;
+        let statuses = vec![RunStatus::Pending, RunStatus::Running, RunStatus::Paused];
+        let mut filter = RunFilter { statuses, ..RunFilter::newest(PAGE) };
+        let mut owned = Vec::new();
+        loop {
+            let page = store.runs(filter.clone()).await?;
+            filter.before = page.last().map(|record| record.id);
+            let last = page.len() < PAGE;
+            owned.extend(page.into_iter().filter(|record| self.is_adrift(record)));
+            if last {
+                return Ok(owned);
+            }
+        }
+    }
+
+    fn is_adrift(&self, record: &RunRecord) -> bool {
+        let mine = record.state.owner == Some(self.executor.parts().lease.boot());
+        !record.state.status.is_terminal() && mine && self.executor.find(record.id).is_none()
     }
 
     async fn go_on(&self, record: RunRecord) -> Taken {
@@ -160,7 +233,7 @@ impl Custodian {
                 Taken::Gone
             }
             // Somebody else has it, or the store is gone: there is nothing to say about the run.
-            Err(RunError::Commit(error)) => {
+            Err(error @ (RunError::Commit(_) | RunError::Lost(_))) => {
                 tracing::warn!(%run, %error, "a run was taken over and lost again");
                 Taken::Gone
             }

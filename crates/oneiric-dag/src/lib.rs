@@ -9,6 +9,7 @@
 
 pub mod custody;
 mod executor;
+pub mod explain;
 pub mod graph;
 mod outcome;
 mod plan;

@@ -4,8 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use oneiric_core::Key;
 use oneiric_core::retry::{Exhausted, RetryPolicy};
+use oneiric_core::{Key, Timestamp};
+use oneiric_store::RunRecord;
 
 use crate::graph::{Graph, Hook, Policy};
 
@@ -87,6 +88,14 @@ impl Plan {
     pub fn retry(&self, place: u32) -> Option<&RetryPolicy> {
         let node = self.graph.node(place);
         node.policy.retry.as_ref().or(self.retry.as_ref()).or_else(|| self.task(node.task)?.retry.as_ref())
+    }
+
+    /// When the time of a run is up: what somebody extended it to, else the earlier of what was asked for and
+    /// of what the plan allows from its beginning, which is `now` where it has not begun.
+    pub fn deadline(&self, run: &RunRecord, now: Timestamp) -> Option<Timestamp> {
+        let started_at = run.state.started_at.unwrap_or(now);
+        let allowed = self.limits.timeout.map(|limit| started_at.after(limit));
+        run.state.deadline.or_else(|| [allowed, run.deadline].into_iter().flatten().min())
     }
 
     /// Whether a node whose tries are exhausted waits for a person instead of failing.

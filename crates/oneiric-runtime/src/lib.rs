@@ -56,7 +56,7 @@ pub use state_dir::open_store;
 pub use state_dir::{DATABASE, DEFAULT_STATE_DIR};
 pub use status::{Answered, ComponentStatus, InstanceState, Shadowed, component_statuses};
 pub use system::{SystemClock, SystemEnvironment, SystemFiles, SystemRng};
-pub use verbs::{Again, Ask, Kept, PATIENCE, Told};
+pub use verbs::{Again, Ask, Kept, PATIENCE, Told, place};
 
 // What the functions of this crate take and give.
 pub use oneiric_dag::{Ended, Incomplete, NodeReport, Obeyed, OutputError, RunHandle, RunReport};

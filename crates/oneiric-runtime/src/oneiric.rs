@@ -354,7 +354,10 @@ impl Oneiric {
     }
 
     /// The plan of a stored run; nothing is brought up for it.
-    pub(crate) async fn plan_of(&self, record: &RunRecord) -> Result<Plan, Error> {
+    ///
+    /// # Errors
+    /// [`Error::Bundle`] where its manifests are not in the store as they were, and what reading them meets.
+    pub async fn plan_of(&self, record: &RunRecord) -> Result<Plan, Error> {
         let options = options_of(record)?;
         self.catalog_of(record).await?.plan(&record.workflow, &options)
     }

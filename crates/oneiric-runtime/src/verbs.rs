@@ -9,5 +9,5 @@ mod judge;
 mod submit;
 mod tell;
 
-pub use again::{Again, Kept};
+pub use again::{Again, Kept, place};
 pub use tell::{Ask, PATIENCE, Told};

@@ -10,6 +10,8 @@ pub mod contract;
 mod crash;
 pub mod data;
 pub mod graphs;
+pub mod model;
+pub mod sim;
 pub mod tasks;
 mod through;
 pub mod time;

@@ -48,7 +48,8 @@ pub(crate) struct PlanArgs {
 #[command(after_help = "Examples:
   oneiric --manifest shop.yaml workflow run shop.checkout
   oneiric --manifest shop.yaml workflow run shop.checkout --context '{\"order\": 7}' --json
-  oneiric --manifest shop.yaml workflow run shop.checkout --context @order.json --max-parallel 8")]
+  oneiric --manifest shop.yaml workflow run shop.checkout --context @order.json --max-parallel 8
+  oneiric --manifest shop.yaml workflow run shop.checkout --detach")]
 pub(crate) struct RunArgs {
     /// The workflow
     pub(crate) key: Key,
@@ -67,6 +68,9 @@ pub(crate) struct RunArgs {
     /// The workflow's provider; the best one where it is not said
     #[arg(long, value_name = "PROVIDER")]
     pub(crate) provider: Option<Provider>,
+    /// Leave it to a process that serves, and print the id of the run
+    #[arg(long)]
+    pub(crate) detach: bool,
 }
 
 /// Draw a workflow, or a run with the states of its nodes

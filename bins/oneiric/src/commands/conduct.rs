@@ -111,15 +111,32 @@ impl Conductor {
         }
     }
 
-    /// Takes everything down after nothing was begun.
+    /// Says that nobody is there who would take up a run that was left to others.
+    pub(super) async fn hint_at_nobody(&self, session: &Session, run: RunId) {
+        let serves = self.oneiric.store().boots().await;
+        let serves = serves.is_ok_and(|boots| boots.iter().any(|seen| seen.boot.serves && !seen.dead));
+        if !serves && !session.for_programs() {
+            let command = session.run_command("resume", run);
+            self.live
+                .board()
+                .say(format!("no process serves this state: it waits for one, or for `{command}`"));
+        }
+    }
+
+    /// Takes everything down after nothing was begun, which is a failure.
     pub(super) async fn give_up<T>(self, failure: Failure) -> Result<T, Failure> {
+        self.leave().await;
+        Err(failure)
+    }
+
+    /// Takes everything down where nothing is under way.
+    pub(super) async fn leave(self) {
         let stopped = self.oneiric.shutdown(DEADLINE).await;
         drop(self.live);
         match stopped {
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "the store was not closed cleanly"),
         }
-        Err(failure)
     }
 
     /// Waits for the runs, or for a signal, and takes everything down. The first signal suspends, the
@@ -161,7 +178,7 @@ impl Conductor {
 }
 
 /// How much is told on standard error.
-fn telling(session: &Session) -> Telling {
+pub(super) fn telling(session: &Session) -> Telling {
     if std::io::stderr().is_terminal() && !session::is_dumb() {
         Telling::Rows
     } else if session.for_programs() {
@@ -198,10 +215,17 @@ struct Several<'a> {
 
 impl Followed {
     /// Prints what one run did, and judges it.
-    pub(super) fn report(&self, session: &mut Session, handle: &RunHandle) -> Result<Code, Failure> {
-        let report = self.of(session, handle, self.ended.first().copied());
+    ///
+    /// `parent` is the run that it repeats.
+    pub(super) fn report(
+        &self,
+        session: &mut Session,
+        handle: &RunHandle,
+        parent: Option<RunId>,
+    ) -> Result<Code, Failure> {
+        let report = Report { parent, ..self.of(session, handle, self.ended.first().copied()) };
         session.screen.emit(&report, |screen| report.print(screen))?;
-        self.judge(session, &report)
+        judge(session, &report, self.signal)
     }
 
     /// Prints what several runs did, and judges them together.
@@ -221,7 +245,8 @@ impl Followed {
             }
             Ok(())
         })?;
-        let mut bad: Vec<_> = reports.iter().filter_map(|report| self.judge(session, report).err()).collect();
+        let mut bad: Vec<_> =
+            reports.iter().filter_map(|report| judge(session, report, self.signal).err()).collect();
         match bad.len() {
             0 => Ok(Code::Ok),
             1 => Err(bad.remove(0)),
@@ -242,45 +267,47 @@ impl Followed {
             run: handle.report(),
             standing: ended.unwrap_or(Standing::Lost),
             record: None,
+            parent: None,
             tails: &self.tails,
             progress: handle.progress(),
             again: session.run_command("show", handle.id()),
         }
     }
+}
 
-    fn judge(&self, session: &Session, report: &Report<'_>) -> Result<Code, Failure> {
-        let run = short(report.id());
-        let why = report.why().map(|why| format!(": {why}")).unwrap_or_default();
-        let (code, help) = match report.standing {
-            Standing::At(RunStatus::Completed) => return Ok(Code::Ok),
-            Standing::At(RunStatus::Paused) => {
-                let resume = session.run_command("resume", report.id());
-                let stands = |status| report.run.nodes.iter().any(|node| node.status == status);
-                let help = if stands(NodeStatus::Unknown) {
-                    format!("find out whether it happened, then `{resume} --unknown fail` or `retry`")
-                } else if stands(NodeStatus::Parked) {
-                    format!("see to what is wrong, then `{resume} --unknown retry` or `fail`")
-                } else {
-                    format!("go on with `{resume}`")
-                };
-                (Code::Execution, help)
-            }
-            Standing::At(
-                RunStatus::Failed | RunStatus::Cancelled | RunStatus::Pending | RunStatus::Running,
-            ) => (Code::Execution, format!("`{}` has the details", session.run_command("show", report.id()))),
-            Standing::Suspended | Standing::Interrupted | Standing::Lost => (
-                self.signal.unwrap_or(Code::Execution),
-                format!("go on with `{}`", session.run_command("resume", report.id())),
-            ),
-        };
-        let word = match report.standing {
-            Standing::Suspended => "was suspended",
-            Standing::Interrupted => "was interrupted",
-            Standing::Lost => "was lost by this process",
-            Standing::At(RunStatus::Paused) => "is paused",
-            Standing::At(RunStatus::Cancelled) => "was cancelled",
-            Standing::At(_) => "failed",
-        };
-        Err(Failure::said(code, format!("run {run} {word}{why}")).help(help))
-    }
+/// How the process ends with a run that stands so. `signal` is what ended this process's part of it.
+pub(super) fn judge(session: &Session, report: &Report<'_>, signal: Option<Code>) -> Result<Code, Failure> {
+    let run = short(report.id());
+    let why = report.why().map(|why| format!(": {why}")).unwrap_or_default();
+    let (code, help) = match report.standing {
+        Standing::At(RunStatus::Completed) => return Ok(Code::Ok),
+        Standing::At(RunStatus::Paused) => {
+            let resume = session.run_command("resume", report.id());
+            let stands = |status| report.run.nodes.iter().any(|node| node.status == status);
+            let help = if stands(NodeStatus::Unknown) {
+                format!("find out whether it happened, then `{resume} --unknown fail` or `retry`")
+            } else if stands(NodeStatus::Parked) {
+                format!("see to what is wrong, then `{resume} --unknown retry` or `fail`")
+            } else {
+                format!("go on with `{resume}`")
+            };
+            (Code::Execution, help)
+        }
+        Standing::At(RunStatus::Failed | RunStatus::Cancelled | RunStatus::Pending | RunStatus::Running) => {
+            (Code::Execution, format!("`{}` has the details", session.run_command("show", report.id())))
+        }
+        Standing::Suspended | Standing::Interrupted | Standing::Lost => (
+            signal.unwrap_or(Code::Execution),
+            format!("go on with `{}`", session.run_command("resume", report.id())),
+        ),
+    };
+    let word = match report.standing {
+        Standing::Suspended => "was suspended",
+        Standing::Interrupted => "was interrupted",
+        Standing::Lost => "was lost by this process",
+        Standing::At(RunStatus::Paused) => "is paused",
+        Standing::At(RunStatus::Cancelled) => "was cancelled",
+        Standing::At(_) => "failed",
+    };
+    Err(Failure::said(code, format!("run {run} {word}{why}")).help(help))
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use oneiric_dag::NodeReport;
 use oneiric_store::{NodeStatus, SkipReason};
 
-use super::{Counts, Report, Standing};
+use super::{Counts, Report, Standing, is_kept};
 use crate::find::short;
 use crate::output::palette::{Tone, node_word};
 use crate::output::table::{Column, Room, Table, plain};
@@ -35,7 +35,7 @@ impl Report<'_> {
         let nodes = &self.run.nodes;
         for node in nodes.iter().zip(&shown).filter_map(|(node, shown)| shown.then_some(node)) {
             let (word, tone) = node_word(node.status);
-            let took = node.duration().map(duration).unwrap_or_default();
+            let took = node.duration().filter(|_| !is_kept(node)).map(duration).unwrap_or_default();
             let tries = if node.attempts > 1 { format!("try {}", node.attempts) } else { String::new() };
             let note = match tone {
                 Tone::Faint => Tone::Faint,
@@ -124,6 +124,9 @@ impl Report<'_> {
         if let Some(fault) = &node.fault {
             return clean(&fault.message);
         }
+        if is_kept(node) {
+            return self.parent.map_or("kept".to_owned(), |run| format!("kept from run {}", short(run)));
+        }
         match (node.status, node.skip) {
             (_, Some(SkipReason::Condition)) => "its condition is false".to_owned(),
             (_, Some(SkipReason::Upstream)) => "something before it did not complete".to_owned(),
@@ -203,6 +206,7 @@ mod tests {
             },
             standing: Standing::At(status),
             record: None,
+            parent: None,
             tails: &tails,
             progress: Vec::new(),
             again: "oneiric run show 11112222".to_owned(),

@@ -6,7 +6,7 @@ use oneiric_dag::{NodeProgress, NodeReport};
 use oneiric_store::NodeStatus;
 use serde::ser::{Serialize, SerializeMap, SerializeStruct, Serializer};
 
-use super::Report;
+use super::{Report, is_kept};
 use crate::output::time::rfc3339;
 
 impl Serialize for Report<'_> {
@@ -26,6 +26,9 @@ impl Serialize for Report<'_> {
             map.serialize_entry("actor", &record.actor)?;
             map.serialize_entry("input", &record.input)?;
             map.serialize_entry("options", &record.options)?;
+        }
+        if let Some(parent) = self.parent {
+            map.serialize_entry("parent", &parent)?;
         }
         map.serialize_entry("nodes", &Nodes(self))?;
         map.end()
@@ -92,6 +95,9 @@ impl Serialize for Node<'_> {
             let at = rfc3339(said.at);
             let text = said.progress.text.as_deref();
             out.serialize_field("progress", &Progress { fraction: said.progress.fraction, text, at })?;
+        }
+        if is_kept(node) {
+            out.serialize_field("kept", &true)?;
         }
         if let Some(log) = &self.log {
             out.serialize_field("log", log)?;

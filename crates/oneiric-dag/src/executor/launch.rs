@@ -85,9 +85,9 @@ impl Executor {
     ) -> Result<RunHandle, RunError> {
         let held = (self.0.parts.lease.own(), self.admit(Purpose::Resume, &program, record).await?);
         let state = self.restore(program.plan(), record).await?;
-        let fresh = state.status() == RunStatus::Pending;
+        let (fresh, deaths) = (state.status() == RunStatus::Pending, record.state.deaths);
         let run = self.open(program, record, state, Batch::default(), held, |slots| {
-            if fresh { Event::Started { slots } } else { Event::Resumed { unknown, slots } }
+            if fresh { Event::Started { slots } } else { Event::Resumed { unknown, deaths, slots } }
         });
         let run = run.await?;
         // Somebody may have asked something of it while nobody had it.
@@ -116,10 +116,7 @@ impl Executor {
         if self.0.stop.is_cancelled() {
             return Err(RunError::ShuttingDown);
         }
-        let limit = program.plan().limits().timeout;
-        let started_at = record.state.started_at.unwrap_or_else(|| self.0.parts.clock.now());
-        let asked = [limit.map(|limit| started_at.after(limit)), record.deadline].into_iter().flatten().min();
-        let deadline = record.state.deadline.or(asked);
+        let deadline = program.plan().deadline(record, self.0.parts.clock.now());
         let (run, ended) = Run::new(Arc::clone(&self.0), program, state, deadline, record.state.epoch, held);
         if self.0.runs.add(&run) == 1 {
             self.0.begun.send_modify(|begun| begun.bursts += 1);

@@ -144,7 +144,10 @@ fn and_behind(plan: &Plan, mut open: Vec<u32>) -> HashSet<u32> {
 }
 
 /// The place of a node that a person named.
-pub(crate) fn place(plan: &Plan, run: RunId, node: &NodeId) -> Result<u32, Error> {
+///
+/// # Errors
+/// [`Error::Output`] where the run has no such node, with the nearest that it has.
+pub fn place(plan: &Plan, run: RunId, node: &NodeId) -> Result<u32, Error> {
     plan.place(node.as_str()).ok_or_else(|| {
         let near = nearest(node.as_str(), plan.graph().nodes().iter().map(|known| known.id.as_str()));
         let near = near.and_then(|near| NodeId::new(near).ok());

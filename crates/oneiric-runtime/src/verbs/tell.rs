@@ -223,7 +223,9 @@ impl Oneiric {
         let obeyed = mine.map_or(Obeyed::Already, |(_, obeyed)| obeyed);
         let record = self.row(record.id).await?;
         let is_open = matches!(record.state.status, RunStatus::Pending | RunStatus::Running);
-        if goes_on && is_open {
+        if goes_on && matches!(obeyed, Obeyed::Stale(_)) {
+            self.release(&record).await;
+        } else if goes_on && is_open {
             let handle = self.resume_claimed(&record, UnknownNodes::Keep).await?;
             return Ok(Told { obeyed, record: self.row(record.id).await?, handle: Some(handle) });
         }

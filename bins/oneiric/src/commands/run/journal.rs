@@ -27,8 +27,9 @@ struct Journal<'a> {
     journal: Vec<Line>,
 }
 
+/// One event.
 #[derive(Serialize)]
-struct Line {
+pub(super) struct Line {
     seq: u64,
     at: String,
     epoch: u64,
@@ -49,7 +50,7 @@ pub(super) fn show(session: &mut Session, store: &SqliteStore, record: &RunRecor
         let after = journal.last().map_or(0, |line| line.seq);
         let page = wait(store.journal(record.id, after, PAGE))?;
         let full = page.len() == PAGE;
-        journal.extend(page.into_iter().map(|entry| Line::of(entry, &names)));
+        journal.extend(page.into_iter().map(|entry| Line::of(entry, |node| names.get(&node).cloned())));
         if !full {
             break;
         }
@@ -60,15 +61,16 @@ pub(super) fn show(session: &mut Session, store: &SqliteStore, record: &RunRecor
 }
 
 impl Line {
-    fn of(entry: JournalEntry, names: &std::collections::HashMap<u32, String>) -> Self {
+    /// With the names of the nodes that it is about.
+    pub(super) fn of(entry: JournalEntry, name: impl Fn(u32) -> Option<String>) -> Self {
         let node = match &entry.event {
             Event::Succeeded { node, .. }
             | Event::Failed { node, .. }
             | Event::Due { node, .. }
             | Event::Held { node, .. }
-            | Event::Reconciled { node, .. } => names.get(node).cloned(),
+            | Event::Reconciled { node, .. } => name(*node),
             Event::Released { nodes, .. } | Event::Retried { nodes, .. } => {
-                let known: Vec<_> = nodes.iter().filter_map(|node| names.get(node).cloned()).collect();
+                let known: Vec<_> = nodes.iter().filter_map(|node| name(*node)).collect();
                 Some(known.join(", "))
             }
             Event::Started { .. }

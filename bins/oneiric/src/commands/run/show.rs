@@ -40,6 +40,7 @@ pub(in crate::commands) fn show(session: &mut Session, args: &ShowArgs) -> Resul
         run,
         standing: standing(&record, &wait(store.dead())?),
         record: Some(&record),
+        parent: record.parent,
         tails: &tails,
         progress,
         again: session.command(&format!("run show {} --journal", crate::find::short(record.id))),
@@ -68,7 +69,7 @@ pub(in crate::commands) fn reported(store: &SqliteStore, record: &RunRecord) -> 
     Ok(report)
 }
 
-fn catalog(store: &SqliteStore, record: &RunRecord) -> Result<Catalog, oneiric_runtime::Error> {
+pub(super) fn catalog(store: &SqliteStore, record: &RunRecord) -> Result<Catalog, oneiric_runtime::Error> {
     Catalog::load(wait(Bundle::load(store, record.id, record.bundle))?)
 }
 
@@ -76,6 +77,9 @@ fn head(screen: &mut Screen, report: &Report<'_>, record: &RunRecord) -> io::Res
     let now = session::now();
     let created = format!("{} ({})", time::local(record.created_at), time::ago(record.created_at, now));
     let mut lines = vec![("run", record.id.to_string()), ("created", created)];
+    if let Some(parent) = record.parent {
+        lines.push(("repeats", format!("run {parent}")));
+    }
     if !record.input.is_null() {
         lines.push(("context", clean(&record.input.value().to_string())));
     }

@@ -5,6 +5,7 @@ use oneiric_runtime::{RunOptions, RunRequest};
 
 use crate::args::RunArgs;
 use crate::commands::conduct::{Conductor, on_workers};
+use crate::commands::run::leave;
 use crate::context::Given;
 use crate::exit::Code;
 use crate::failure::Failure;
@@ -22,6 +23,15 @@ pub(in crate::commands) fn run(session: &mut Session, args: RunArgs) -> Result<C
         options: RunOptions { provider: args.provider, max_parallel: args.max_parallel, timeout_ms },
         ..RunRequest::new(args.key)
     };
+    if args.detach {
+        let (workflow, provider) = (request.workflow.clone(), request.options.provider.clone());
+        return leave(
+            session,
+            &workflow,
+            async |loaded| loaded.check(&workflow, provider.as_ref()),
+            async |oneiric| oneiric.submit(request).await,
+        );
+    }
     let (handle, followed) = on_workers(async {
         let conductor = Conductor::start(session, async |loaded| {
             loaded.check(&request.workflow, request.options.provider.as_ref())?;
@@ -37,5 +47,5 @@ pub(in crate::commands) fn run(session: &mut Session, args: RunArgs) -> Result<C
         let followed = conductor.follow(std::slice::from_ref(&handle)).await?;
         Ok((handle, followed))
     })?;
-    followed.report(session, &handle)
+    followed.report(session, &handle, None)
 }
