@@ -135,35 +135,60 @@ impl No {
     }
 }
 
-/// A yes, held for as long as the work is under way; dropping it says that the work is over.
+/// Hears how the work ended.
+type Tell = Box<dyn FnOnce(Result<(), Fault>) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+
+/// A yes, held for as long as the work is under way; dropping it says that the work is over, and
+/// [`Permit::settle`] says how.
 #[derive(Default)]
-pub struct Permit(Vec<Box<dyn Any + Send + Sync>>);
+pub struct Permit {
+    guards: Vec<Box<dyn Any + Send + Sync>>,
+    told: Vec<Tell>,
+}
 
 impl Permit {
     /// A yes that nobody counts. Costs nothing.
     pub const fn none() -> Self {
-        Self(Vec::new())
+        Self { guards: Vec::new(), told: Vec::new() }
     }
 
     /// A yes that keeps `guard` until the work is over.
     pub fn holding(guard: impl Any + Send + Sync) -> Self {
-        Self(vec![Box::new(guard)])
+        Self { guards: vec![Box::new(guard)], told: Vec::new() }
+    }
+
+    /// A yes whose giver wants to know how the work ends. Work that is dropped tells nobody.
+    pub fn telling<F>(tell: impl FnOnce(Result<(), Fault>) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let tell: Tell = Box::new(|end| Box::pin(tell(end)));
+        Self { guards: Vec::new(), told: vec![tell] }
+    }
+
+    /// The work is over, like this; a shutdown says that it was cut short, and judges nothing. When this
+    /// returns, whoever wanted to know has taken note.
+    pub async fn settle(mut self, end: Result<(), &Fault>) {
+        for tell in std::mem::take(&mut self.told) {
+            tell(end.map_err(Clone::clone)).await;
+        }
     }
 
     /// Both.
     #[must_use]
     pub fn and(mut self, other: Permit) -> Self {
-        if self.0.is_empty() {
+        if self.guards.is_empty() && self.told.is_empty() {
             return other;
         }
-        self.0.extend(other.0);
+        self.guards.extend(other.guards);
+        self.told.extend(other.told);
         self
     }
 }
 
 impl fmt::Debug for Permit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Permit").field(&self.0.len()).finish()
+        f.debug_struct("Permit").field("guards", &self.guards.len()).finish_non_exhaustive()
     }
 }
 

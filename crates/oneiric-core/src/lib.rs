@@ -17,6 +17,7 @@
 //! ```
 
 pub mod blueprint;
+pub mod breaker;
 pub mod clock;
 pub mod component;
 pub mod descriptor;

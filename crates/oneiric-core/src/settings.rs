@@ -24,6 +24,7 @@
 
 mod alias;
 mod app;
+mod circuit_breaker;
 mod coerce;
 mod error;
 mod execution;
@@ -64,6 +65,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use app::App;
+pub use circuit_breaker::CircuitBreaker;
 pub use error::{SettingsError, SourceError};
 pub use execution::Execution;
 pub use files::{Files, MapFiles};
@@ -145,6 +147,8 @@ pub struct Settings {
     pub runtimes: Runtimes,
     /// How much happens at a time.
     pub execution: Execution,
+    /// When a task that keeps failing is left alone.
+    pub circuit_breaker: CircuitBreaker,
 }
 
 impl Settings {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use oneiric_core::breaker;
 use oneiric_core::manifest::{self, Dag, Manifest, ParseError, Place, Position, Problem};
 use oneiric_core::resolver::{Query, Registry, ResolveError};
 use oneiric_core::settings::Settings;
@@ -155,6 +156,11 @@ impl Catalog {
         let source = Source::LocalManifest(file.name.clone());
         let mut problems = Vec::new();
         for (entry, written) in manifest.entries.iter().enumerate() {
+            if let Err(message) = breaker::stated(&written.metadata, breaker::Policy::default(), false) {
+                let text = String::from_utf8_lossy(&file.bytes);
+                let place = Place::of_name(&file.name, &text, written.position);
+                problems.push(Problem { place, message, help: None });
+            }
             let Some(dag) = written.dag.as_ref().filter(|_| written.domain == Domain::WORKFLOW) else {
                 continue;
             };

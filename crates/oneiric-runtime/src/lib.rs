@@ -18,6 +18,7 @@ pub mod activity;
 #[cfg(feature = "sqlite")]
 mod answer;
 mod bind;
+mod breakers;
 mod builder;
 mod bundle;
 mod call;

@@ -13,6 +13,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::activity;
 use crate::bind;
+use crate::breakers;
 use crate::bundle::Bundle;
 use crate::catalog::{Catalog, Own};
 use crate::custody;
@@ -57,6 +58,8 @@ pub(crate) struct Inner {
     herald: Mutex<Option<AbortOnDropHandle<()>>>,
     // Reads what is asked of the runs under way here; ended as the janitor is.
     delivery: Mutex<Option<AbortOnDropHandle<()>>>,
+    // Lets go of what a breaker held back; ended as the janitor is.
+    releaser: Mutex<Option<AbortOnDropHandle<()>>>,
     // Rung by other processes: something in the store concerns this one.
     bell: Arc<Notify>,
     // The same, for whoever reads commands.
@@ -95,6 +98,7 @@ impl Oneiric {
             #[cfg(feature = "sqlite")]
             herald: Mutex::default(),
             delivery: Mutex::default(),
+            releaser: Mutex::default(),
             orders: Arc::default(),
             bell: Arc::default(),
             #[cfg(feature = "sqlite")]
@@ -120,6 +124,12 @@ impl Oneiric {
         let task = AbortOnDropHandle::new(tokio::spawn(work));
         *self.0.reader.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
         Ok(())
+    }
+
+    /// Lets go of what a breaker held back, once it has closed.
+    pub(crate) fn let_go(&self, closed: Arc<Notify>) {
+        let task = AbortOnDropHandle::new(tokio::spawn(breakers::release(self.0.executor.clone(), closed)));
+        *self.0.releaser.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
     }
 
     /// Obeys what is asked of the runs that it owns from now on.
@@ -326,6 +336,7 @@ impl Oneiric {
         #[cfg(feature = "sqlite")]
         end(&self.0.herald).await;
         end(&self.0.delivery).await;
+        end(&self.0.releaser).await;
         let stopped = self.0.executor.shutdown(deadline).await;
         end(&self.0.janitor).await;
         end(&self.0.reader).await;

@@ -26,7 +26,7 @@ impl Run {
             Ok(permit) => {
                 let outcome = self.call(start).await;
                 // Only now is the work over, for whoever counts it.
-                drop(permit);
+                self.settle(permit, &outcome).await;
                 outcome.map_or_else(Outcome::Failed, Outcome::Done)
             }
             Err(denial) => match denial.wait {
@@ -34,6 +34,17 @@ impl Run {
                 Wait::Until(at) => Outcome::Held { until: Some(at), fault: denial.into(), changes },
                 Wait::Change => Outcome::Held { until: None, fault: denial.into(), changes },
             },
+        }
+    }
+
+    /// Tells whoever let the call pass how it ended. One that was cut short says nothing of its target.
+    pub(super) async fn settle<T>(&self, permit: Permit, outcome: &Result<T, Fault>) {
+        match outcome {
+            Ok(_) => permit.settle(Ok(())).await,
+            Err(_) if self.cancel.is_cancelled() => {
+                permit.settle(Err(&Fault::shutdown("the call was cut short"))).await;
+            }
+            Err(fault) => permit.settle(Err(fault)).await,
         }
     }
 

@@ -11,6 +11,7 @@ use oneiric_supervisor::Activity;
 
 use super::{Builder, Where};
 use crate::bind;
+use crate::breakers::{Behind, Breakers};
 use crate::catalog::{Catalog, Own};
 use crate::error::Error;
 use crate::guarded::Guarded;
@@ -116,18 +117,24 @@ impl Loaded {
         } else {
             Lease::alone(boot, Arc::clone(&builder.clock))
         };
+        let settings = &secrecy.settings.circuit_breaker;
+        let breakers =
+            Breakers::new(Arc::clone(&store), Arc::clone(&builder.clock), Arc::clone(&rng), settings);
+        let closed = breakers.closed();
+        let gate = Arc::new(Behind { gate: builder.gate, breakers });
         let activity = Activity::default();
         let executor = Executor::new(Parts {
             store,
             clock: builder.clock,
             rng,
-            gate: Arc::new(Guarded { activity: activity.clone(), gate: builder.gate }),
+            gate: Arc::new(Guarded { activity: activity.clone(), gate }),
             log: together(builder.logs.into_iter().chain(own_log).collect()),
             observer: builder.observer,
             lease,
             max_parallel: builder.max_parallel.unwrap_or(secrecy.settings.execution.max_parallel).max(1),
         });
         let oneiric = Oneiric::new(catalog, lifecycle, executor, activity, own, secrecy);
+        oneiric.let_go(closed);
         #[cfg(feature = "sqlite")]
         if let Some(state_dir) = state_dir {
             oneiric.listen(&state_dir);

@@ -2,13 +2,17 @@
 #![expect(clippy::unwrap_used, unreachable_pub, reason = "a test may panic, and modules share helpers")]
 
 mod activity;
+mod breaker;
+mod child;
 mod control;
 mod crash;
 mod embed;
 mod errors;
 mod exec;
+mod poison;
 mod recovery;
 mod secrets;
 mod settings;
+mod starving;
 mod support;
 mod verbs;

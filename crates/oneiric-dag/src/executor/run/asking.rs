@@ -115,7 +115,7 @@ impl Run {
             answer = question => answer.unwrap_or_else(|panic| Err(of_panic(panic.as_ref()))),
             () = clock.sleep(limit) => Err(Fault::timeout(limit)),
         };
-        drop(permit);
+        self.settle(permit, &answer).await;
         answer.map_err(transient)
     }
 
