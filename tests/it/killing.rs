@@ -49,7 +49,7 @@ fn moment(rng: &dyn Rng, nth: usize) -> Moment {
 
 /// The seed of this time: `ONEIRIC_TEST_SEED` repeats an earlier one.
 #[expect(clippy::disallowed_methods, reason = "whoever repeats a test says so in the environment")]
-fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     let said = std::env::var("ONEIRIC_TEST_SEED").ok();
     said.map_or_else(
         || u64::from(std::process::id()) ^ now_nanos(),

@@ -12,6 +12,7 @@ mod health;
 mod killing;
 mod live;
 mod outcomes;
+mod ownership;
 mod release;
 mod resume;
 mod settings;

@@ -140,3 +140,55 @@ fn a_person_may_count_an_exhausted_node_as_failed() {
     assert_eq!((&run["status"], &run["nodes"]["after"]["status"]), (&json!("failed"), &json!("skipped")));
     assert_eq!(tries(&home), 2);
 }
+
+#[test]
+fn another_process_sees_how_far_a_node_is() {
+    let slow = r#"echo "::progress 40% page 2 of 5" >&2; echo "an ordinary line" >&2
+      while [ ! -e enough -a -e w.json ]; do sleep 0.02; done; echo '"done"'"#;
+    let home = home(&[task("slow", slow, &json!({}))], &json!([{"id": "slow", "task": "slow"}]));
+    let child = home.command(&[&RUN[..], &["--json"]].concat()).spawn().unwrap();
+    let mut seen = Value::Null;
+    until("its progress is seen", || {
+        let shown = home.run(&["run", "show", "latest", "--json"]);
+        if shown.code == 0 {
+            seen = shown.json()["nodes"]["slow"]["progress"].clone();
+        }
+        !seen.is_null()
+    });
+    assert_eq!((&seen["fraction"], &seen["text"]), (&json!(0.4), &json!("page 2 of 5")));
+    assert!(seen["at"].is_string(), "{seen:#}");
+    let shown = home.run(&["run", "show", "latest"]).exits(0);
+    assert!(shown.stdout.contains("40% page 2 of 5"), "{shown:?}");
+    std::fs::write(home.path().join("enough"), "").unwrap();
+    wait(child).exits(0);
+    // It is kept in memory only, and is no line of the log.
+    let run = home.json(&["run", "show", "latest", "--json"]);
+    assert_eq!(run["nodes"]["slow"].get("progress"), None, "{run:#}");
+    let log = home.run(&["run", "show", "latest", "--log"]).exits(0);
+    assert!(log.stdout.contains("an ordinary line") && !log.stdout.contains("::progress"), "{log:?}");
+}
+
+#[test]
+fn a_program_that_falls_silent_is_stopped_and_one_that_beats_is_not() {
+    let silent =
+        r#"echo "$$" > pid; if [ -e silent ]; then echo '"back"'; exit; fi; touch silent; sleep 600"#;
+    let beating =
+        "for i in 1 2 3 4 5 6 7 8 9 10 11 12; do echo ::progress >&2; sleep 0.1; done; echo '\"beat\"'";
+    let retry = json!({"attempts": 2});
+    let more = json!({"heartbeat_timeout": 1, "retry_policy": retry});
+    let home = home(
+        &[task("silent", silent, &more), task("beating", beating, &json!({}))],
+        &json!([
+            {"id": "silent", "task": "silent"},
+            {"id": "beating", "task": "beating", "heartbeat_timeout": 1, "depends_on": ["silent"]},
+        ]),
+    );
+    let run = home.json(&[&RUN[..], &["--json"]].concat());
+    assert_eq!(run["results"]["silent"], "back", "{run:#}");
+    assert_eq!(
+        (&run["nodes"]["silent"]["attempts"], &run["nodes"]["beating"]["attempts"]),
+        (&json!(2), &json!(1))
+    );
+    let journal = home.run(&["run", "show", "latest", "--journal"]).exits(0);
+    assert!(journal.stdout.contains("was silent for 1s (transient, heartbeat)"), "{journal:?}");
+}

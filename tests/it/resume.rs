@@ -105,5 +105,6 @@ fn a_cancelled_run_is_over() {
     assert_eq!(run["status"], "cancelled");
     assert!(run["fault"]["message"].as_str().unwrap().contains("ordered twice"), "{run:#}");
     stage.home.run(&["run", "resume", "latest"]).exits(1);
+    stage.home.run(&["doctor"]).exits(0);
     assert_eq!(stage.effects(), ["first", "held"]);
 }

@@ -9,7 +9,7 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 use oneiric_core::resolver::ResolveError;
 use oneiric_runtime::Error;
 
-use crate::args::{self, Args};
+use crate::args::{self, Args, Command, LogLevel};
 use crate::exit::Code;
 use crate::failure::{self, Failure};
 use crate::session::{self, Said, Session};
@@ -43,7 +43,13 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Code {
         Ok(parsed) => parsed,
         Err(error) => return usage(&error, args.iter().any(|arg| arg == "--json")),
     };
-    let log = logging::to_stderr(parsed.global.log_level);
+    let log = match &parsed.command {
+        // Its log is its result, and tells its story where nobody says otherwise.
+        Some(Command::Orchestrate(_)) => {
+            logging::to_stdout(if said.log_level { parsed.global.log_level } else { LogLevel::Info })
+        }
+        _ => logging::to_stderr(parsed.global.log_level),
+    };
     let Some(wanted) = parsed.command else {
         // A reader that went away is no failure.
         let _ = command.print_help();

@@ -1,11 +1,14 @@
 //! What can be written on the command line. Meaning is the commands'.
 
+mod activity;
 mod components;
 mod config;
+mod doctor;
 mod global;
 mod instances;
 mod manifest;
 mod names;
+mod orchestrate;
 mod run;
 mod secrets;
 mod store;
@@ -17,17 +20,20 @@ use std::path::PathBuf;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 
+pub(crate) use activity::{AcceptArgs, ActivityArgs, DrainArgs, PauseArgs};
 pub(crate) use components::{ExplainArgs, ListArgs, PluginsArgs};
 pub(crate) use config::{
     ConfigCommand, ExplainArgs as ConfigExplainArgs, SchemaArgs, ShowArgs as ConfigShowArgs,
     ValidateArgs as ConfigValidateArgs,
 };
+pub(crate) use doctor::DoctorArgs;
 pub(crate) use global::{Global, LogLevel};
 pub(crate) use instances::{HealthArgs, InvokeArgs, StatusArgs, SwapArgs};
 pub(crate) use manifest::{ManifestCommand, PackArgs, ShowArgs as ManifestShowArgs, ValidateArgs};
+pub(crate) use orchestrate::OrchestrateArgs;
 pub(crate) use run::{
     CancelArgs, ExplainArgs as RunExplainArgs, ExtendArgs, ForkArgs, ListArgs as RunListArgs, Patience,
-    PauseArgs, RerunArgs, ResumeArgs, RetryNowArgs, RunCommand, ShowArgs, WatchArgs,
+    PauseArgs as RunPauseArgs, RerunArgs, ResumeArgs, RetryNowArgs, RunCommand, ShowArgs, WatchArgs,
 };
 pub(crate) use secrets::{RotateArgs, SecretsCommand};
 pub(crate) use store::{BackupArgs, StoreCommand};
@@ -76,6 +82,10 @@ pub(crate) enum Command {
     Status(StatusArgs),
     Health(HealthArgs),
     Swap(SwapArgs),
+    Activity(ActivityArgs),
+    Pause(PauseArgs),
+    Drain(DrainArgs),
+    Resume(AcceptArgs),
     ActionInvoke(InvokeArgs),
     Plugins(PluginsArgs),
     /// Check, show and convert manifests
@@ -107,6 +117,8 @@ pub(crate) enum Command {
   oneiric run cancel latest"
     )]
     Run(RunCommand),
+    Orchestrate(OrchestrateArgs),
+    Doctor(DoctorArgs),
     /// Check and copy the state
     #[command(
         subcommand,

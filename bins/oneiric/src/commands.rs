@@ -1,8 +1,10 @@
 //! One file per command; here only which is which.
 
+mod activity;
 mod completions;
 mod conduct;
 mod config;
+mod doctor;
 mod explain;
 mod health;
 mod here;
@@ -11,6 +13,7 @@ mod life;
 mod list;
 mod man;
 mod manifest;
+mod orchestrate;
 mod plugins;
 mod run;
 mod secrets;
@@ -34,6 +37,10 @@ pub(crate) fn dispatch(session: &mut Session, wanted: Command) -> Result<Code, F
         Command::Status(args) => status::status(session, &args),
         Command::Health(args) => health::health(session, &args),
         Command::Swap(args) => swap::swap(session, &args),
+        Command::Activity(args) => activity::activity(session, &args),
+        Command::Pause(args) => activity::pause(session, &args),
+        Command::Drain(args) => activity::drain(session, &args),
+        Command::Resume(args) => activity::resume(session, &args),
         Command::ActionInvoke(args) => invoke::invoke(session, &args),
         Command::Plugins(_) => plugins::plugins(session),
         Command::Completions { shell } => completions::completions(session, shell),
@@ -67,6 +74,8 @@ pub(crate) fn dispatch(session: &mut Session, wanted: Command) -> Result<Code, F
             RunCommand::Rerun(args) => run::rerun(session, args),
             RunCommand::Fork(args) => run::fork(session, &args),
         },
+        Command::Orchestrate(args) => orchestrate::orchestrate(session, &args),
+        Command::Doctor(args) => doctor::doctor(session, &args),
         Command::Config(wanted) => match wanted {
             ConfigCommand::Explain(args) => config::explain(session, &args),
             ConfigCommand::Show(args) => config::show(session, &args),

@@ -67,7 +67,7 @@ impl<'a> Known<'a> {
     }
 
     /// Where the key would be found.
-    fn elsewhere(&self, key: &Key) -> Option<String> {
+    pub(crate) fn elsewhere(&self, key: &Key) -> Option<String> {
         let domain = self.0.iter().find(|(_, found)| *found == key)?.0;
         Some(format!("there is a component of that key in domain `{domain}`: add `--domain {domain}`"))
     }

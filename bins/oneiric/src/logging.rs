@@ -1,4 +1,5 @@
-//! What the crates below log, on standard error and never through the live rows.
+//! What the crates below log: on standard error and never through the live rows, or as JSON lines on
+//! standard output.
 
 use std::io::{self, Write};
 
@@ -34,20 +35,39 @@ impl Control {
 
 /// Logs from `level` on. Off is silent and costs nothing.
 pub(crate) fn to_stderr(level: LogLevel) -> Option<Control> {
-    let level = match level {
-        LogLevel::Off => return None,
-        LogLevel::Error => LevelFilter::ERROR,
-        LogLevel::Warn => LevelFilter::WARN,
-        LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Debug => LevelFilter::DEBUG,
-        LogLevel::Trace => LevelFilter::TRACE,
-    };
+    let level = filter(level)?;
     let colour = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
     let (filter, handle) = reload::Layer::new(level);
     let lines = tracing_subscriber::fmt::layer().with_ansi(colour).with_writer(Above);
     // Whoever embeds this function twice keeps the first one.
     let _ = tracing::subscriber::set_global_default(Registry::default().with(filter).with(lines));
     Some(Control(handle))
+}
+
+/// Logs from `level` on as one JSON object per line:
+/// `{"timestamp":"...","level":"INFO","message":"run taken over","run":"...","target":"..."}`.
+pub(crate) fn to_stdout(level: LogLevel) -> Option<Control> {
+    let (filter, handle) = reload::Layer::new(filter(level)?);
+    // A reader that went away is no reason to stop working, or to say so on standard error.
+    let lines = tracing_subscriber::fmt::layer()
+        .json()
+        .flatten_event(true)
+        .log_internal_errors(false)
+        .with_writer(io::stdout);
+    // Whoever embeds this function twice keeps the first one.
+    let _ = tracing::subscriber::set_global_default(Registry::default().with(filter).with(lines));
+    Some(Control(handle))
+}
+
+fn filter(level: LogLevel) -> Option<LevelFilter> {
+    match level {
+        LogLevel::Off => None,
+        LogLevel::Error => Some(LevelFilter::ERROR),
+        LogLevel::Warn => Some(LevelFilter::WARN),
+        LogLevel::Info => Some(LevelFilter::INFO),
+        LogLevel::Debug => Some(LevelFilter::DEBUG),
+        LogLevel::Trace => Some(LevelFilter::TRACE),
+    }
 }
 
 /// Above the live rows where there are any.

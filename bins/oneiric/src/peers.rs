@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use oneiric_core::Timestamp;
+use oneiric_core::{RunId, Timestamp};
+use oneiric_dag::NodeProgress;
 use oneiric_runtime::control::{Answer, Client, ControlError, Request, live};
 use serde::Serialize;
 
@@ -50,6 +51,20 @@ pub(crate) fn tell(state_dir: &Path, request: &Request) -> Vec<Told> {
     ask(live(state_dir), request, TELLING)
 }
 
+/// How long a live process may take to say how far a run is: nobody waits longer for a figure beside the
+/// rows that are there already.
+const GLANCE: Duration = Duration::from_secs(1);
+
+/// How far the nodes of a run are, from the process that works on it; nothing where none answers.
+pub(crate) fn progress(state_dir: &Path, run: RunId) -> Vec<NodeProgress> {
+    let told = ask(live(state_dir), &Request::Progress { run }, GLANCE);
+    let nodes = told.into_iter().filter_map(|told| match told.answer {
+        Ok(Answer::Progress { nodes, .. }) => nodes,
+        Ok(_) | Err(_) => None,
+    });
+    nodes.flatten().collect()
+}
+
 /// Asks those processes, all at once. One that has ended meanwhile is no longer there.
 pub(crate) fn ask(clients: Vec<Client>, request: &Request, limit: Duration) -> Vec<Told> {
     thread::scope(|scope| {
@@ -85,6 +100,8 @@ fn done(answer: Answer) -> Result<Answer, Failure> {
         | Answer::Health(_)
         | Answer::Swapped(_)
         | Answer::Rung { .. }
+        | Answer::Activity(_)
+        | Answer::Progress { .. }
         | Answer::Secrets { .. }
         | Answer::Rotated { .. } => Ok(answer),
     }
@@ -142,6 +159,8 @@ pub(crate) fn misfit(answer: &Answer) -> Failure {
         Answer::Health(_) => "health",
         Answer::Swapped(_) => "a swap",
         Answer::Rung { .. } => "that it heard the bell",
+        Answer::Activity(_) => "what is in flight",
+        Answer::Progress { .. } => "progress",
         Answer::Secrets { .. } => "secrets",
         Answer::Rotated { .. } => "a rotation",
         Answer::Refused { .. } => "a refusal",

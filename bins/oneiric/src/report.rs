@@ -6,7 +6,7 @@ mod json;
 use std::time::Duration;
 
 use oneiric_core::{Key, RunId, Timestamp};
-use oneiric_dag::{NodeReport, RunReport};
+use oneiric_dag::{NodeProgress, NodeReport, RunReport};
 use oneiric_store::{NodeStatus, RunRecord, RunStatus};
 
 use crate::live::Tails;
@@ -27,6 +27,8 @@ pub(crate) struct Report<'a> {
     pub(crate) parent: Option<RunId>,
     /// The last lines of nodes that failed.
     pub(crate) tails: &'a Tails,
+    /// How far the nodes are that are under way.
+    pub(crate) progress: Vec<NodeProgress>,
     /// The command that shows it again.
     pub(crate) again: String,
 }
@@ -98,6 +100,13 @@ impl Counts {
 }
 
 impl Report<'_> {
+    /// How far a node is; only of the try that its row speaks of.
+    fn progress_of(&self, node: &NodeReport) -> Option<&NodeProgress> {
+        let running = node.status == NodeStatus::Running;
+        let same = |said: &&NodeProgress| said.node == node.id && said.attempt == node.attempts;
+        self.progress.iter().find(same).filter(|_| running)
+    }
+
     /// The run.
     pub(crate) fn id(&self) -> RunId {
         self.run.run

@@ -26,7 +26,7 @@ use oneiric_adapters::Parts;
 use oneiric_core::clock::Sleep;
 use oneiric_core::environment::MapEnvironment;
 use oneiric_core::rng::SeededRng;
-use oneiric_core::roles::{LogSink, Stream, Task, TaskContext};
+use oneiric_core::roles::{LogSink, Pulse, Stream, Task, TaskContext};
 use oneiric_core::{
     Blueprint, Clock, Descriptor, Domain, Factory, Key, NodeId, Payload, RunId, Source, Timestamp,
 };
@@ -135,7 +135,9 @@ async fn call(task: Arc<dyn Task>, input: Payload, calls: u32) {
     let (workflow, node) = (Key::new("bench").unwrap(), NodeId::new("call").unwrap());
     let (cancel, log): (_, Arc<dyn LogSink>) = (CancellationToken::new(), Arc::new(NoLog));
     let input_hash = input.digest();
+    let clock: Arc<dyn Clock> = Arc::new(RealClock(Instant::now()));
     for _ in 0..calls {
+        let pulse = Pulse::new(&clock);
         let cx = TaskContext {
             run: RunId::from_bytes([7; 16]),
             workflow: &workflow,
@@ -146,6 +148,7 @@ async fn call(task: Arc<dyn Task>, input: Payload, calls: u32) {
             cancel: &cancel,
             grace: Duration::from_secs(1),
             log: &log,
+            pulse: &pulse,
         };
         assert_eq!(task.run(cx).await.unwrap(), input);
     }

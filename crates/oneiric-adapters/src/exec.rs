@@ -7,6 +7,7 @@
 //!     args: [--currency, EUR]         # default: none
 //!     cwd: /srv/shop                  # default: where oneiric runs
 //!     env: {LEDGER: main}             # beside the few variables that are passed on
+//!     memory_mib: 512                 # default: no limit of its own
 //!     stdout: json                    # json (default), text or none
 //! ```
 //!
@@ -25,6 +26,13 @@
 //! **Result.** `json`: standard output is one JSON document, or empty for `null`; anything else is
 //! the permanent fault `bad-output`. `text`: it is a string in UTF-8, without its last line feed.
 //! `none`: the result is `null`, and its lines go to the log. Standard error goes to the log line by line.
+//!
+//! **Memory.** `memory_mib` is the most private memory that each of its processes may have (`RLIMIT_DATA`: what is
+//! only reserved does not count). What happens beyond it is the program's: an interpreter raises, others abort.
+//!
+//! **Progress.** A line on standard error that begins with `::progress` says that the program is alive and, if it
+//! likes, how far: `echo "::progress 0.4 page 2 of 5" >&2`. It goes into no log. Where the entry or the node says
+//! `heartbeat_timeout`, a program that says nothing of the kind for longer is killed: the transient fault `heartbeat`.
 //!
 //! **Environment.** Scrubbed: see [`PASSED_ON`](crate::PASSED_ON). Every call adds `ONEIRIC_ROLE` (`task`,
 //! `event` or `action`) and `ONEIRIC_SETTINGS`, the provider's other settings as a JSON object; a task also

@@ -12,6 +12,8 @@ mod roles;
 mod seam;
 mod section;
 
+#[cfg(feature = "worker")]
+pub(crate) use call::told;
 pub(crate) use call::{Call, Caller, Role};
 #[cfg(any(feature = "worker", feature = "http"))]
 pub(crate) use loss::loss;

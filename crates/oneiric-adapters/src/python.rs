@@ -31,7 +31,8 @@
 //! there is no such method, by another of these, and by `describe` or `status` as an action; or the
 //! component is called itself. The input is the first argument, or the keyword that asks for it; several
 //! parameters are taken from the fields of the input; a method without any gets none. A second parameter
-//! `context` is told `run`, `workflow`, `node`, `attempt`, `idempotency_key` and `cancelled()`. A handler
+//! `context` is told `run`, `workflow`, `node`, `attempt`, `idempotency_key` and `cancelled()`, and takes
+//! `heartbeat()` and `progress(fraction, text)`. A handler
 //! gets an envelope with `topic`, `payload` and `headers`, as attributes and as a mapping. What is not
 //! async runs in a thread. What is printed is logged with the call that printed it.
 //!

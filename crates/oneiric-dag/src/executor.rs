@@ -9,6 +9,7 @@ mod invoke;
 mod launch;
 mod obey;
 mod observe;
+mod pulses;
 mod registry;
 mod run;
 mod slots;
@@ -33,6 +34,7 @@ use crate::state::{Illegal, RestoreError};
 pub use launch::Launch;
 pub use obey::Then;
 pub use observe::{NoLog, Observer};
+pub use pulses::{NodeProgress, Pulses};
 use registry::Registry;
 use run::Run;
 use slots::Slots;
@@ -258,6 +260,16 @@ impl RunHandle {
     /// store for a resume.
     pub fn suspend(&self) {
         self.run.suspend();
+    }
+
+    /// What its tries say of themselves: how far they are. Holding it does not hold the run.
+    pub fn pulses(&self) -> &Arc<Pulses> {
+        &self.run.pulses
+    }
+
+    /// How far each node is that is under way here and has said something, by place.
+    pub fn progress(&self) -> Vec<NodeProgress> {
+        self.run.pulses.progress(self.plan())
     }
 
     /// What the run has done so far.

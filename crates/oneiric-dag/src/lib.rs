@@ -18,7 +18,9 @@ pub mod render;
 mod report;
 mod state;
 
-pub use executor::{Begun, Ended, Executor, Launch, NoLog, Observer, Parts, RunError, RunHandle, Then};
+pub use executor::{
+    Begun, Ended, Executor, Launch, NoLog, NodeProgress, Observer, Parts, Pulses, RunError, RunHandle, Then,
+};
 pub use graph::{Draft, DraftNode, Graph, GraphError, Hook, Input, OnFailure, Policy};
 pub use outcome::{Incomplete, OutputError};
 pub use plan::{Limits, Plan};

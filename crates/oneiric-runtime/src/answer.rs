@@ -2,9 +2,10 @@
 
 use oneiric_core::lifecycle::{Probe, Summary, Swap};
 use oneiric_core::{Domain, Key, Timestamp};
+use oneiric_store::liveness;
 
-use crate::control::{Answer, Probed, ProcessHealth, ProcessStatus, Request, SwapDone};
-use crate::error::Kind;
+use crate::control::{Answer, Probed, ProcessActivity, ProcessHealth, ProcessStatus, Request, SwapDone};
+use crate::error::{Error, Kind};
 use crate::oneiric::Oneiric;
 use crate::secrets::Rotated;
 use crate::status::component_statuses;
@@ -28,11 +29,33 @@ pub(crate) async fn answer(oneiric: &Oneiric, started_at: Timestamp, request: Re
         Request::Health { domain, key, probe } => {
             let lifecycle = health(oneiric, domain.as_ref(), key.as_ref(), probe).await;
             let lifecycle_summary = Summary::of(&oneiric.statuses());
-            Answer::Health(ProcessHealth { pid, started_at, lifecycle, lifecycle_summary })
+            // What cannot be read is not made up; everything else is told all the same.
+            let liveness = oneiric.store().violations().await.ok();
+            let liveness = liveness.map(|violations| liveness::counts(&violations));
+            Answer::Health(ProcessHealth { pid, started_at, lifecycle, lifecycle_summary, liveness })
         }
         Request::Ring {} => {
+            // Before the answer, so that who rang knows that it was heeded.
+            let heeded = oneiric.reread_activity().await;
             oneiric.ring();
-            Answer::Rung { pid }
+            match heeded {
+                Ok(()) => Answer::Rung { pid },
+                Err(error) => Error::from(error).into(),
+            }
+        }
+        Request::Activity { domain, key } => match oneiric.reread_activity().await {
+            Ok(()) => {
+                let mut in_flight = oneiric.activities().all_in_flight();
+                in_flight.retain(|one| {
+                    domain.as_ref().is_none_or(|domain| one.domain == *domain)
+                        && key.as_ref().is_none_or(|key| one.key == *key)
+                });
+                Answer::Activity(ProcessActivity { pid, started_at, in_flight })
+            }
+            Err(error) => Error::from(error).into(),
+        },
+        Request::Progress { run } => {
+            Answer::Progress { pid, nodes: oneiric.find(run).map(|run| run.progress()) }
         }
         Request::Secrets {} => {
             let status = serde_json::to_value(oneiric.secrets().status()).unwrap_or_default();

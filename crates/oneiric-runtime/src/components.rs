@@ -66,7 +66,7 @@ impl Oneiric {
         self.lifecycle().registry().explain(domain, key, query)
     }
 
-    /// Replaces what serves a key by another provider's component, under its users:
+    /// Replaces what serves a key by another provider's component, under its users, as [`Oneiric::swap`] does:
     /// `swap_to("task", "charge", "careful")`. The provider is selected from then on.
     ///
     /// # Errors
@@ -84,9 +84,13 @@ impl Oneiric {
 
     /// Replaces what serves a key, under its users; without a provider, by what the resolver says.
     ///
+    /// While the component drains, this waits until nothing of it is in flight here, at most a minute. Of a
+    /// paused one it is refused, unless it is forced.
+    ///
     /// # Errors
-    /// As [`Oneiric::swap_to`].
+    /// As [`Oneiric::swap_to`]; [`Error::Denied`].
     pub async fn swap(&self, domain: &Domain, key: &Key, swap: Swap<'_>) -> Result<Swapped, Error> {
+        self.admit_swap(domain, key, &swap).await?;
         Ok(self.lifecycle().swap(domain, key, swap).await?)
     }
 

@@ -10,6 +10,7 @@ mod place;
 mod protocol;
 mod server;
 
-pub use client::{Client, ControlError, live, ring};
-pub use protocol::{Answer, Probed, ProcessHealth, ProcessStatus, Request, SwapDone};
+pub(crate) use client::ask_all;
+pub use client::{Client, ControlError, live, ring, stale};
+pub use protocol::{Answer, Probed, ProcessActivity, ProcessHealth, ProcessStatus, Request, SwapDone};
 pub(crate) use server::Server;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use oneiric_core::gate::Denial;
+use oneiric_core::gate::{Denial, Step};
 use oneiric_core::id::IdError;
 use oneiric_core::lifecycle::{LifecycleError, Phase};
 use oneiric_core::manifest::ParseError;
@@ -122,6 +122,16 @@ pub enum Error {
         what: String,
         /// What is wrong with it.
         source: ShapeError,
+    },
+    /// A call of a component failed.
+    #[error("{domain} `{key}`: {fault}")]
+    Call {
+        /// The component's domain.
+        domain: String,
+        /// Its key.
+        key: Key,
+        /// What it said.
+        fault: Fault,
     },
     /// A store of secrets could not do what it was asked.
     #[error("secrets: {0}")]
@@ -277,7 +287,8 @@ impl Error {
             | Error::Stale { .. }
             | Error::UnderWay { .. }
             | Error::Over { .. }
-            | Error::Denied(_) => Kind::Execution,
+            | Error::Denied(_)
+            | Error::Call { .. } => Kind::Execution,
             Error::Store(error) => match error {
                 StoreError::Open { .. }
                 | StoreError::Corrupt { .. }
@@ -305,6 +316,10 @@ impl Error {
             Error::UnderWay { run, .. } => {
                 Some(format!("wait for it, or end it with `oneiric run cancel {run}`"))
             }
+            Error::Denied(Denial { step: Step::Activity, .. }) => Some(
+                "`oneiric activity` shows why; `oneiric resume KEY --domain DOMAIN` takes work again"
+                    .to_owned(),
+            ),
             Error::Busy { pid, .. } => Some(format!("wait for it, or stop it with `kill -INT {pid}`")),
             Error::Bundle { .. } | Error::Engine(RunError::Restore { .. }) => {
                 Some("`oneiric store check` examines the whole store".to_owned())

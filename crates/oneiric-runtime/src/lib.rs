@@ -5,7 +5,8 @@
 //! | putting one together | [`Oneiric::builder`], [`Builder`], [`Loaded`] |
 //! | runs | [`Oneiric::run`], [`Oneiric::submit`], [`RunRequest`], [`RunHandle`], [`RunReport`] |
 //! | runs of any process | [`Oneiric::tell`], [`Ask`], [`Command`]; [`Oneiric::again`], [`Again`] |
-//! | components | [`Oneiric::resolve`], [`Oneiric::swap_to`], [`Oneiric::explain`] |
+//! | components | [`Oneiric::resolve`], [`Oneiric::call`], [`Oneiric::swap_to`], [`Oneiric::explain`] |
+//! | whether they take work | [`Oneiric::pause`], [`Oneiric::drain`], [`Oneiric::accept`], [`activity`] |
 //! | manifests, without a store or a process | [`Catalog`], [`Bundle`], [`read_manifest`] |
 //! | how things stand | [`Oneiric::statuses`], [`component_statuses`], [`RunLog`], `control` |
 //! | what went wrong | [`Error`], [`Kind`], [`Incomplete`] |
@@ -13,11 +14,13 @@
 //! It does not know which adapters exist: `builder().with(oneiric_adapters::enabled(..))`. Tasks, roles
 //! and settings are `oneiric-core`'s. `docs/embedding.md` is the page for people who link it.
 
+pub mod activity;
 #[cfg(feature = "sqlite")]
 mod answer;
 mod bind;
 mod builder;
 mod bundle;
+mod call;
 mod catalog;
 mod components;
 #[cfg(feature = "sqlite")]
@@ -25,6 +28,7 @@ pub mod control;
 mod custody;
 mod delivery;
 mod error;
+mod guarded;
 mod linked;
 mod oneiric;
 mod read;
@@ -38,6 +42,7 @@ mod verbs;
 
 pub use builder::{Builder, Loaded};
 pub use bundle::{Bundle, ManifestFile};
+pub use call::Call;
 pub use catalog::{Catalog, Workflow};
 pub use error::{Error, Kind};
 pub use oneiric::Oneiric;

@@ -7,9 +7,11 @@ use oneiric_core::settings::Settings;
 use oneiric_core::{Lifecycle, RunId};
 use oneiric_dag::{Executor, Launch, Plan, Program, RunHandle};
 use oneiric_store::{Batch, Claim, CommitError, Op, Refusal, RunRecord, Store, UnknownNodes};
+use oneiric_supervisor::Activity;
 use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::activity;
 use crate::bind;
 use crate::bundle::Bundle;
 use crate::catalog::{Catalog, Own};
@@ -35,6 +37,12 @@ pub(crate) struct Inner {
     pub(crate) catalog: Catalog,
     pub(crate) lifecycle: Lifecycle,
     pub(crate) executor: Executor,
+    // Asked by the gate, told by the store.
+    activity: Activity,
+    // Held while what operators said is read and put to use.
+    pub(crate) rereading: tokio::sync::Mutex<()>,
+    // Reads it now and then; ended as the janitor is.
+    reader: Mutex<Option<AbortOnDropHandle<()>>>,
     // For catalogs that are read back from the store.
     own: Own,
     secrecy: Arc<FromSettings>,
@@ -60,6 +68,7 @@ impl Oneiric {
         catalog: Catalog,
         lifecycle: Lifecycle,
         executor: Executor,
+        activity: Activity,
         own: Own,
         secrecy: Arc<FromSettings>,
     ) -> Self {
@@ -70,6 +79,9 @@ impl Oneiric {
             catalog,
             lifecycle,
             executor,
+            activity,
+            rereading: tokio::sync::Mutex::default(),
+            reader: Mutex::default(),
             own,
             secrecy,
             janitor: Mutex::new(Some(janitor)),
@@ -104,7 +116,18 @@ impl Oneiric {
         self.0.custodian.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
+    /// Reads what operators said, now and from time to time.
+    pub(crate) async fn heed(&self) -> Result<(), oneiric_store::StoreError> {
+        self.reread_activity().await?;
+        let clock = Arc::clone(&self.0.executor.parts().clock);
+        let work = activity::reread_untold(Arc::downgrade(&self.0), clock);
+        let task = AbortOnDropHandle::new(tokio::spawn(work));
+        *self.0.reader.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
+        Ok(())
+    }
+
     /// Something in the store concerns this process.
+    #[cfg(feature = "sqlite")]
     pub(crate) fn ring(&self) {
         self.0.bell.notify_one();
         self.0.orders.notify_one();
@@ -114,8 +137,7 @@ impl Oneiric {
     /// that does not hear it finds out by itself, within a minute.
     #[cfg(feature = "sqlite")]
     pub async fn ring_others(&self) {
-        let state_dir = self.0.state_dir.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let Some(state_dir) = state_dir else { return };
+        let Some(state_dir) = self.state_dir() else { return };
         let own = {
             let control = self.0.control.lock().unwrap_or_else(PoisonError::into_inner);
             control.as_ref().map(|server| server.path().to_owned())
@@ -123,6 +145,12 @@ impl Oneiric {
         let ringing = tokio::task::spawn_blocking(move || crate::control::ring(&state_dir, own.as_deref()));
         // It was cancelled with the runtime, or nobody is there.
         let _ = ringing.await;
+    }
+
+    /// Where other processes find this one.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn state_dir(&self) -> Option<std::path::PathBuf> {
+        self.0.state_dir.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Answers other processes from now on. That it cannot is no reason not to work.
@@ -156,6 +184,15 @@ impl Oneiric {
         &self.0.lifecycle
     }
 
+    pub(crate) fn executor(&self) -> &Executor {
+        &self.0.executor
+    }
+
+    /// Whether components take work, and how much of it is in flight here.
+    pub(crate) fn activities(&self) -> &Activity {
+        &self.0.activity
+    }
+
     /// The settings, and the chain that their secrets come from.
     pub(crate) fn secrecy(&self) -> &FromSettings {
         &self.0.secrecy
@@ -174,6 +211,11 @@ impl Oneiric {
     /// Where everything durable goes.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.0.executor.parts().store
+    }
+
+    /// A run that is under way in this process.
+    pub fn find(&self, run: RunId) -> Option<RunHandle> {
+        self.0.executor.find(run)
     }
 
     /// Runs a workflow. When this returns, the run is durable; [`RunHandle::ended`] waits for its end.
@@ -269,6 +311,7 @@ impl Oneiric {
         end(&self.0.delivery).await;
         let stopped = self.0.executor.shutdown(deadline).await;
         end(&self.0.janitor).await;
+        end(&self.0.reader).await;
         let time_left = deadline.saturating_sub(clock.monotonic().saturating_sub(began));
         let unused = self.0.lifecycle.stop(time_left).await;
         let store = self.store();

@@ -87,7 +87,9 @@ impl Oneiric {
                 .any(|(_, wanted)| ids.is_none_or(|ids| ids.contains(&wanted.id)));
             if concerned {
                 let swap = Swap { provider: None, force: false };
-                let done = self.swap(&status.domain, &status.key, swap).await.map(|_| ());
+                // The same component with a newer value is no change that a pause could be meant against.
+                let done = self.lifecycle().swap(&status.domain, &status.key, swap).await;
+                let done = done.map(|_| ()).map_err(Error::from);
                 swapped.push((status.domain, status.key, done));
             }
         }

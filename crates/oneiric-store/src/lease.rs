@@ -23,6 +23,7 @@ use crate::batch::{Batch, Op, Refusal, Require};
 use crate::claim::Claim;
 use crate::commit::CommitError;
 use crate::error::StoreError;
+use crate::failpoint;
 use crate::record::boot::BootRecord;
 use crate::record::run::RunRecord;
 use crate::store::Store;
@@ -206,11 +207,13 @@ impl Lease {
     /// # Errors
     /// [`StoreError`]; the lease runs out if this goes on.
     pub async fn beat(&self, store: &dyn Store) -> Result<Pulse, StoreError> {
+        failpoint::reach("beat.before");
         let began = self.clock.monotonic();
         let boot = self.boot();
         let batch = Batch::of([Op::Beat { boot, at: self.clock.now() }]).require(Require::BootOpen(boot));
         match store.commit(batch).await {
             Ok(()) => {
+                failpoint::reach("beat.after");
                 self.confirm(began);
                 Ok(Pulse::Held)
             }

@@ -24,6 +24,8 @@ mod batch;
 mod claim;
 mod commit;
 mod error;
+#[doc(hidden)]
+pub mod failpoint;
 pub mod lease;
 pub mod liveness;
 mod memory;

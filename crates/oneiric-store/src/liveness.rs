@@ -5,6 +5,7 @@
 //! has had the time to take over. Backends answer it from the same rows that everything else is decided
 //! by (`oneiric-store`'s SQLite has the view `liveness`); there is no second truth.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use oneiric_core::{BootId, NodeId, RunId};
@@ -79,4 +80,13 @@ pub struct Violation {
     /// The boot that owns the run, where it is about that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub boot: Option<BootId>,
+}
+
+/// How many rows there are of each kind, those without any included: `{"owner_dead":0,"unowned":2,...}`.
+pub fn counts(violations: &[Violation]) -> BTreeMap<Kind, u64> {
+    let mut counts: BTreeMap<Kind, u64> = Kind::ALL.into_iter().map(|kind| (kind, 0)).collect();
+    for violation in violations {
+        *counts.entry(violation.kind).or_default() += 1;
+    }
+    counts
 }

@@ -38,6 +38,7 @@ use crate::batch::Batch;
 use crate::claim::Claim;
 use crate::commit::{Commit, CommitError};
 use crate::error::StoreError;
+use crate::failpoint;
 use crate::liveness::{Kind, Violation};
 use crate::record::activity::ActivityRecord;
 use crate::record::boot::{BootRecord, BootSeen};
@@ -118,6 +119,20 @@ impl SqliteStore {
         self.0.writing.as_ref().map(|writing| writing.line.stats()).unwrap_or_default()
     }
 
+    /// Lock files of processes that are dead and buried: left by those that were silent first and died then.
+    /// Whoever removes one does no harm.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the boots cannot be read.
+    pub async fn stale_locks(&self) -> Result<Vec<PathBuf>, StoreError> {
+        let boots = Arc::clone(&self.0.boots);
+        self.read(move |conn| {
+            let open: Vec<_> = row::open_boots(conn)?.into_iter().map(|(boot, _)| boot.id).collect();
+            Ok(boots.stale(&open))
+        })
+        .await
+    }
+
     fn line(&self) -> Result<&Arc<Line>, StoreError> {
         match &self.0.writing {
             Some(writing) => Ok(&writing.line),
@@ -184,6 +199,7 @@ impl Store for SqliteStore {
         self.line()?;
         let id = boot.id;
         self.0.boots.lock(id, &boot.host)?;
+        failpoint::reach("enter.locked");
         self.work(Work::Enter(boot)).await.map(|_| ()).map_err(|error| {
             self.0.boots.release(id);
             without_refusal(error)
@@ -246,7 +262,9 @@ impl Store for SqliteStore {
     }
 
     async fn leave(&self, boot: BootId) -> Result<(), StoreError> {
+        failpoint::reach("leave.before");
         self.work(Work::Leave(boot)).await.map_err(without_refusal)?;
+        failpoint::reach("leave.after");
         self.0.boots.release(boot);
         Ok(())
     }

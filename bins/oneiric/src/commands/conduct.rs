@@ -269,6 +269,7 @@ impl Followed {
             record: None,
             parent: None,
             tails: &self.tails,
+            progress: handle.progress(),
             again: session.run_command("show", handle.id()),
         }
     }

@@ -3,11 +3,14 @@
 mod human;
 mod trial;
 
+use std::collections::BTreeMap;
+
 use oneiric_core::Provider;
 use oneiric_core::lifecycle::Summary;
 use oneiric_core::secret::Status as SecretsStatus;
 use oneiric_core::settings::Profile;
 use oneiric_runtime::control::{Answer, Probed, Request};
+use oneiric_store::liveness;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -20,7 +23,8 @@ use crate::peers::{self, Process};
 use crate::session::{self, Session};
 
 /// Upstream's shape: `{"lifecycle":[...],"lifecycle_summary":{...},"runtime":null,"profile":{...},
-/// "secrets":{...},"processes":[...]}`. Profile and secrets are those of the settings that this command
+/// "secrets":{...},"processes":[...],"liveness":{"owner_dead":0,...}}`. `liveness` counts the rows that are
+/// stuck, by kind, as a live process sees them; it is null where there is none. Profile and secrets are those of the settings that this command
 /// sees.
 #[derive(Serialize)]
 struct Report<'a> {
@@ -31,6 +35,7 @@ struct Report<'a> {
     profile: Profile,
     secrets: SecretsStatus,
     processes: &'a [Process],
+    liveness: Option<BTreeMap<liveness::Kind, u64>>,
 }
 
 /// One component; `probe_result` is there where components were asked.
@@ -61,6 +66,8 @@ struct Row {
 struct Health {
     processes: Vec<Process>,
     rows: Vec<Row>,
+    /// The processes share a store, so that the last word counts.
+    liveness: Option<BTreeMap<liveness::Kind, u64>>,
     summary: Summary,
     /// Whether components were started here to be asked.
     tried: bool,
@@ -86,6 +93,7 @@ pub(super) fn health(session: &mut Session, args: &HealthArgs) -> Result<Code, F
         profile: session.settings()?.settings.profile.clone(),
         secrets: session.secrets()?.status(),
         processes: &health.processes,
+        liveness: health.liveness.clone(),
     };
     let state_dir = session.state_dir()?;
     session
@@ -111,10 +119,12 @@ fn of_processes(session: &Session, args: &HealthArgs) -> Result<(Health, Vec<Fai
     let (domain, key) = (args.domain.clone(), args.key.clone());
     let request = Request::Health { domain, key, probe: args.probe };
     let (mut processes, mut rows, mut failures) = (Vec::new(), Vec::new(), Vec::new());
+    let mut liveness = None;
     for told in peers::tell(&session.state_dir()?, &request) {
         match told.answer {
             Ok(Answer::Health(health)) => {
                 processes.push(Process::new(health.pid, health.started_at));
+                liveness = health.liveness.or(liveness);
                 rows.extend(health.lifecycle.into_iter().map(|probed| Row {
                     pid: Some(health.pid),
                     offered: None,
@@ -132,7 +142,7 @@ fn of_processes(session: &Session, args: &HealthArgs) -> Result<(Health, Vec<Fai
         name(a).cmp(&name(b))
     });
     let summary = Summary::of(rows.iter().map(|row: &Row| &row.probed.status));
-    Ok((Health { processes, rows, summary, tried: false }, failures))
+    Ok((Health { processes, rows, liveness, summary, tried: false }, failures))
 }
 
 /// That the live processes know what was asked for, although nobody asked for it in them yet.

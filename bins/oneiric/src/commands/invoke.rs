@@ -4,11 +4,13 @@ use std::future::Future;
 use std::io;
 use std::time::Duration;
 
-use oneiric_core::lifecycle::Current;
+use oneiric_core::lifecycle::Handle;
 use oneiric_core::resolver::Query;
 use oneiric_core::roles::{Action, Schema};
 use oneiric_core::{Clock as _, Domain, Fault, Key, Payload};
+use oneiric_runtime::activity::{Change, Wish};
 use oneiric_runtime::{Error, Oneiric, SystemClock};
+use oneiric_store::ActivityRecord;
 use serde_json::{Map, Value};
 
 use super::here::here;
@@ -32,12 +34,16 @@ pub(super) fn invoke(session: &mut Session, args: &InvokeArgs) -> Result<Code, F
         Some(given) => Given::PAYLOAD.read(given)?,
         None => Payload::from(Value::Object(Map::new())),
     };
+    let said = super::activity::said(session)?;
     let found = here(session, async |oneiric| {
         let key = args.key.key();
         let action = action(oneiric, args).await?;
         if args.schema {
-            return action.schema().map(Found::Schema).ok_or_else(|| unwritten(key));
+            let schema = action.current().ok().and_then(|action| action.schema());
+            return schema.map(Found::Schema).ok_or_else(|| unwritten(key));
         }
+        heed(oneiric, key, &said).await?;
+        let action = oneiric.call(&action).await?;
         let result = within(args.timeout, action.apply(payload)).await;
         result.map(Found::Result).map_err(|fault| failed(key, &fault))
     })?;
@@ -52,11 +58,24 @@ pub(super) fn invoke(session: &mut Session, args: &InvokeArgs) -> Result<Code, F
     Ok(Code::Ok)
 }
 
-async fn action(oneiric: &Oneiric, args: &InvokeArgs) -> Result<Current<dyn Action>, Failure> {
+/// What operators said on the state folder counts here as well, where there is no state.
+async fn heed(oneiric: &Oneiric, key: &Key, said: &[ActivityRecord]) -> Result<(), Failure> {
+    let said = said.iter().find(|record| record.domain == Domain::ACTION && record.key == *key);
+    for (is_so, wish) in
+        said.into_iter().flat_map(|record| [(record.paused, Wish::Pause), (record.draining, Wish::Drain)])
+    {
+        if is_so {
+            oneiric.operator().change(&Domain::ACTION, key, &Change::of(wish)).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn action(oneiric: &Oneiric, args: &InvokeArgs) -> Result<Handle<dyn Action>, Failure> {
     let query = Query { provider: args.provider.as_ref(), ..Query::default() };
     let key = args.key.key();
     match oneiric.get_by::<dyn Action>(&Domain::ACTION, key, &query).await {
-        Ok(handle) => handle.current().map_err(|fault| failed(key, &fault)),
+        Ok(handle) => Ok(handle),
         Err(Error::Unknown(error)) => Err(known::unknown(error, &oneiric.lifecycle().registry())),
         Err(error) => Err(error.into()),
     }

@@ -7,6 +7,8 @@ use oneiric_core::lifecycle::Summary;
 use oneiric_runtime::control::{Answer, Request};
 use oneiric_runtime::{ComponentStatus, component_statuses};
 
+use oneiric_store::ActivityRecord;
+
 use crate::args::StatusArgs;
 use crate::exit::Code;
 use crate::failure::Failure;
@@ -26,12 +28,28 @@ struct Row {
 struct Standing {
     processes: Vec<Process>,
     rows: Vec<Row>,
+    /// What operators said of components.
+    said: Vec<ActivityRecord>,
 }
 
 impl Standing {
     /// The changes of the rows in one line.
     fn swap(&self) -> Summary {
         Summary::of(self.rows.iter().filter_map(|row| row.component.lifecycle.as_ref()))
+    }
+
+    /// What operators said of the component of a row.
+    fn said_of(&self, row: &Row) -> Option<&ActivityRecord> {
+        let (domain, key) = (&row.component.domain, &row.component.key);
+        self.said.iter().find(|record| record.domain == *domain && record.key == *key)
+    }
+
+    /// What they said of those that were asked for.
+    fn said(&self, args: &StatusArgs) -> impl Iterator<Item = &ActivityRecord> {
+        self.said.iter().filter(|record| {
+            args.domain.as_ref().is_none_or(|domain| record.domain == *domain)
+                && args.key.as_ref().is_none_or(|key| record.key == *key)
+        })
     }
 }
 
@@ -79,5 +97,10 @@ fn standing(session: &Session) -> Result<(Standing, Vec<Failure>), Failure> {
         let name = |row: &Row| (row.component.domain.clone(), row.component.key.clone(), row.pid);
         name(a).cmp(&name(b))
     });
-    Ok((Standing { processes, rows }, failures))
+    // A state that cannot be read is no reason to hide what processes told.
+    let said = super::activity::said(session).unwrap_or_else(|failure| {
+        failures.push(failure);
+        Vec::new()
+    });
+    Ok((Standing { processes, rows, said }, failures))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use oneiric_core::roles::{LogSink, Stream, TaskContext};
 use oneiric_core::{NodeId, RunId, Timestamp};
-use oneiric_dag::{Observer, Plan, RunHandle};
+use oneiric_dag::{Observer, Plan, Pulses, RunHandle};
 use oneiric_store::{NodeRecord, NodeStatus, RunState, SkipReason};
 
 use super::Telling;
@@ -38,7 +38,7 @@ pub(crate) struct Board {
 #[derive(Debug, Default)]
 struct State {
     closed: bool,
-    plans: HashMap<RunId, Arc<Plan>>,
+    plans: HashMap<RunId, (Arc<Plan>, Arc<Pulses>)>,
     active: BTreeMap<(RunId, u32), Active>,
     tally: Tally,
     // Nodes that count as stopped until somebody has found out, or decided.
@@ -59,6 +59,8 @@ pub(super) struct Active {
     pub(super) since: Timestamp,
     /// When the next try is due, where it waits for that.
     pub(super) wake_at: Option<Timestamp>,
+    /// How far it is, where it says.
+    pub(super) progress: Option<String>,
 }
 
 /// How many nodes there are of each kind.
@@ -139,14 +141,14 @@ impl Board {
         let mut state = self.lock();
         state.tally.total += handle.plan().graph().len();
         before.iter().filter(|status| status.is_terminal()).for_each(|status| state.tally.add(*status));
-        state.plans.insert(handle.id(), Arc::clone(handle.plan()));
+        state.plans.insert(handle.id(), (Arc::clone(handle.plan()), Arc::clone(handle.pulses())));
     }
 
     /// Names a run of another process, so that its nodes can be counted.
     pub(crate) fn expect(&self, run: RunId, plan: Arc<Plan>) {
         let mut state = self.lock();
         state.tally.total += plan.graph().len();
-        state.plans.insert(run, plan);
+        state.plans.insert(run, (plan, Arc::default()));
     }
 
     /// Counts a node that had come to this before anybody looked.
@@ -173,9 +175,11 @@ impl Board {
         active.sort_by_key(|(place, node)| (node.since, **place));
         let more = active.len().saturating_sub(rows);
         let named = |(place, node): &(&(RunId, u32), &Active)| {
-            let plan = state.plans.get(&place.0);
-            let attempts = plan.map_or(0, |plan| plan.retry(place.1).map_or(1, |policy| policy.attempts));
-            Active { attempts, ..(*node).clone() }
+            let known = state.plans.get(&place.0);
+            let policy = known.map(|(plan, _)| plan.retry(place.1).map_or(1, |policy| policy.attempts));
+            let said = known.and_then(|(_, pulses)| pulses.said(place.1)).filter(|_| node.wake_at.is_none());
+            let progress = said.map(|said| said.progress.to_string());
+            Active { attempts: policy.unwrap_or(0), progress, ..(*node).clone() }
         };
         let active = active.iter().take(rows).map(named).collect();
         View {
@@ -216,8 +220,14 @@ impl Observer for Board {
             state.tally.stopped -= 1;
         }
         let since = row.started_at.unwrap_or_default();
-        let active =
-            Active { name: row.name.clone(), attempt: row.attempt, attempts: 0, since, wake_at: row.wake_at };
+        let active = Active {
+            name: row.name.clone(),
+            attempt: row.attempt,
+            attempts: 0,
+            since,
+            wake_at: row.wake_at,
+            progress: None,
+        };
         match row.status {
             NodeStatus::Running => {
                 state.active.insert(place, Active { wake_at: None, ..active });

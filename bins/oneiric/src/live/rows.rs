@@ -50,9 +50,13 @@ impl Pen {
             (attempt, 0) => format!("  try {attempt}"),
             (attempt, attempts) => format!("  try {attempt}/{}", attempts.max(attempt)),
         };
+        let used = WORD + name + columns(&tries) + 13;
+        let room = self.width.saturating_sub(used + 3);
+        let progress = node.progress.as_deref().filter(|_| room >= 4);
+        let progress = progress.map(|text| format!("  {}", cut(&clean(text), room))).unwrap_or_default();
         let name = pad(&squeeze(node.name.as_str(), name), name);
         let word = self.palette.paint(tone, &pad(word, WORD));
-        format!("  {word} {name}  {time:>8}{}", self.palette.paint(Tone::Odd, &tries))
+        format!("  {word} {name}  {time:>8}{}{progress}", self.palette.paint(Tone::Odd, &tries))
     }
 
     fn bar(self, view: &View, now: Timestamp, since: Timestamp) -> String {
@@ -162,13 +166,17 @@ mod tests {
             attempts,
             since: at(since),
             wake_at: wake_at.map(at),
+            progress: None,
         }
     }
 
     fn view() -> View {
         View {
             active: vec![
-                active("reserve_stock", 1, 1, 3.0, None),
+                Active {
+                    progress: Some("40% page 2 of 5 of what has to be looked at, which is much".to_owned()),
+                    ..active("reserve_stock", 1, 1, 3.0, None)
+                },
                 active("charge_card", 2, 5, 12.75, None),
                 active(
                     "a.name.that.is.longer.than.there.is.room.for.on.a.small.terminal",

@@ -132,7 +132,12 @@ impl Report<'_> {
             (_, Some(SkipReason::Upstream)) => "something before it did not complete".to_owned(),
             (NodeStatus::Unknown, None) => "nobody knows whether it happened".to_owned(),
             (NodeStatus::Running, None) => {
-                node.started_at.map(|at| format!("since {}", time::local(at))).unwrap_or_default()
+                let since =
+                    node.started_at.map(|at| format!("since {}", time::local(at))).unwrap_or_default();
+                match self.progress_of(node) {
+                    Some(said) => format!("{since}: {}", clean(&said.progress.to_string())),
+                    None => since,
+                }
             }
             (
                 NodeStatus::Pending
@@ -203,6 +208,7 @@ mod tests {
             record: None,
             parent: None,
             tails: &tails,
+            progress: Vec::new(),
             again: "oneiric run show 11112222".to_owned(),
         };
         printed(width, |screen| report.print(screen))

@@ -2,7 +2,7 @@
 //! node__duration: seconds, node__attempts: n}}`; everything else is an addition.
 
 use oneiric_core::Fault;
-use oneiric_dag::NodeReport;
+use oneiric_dag::{NodeProgress, NodeReport};
 use oneiric_store::NodeStatus;
 use serde::ser::{Serialize, SerializeMap, SerializeStruct, Serializer};
 
@@ -60,7 +60,9 @@ impl Serialize for Nodes<'_> {
         for node in &report.run.nodes {
             let log = report.tails.get(&(report.run.run, node.id.clone()));
             let log = log.filter(|_| node.status == NodeStatus::Failed);
-            let node = Node { node, log: log.map(|lines| lines.iter().map(String::as_str).collect()) };
+            let progress = report.progress_of(node);
+            let node =
+                Node { node, progress, log: log.map(|lines| lines.iter().map(String::as_str).collect()) };
             map.serialize_entry(node.node.id.as_str(), &node)?;
         }
         map.end()
@@ -69,6 +71,7 @@ impl Serialize for Nodes<'_> {
 
 struct Node<'a> {
     node: &'a NodeReport,
+    progress: Option<&'a NodeProgress>,
     log: Option<Vec<&'a str>>,
 }
 
@@ -91,11 +94,24 @@ impl Serialize for Node<'_> {
         if is_kept(node) {
             out.serialize_field("kept", &true)?;
         }
+        if let Some(said) = self.progress {
+            let at = rfc3339(said.at);
+            let text = said.progress.text.as_deref();
+            out.serialize_field("progress", &Progress { fraction: said.progress.fraction, text, at })?;
+        }
         if let Some(log) = &self.log {
             out.serialize_field("log", log)?;
         }
         out.end()
     }
+}
+
+/// `{"fraction":0.4,"text":"page 2 of 5","at":"2026-01-31T09:30:00.123456Z"}`.
+#[derive(serde::Serialize)]
+struct Progress<'a> {
+    fraction: Option<f64>,
+    text: Option<&'a str>,
+    at: String,
 }
 
 fn seconds(node: &NodeReport) -> Option<f64> {

@@ -7,9 +7,9 @@ use crate::foreign::Section;
 use crate::process::launch;
 
 /// Every key of the section.
-pub(super) const KEYS: [&str; 4] = {
-    let [args, cwd, env] = launch::KEYS;
-    [args, cwd, env, "stdout"]
+pub(super) const KEYS: [&str; 5] = {
+    let [args, cwd, env, memory] = launch::KEYS;
+    [args, cwd, env, memory, "stdout"]
 };
 
 /// What standard output means.

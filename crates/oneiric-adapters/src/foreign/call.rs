@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-#[cfg(feature = "process")]
-use oneiric_core::roles::Stream;
 use oneiric_core::roles::TaskContext;
+#[cfg(feature = "process")]
+use oneiric_core::roles::{Progress, Stream};
 use oneiric_core::{Fault, Payload};
 
 /// In which role a component is called.
@@ -46,9 +46,15 @@ pub(crate) struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// Hands on one line that the other side wrote.
+    /// Hands on one line that the other side wrote; one that tells progress is no line of a log.
     #[cfg(feature = "process")]
     pub(crate) fn line(&self, stream: Stream, line: &str) {
+        if let Some(progress) = told(stream, line) {
+            if let Some(cx) = self.cx {
+                cx.pulse.tell(progress);
+            }
+            return;
+        }
         match self.cx {
             Some(cx) => cx.log.line(cx, stream, line),
             None => tracing::info!(component = self.component, role = self.role.name(), "{line}"),
@@ -77,6 +83,15 @@ impl Call<'_> {
     /// What a call is that was stopped because it was cancelled.
     pub(crate) fn cancelled_fault(&self, name: &str) -> Fault {
         Fault::transient("cancelled", format!("`{name}` was cancelled"))
+    }
+}
+
+/// What a line tells of how far a call is: one on standard error that begins with `::progress`.
+#[cfg(feature = "process")]
+pub(crate) fn told(stream: Stream, line: &str) -> Option<Progress> {
+    match stream {
+        Stream::Stdout => None,
+        Stream::Stderr => Progress::of_line(line),
     }
 }
 

@@ -5,7 +5,7 @@
 //! runtime's; all other settings are handed on to the component.
 
 use std::collections::BTreeMap;
-#[cfg(feature = "worker")]
+#[cfg(feature = "process")]
 use std::ops::RangeInclusive;
 #[cfg(any(feature = "worker", feature = "http"))]
 use std::time::Duration;
@@ -158,7 +158,7 @@ impl Section {
     }
 
     /// A whole number within `allowed`.
-    #[cfg(feature = "worker")]
+    #[cfg(feature = "process")]
     pub(crate) fn count(&self, key: &str, allowed: RangeInclusive<u32>) -> Result<Option<u32>, Fault> {
         self.get(key, |origin, field, value| {
             let found = value.as_u64().and_then(|number| u32::try_from(number).ok());

@@ -1,5 +1,6 @@
 //! How a program is started: which file, with which arguments, where, with which variables.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use oneiric_core::{Environment, Fault};
@@ -10,7 +11,17 @@ use super::program;
 use crate::foreign::Section;
 
 /// The keys of a section that say it.
-pub(crate) const KEYS: [&str; 3] = ["args", "cwd", "env"];
+pub(crate) const KEYS: [&str; 4] = ["args", "cwd", "env", "memory_mib"];
+
+/// The bounds of `memory_mib`: below, no interpreter starts; above, there is no such machine.
+const MEMORY_MIB: RangeInclusive<u32> = 8..=16 * 1024 * 1024;
+
+/// The shell that lowers the limit, before it becomes the program. Nobody else can in between without
+/// `unsafe`: a limit belongs to the process that sets it, and what forks must not run code of ours.
+const SHELL: &str = "/bin/sh";
+
+/// Its arguments: the limit in KiB, then the program and its own. 78 is `EX_CONFIG`.
+const LIMITED: &str = r#"ulimit -d "$1" || exit 78; shift; exec "$@""#;
 
 /// A program and everything about its start that is known beforehand.
 #[derive(Debug, Clone)]
@@ -21,10 +32,12 @@ pub(crate) struct Launch {
     /// The folder, with the name of the field that says it.
     cwd: Option<(String, PathBuf)>,
     variables: Variables,
+    /// The most private memory of each of its processes.
+    memory_mib: Option<u32>,
 }
 
 impl Launch {
-    /// Reads `args`, `cwd` and `env` of a section; names in `reserved` may not be set by it.
+    /// Reads `args`, `cwd`, `env` and `memory_mib` of a section; names in `reserved` may not be set by it.
     ///
     /// # Errors
     /// What [`Section`] finds wrong.
@@ -40,6 +53,7 @@ impl Launch {
             args: section.texts("args")?.unwrap_or_default(),
             cwd: section.text("cwd")?.map(|cwd| (section.field("cwd"), PathBuf::from(cwd))),
             variables: environment::base(inherited, &said),
+            memory_mib: section.count("memory_mib", MEMORY_MIB)?,
         })
     }
 
@@ -69,7 +83,15 @@ impl Launch {
     /// # Errors
     /// As [`Launch::locate`].
     pub(crate) fn command(&self) -> Result<Command, Fault> {
-        let mut command = Command::new(self.locate()?);
+        let program = self.locate()?;
+        let mut command = match self.memory_mib {
+            None => Command::new(program),
+            Some(mib) => {
+                let mut shell = Command::new(SHELL);
+                shell.args(["-c", LIMITED, "sh", &(u64::from(mib) * 1024).to_string()]).arg(program);
+                shell
+            }
+        };
         command.args(&self.args).env_clear().envs(&self.variables);
         if let Some((_, cwd)) = &self.cwd {
             command.current_dir(cwd);

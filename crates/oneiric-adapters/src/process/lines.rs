@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use oneiric_core::roles::Progress;
+
 use crate::Limits;
 
 /// The longest last line that goes into the message of a fault.
@@ -64,6 +66,13 @@ impl Lines {
             self.pending.pop();
         }
         let mut line = String::from_utf8_lossy(&self.pending);
+        if Progress::of_line(&line).is_some() {
+            // It goes into no log and explains no end, however often it comes.
+            to(&line);
+            self.pending.clear();
+            self.cut = false;
+            return;
+        }
         if self.cut {
             line += Cow::Borrowed(" [cut]");
         }
@@ -125,6 +134,17 @@ mod tests {
         check(&[b"12345", b"6789\nx\n"], &["12345678 [cut]", "x"], "x");
         check(&["1234567é\n".as_bytes()], &["1234567 [cut]"], "1234567 [cut]");
         check(&["123456é!\n".as_bytes()], &["123456é [cut]"], "123456é [cut]");
+    }
+
+    #[test]
+    fn progress_is_handed_on_beside_the_budget() {
+        let wide = Limits { line_bytes: 20, ..SMALL };
+        let mut lines = Lines::new(wide);
+        let mut found = 0;
+        let text = format!("why\n{}", "::progress 0.5\n".repeat(100));
+        lines.push(text.as_bytes(), &mut |_| found += 1);
+        lines.finish(&mut |line| panic!("{line}"));
+        assert_eq!((found, lines.last()), (101, "why"));
     }
 
     #[test]

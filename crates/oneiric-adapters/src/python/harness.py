@@ -27,6 +27,7 @@ import importlib
 import inspect
 import io
 import json
+import math
 import os
 import pathlib
 import pkgutil
@@ -204,7 +205,8 @@ class Envelope(collections.abc.Mapping):
 class Call:
     """One call; what a component sees where it asks for a context."""
 
-    def __init__(self, message):
+    def __init__(self, message, wire):
+        self._wire = wire
         self.id, self.role = message["id"], message["role"]
         self.run, self.workflow = message.get("run"), message.get("workflow")
         self.node, self.attempt = message.get("node"), message.get("attempt", 1)
@@ -214,6 +216,19 @@ class Call:
     def cancelled(self):
         """Whether the call should stop."""
         return self._cancelled.is_set()
+
+    def heartbeat(self):
+        """Says that the call is alive; for those whose entry has a `heartbeat_timeout`."""
+        self.progress()
+
+    def progress(self, fraction=None, text=None):
+        """Says that the call is alive, and how far it is: a fraction from 0 to 1, a short text, or both."""
+        message = {"type": "progress", "id": self.id}
+        if fraction is not None and math.isfinite(fraction):
+            message["fraction"] = float(fraction)
+        if text is not None:
+            message["text"] = str(text)[:200]
+        self._wire.say(**message)
 
 
 # ------------------------------------------------------------------------------------ what is handed back
@@ -681,7 +696,7 @@ class Worker:
                 return
 
     def begin(self, message):
-        call = Call(message)
+        call = Call(message, self.wire)
         # The task copies the context: what it prints is known to be of this call.
         token = current.set(call)
         self.calls[call.id] = call, self.loop.create_task(self.answer(call, message["input"]))

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use oneiric_core::roles::Stream;
+use oneiric_core::roles::{Progress, Stream};
 use oneiric_core::{Fault, Payload};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
@@ -237,6 +237,20 @@ impl Calls {
             None => None,
         };
         pending.map(|pending| pending.line(stream, line)).is_some()
+    }
+
+    /// How far a call is, or the only call under way where it names none; of any other it is passed over.
+    pub(super) fn progress(&self, seat: u64, id: Option<u64>, progress: Progress) {
+        let state = self.state();
+        let Some(seat) = state.seats.get(&seat) else { return };
+        let pending = match id {
+            Some(id) => seat.calls.get(&id),
+            None if seat.calls.len() == 1 => seat.calls.values().next(),
+            None => None,
+        };
+        if let Some(pending) = pending {
+            pending.progress(progress);
+        }
     }
 
     /// Whether exactly one call is under way.

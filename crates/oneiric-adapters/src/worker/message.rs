@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use oneiric_core::roles::Stream;
+use oneiric_core::roles::{Progress, Stream};
 use oneiric_core::{Class, Descriptor, Fault};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
@@ -48,6 +48,8 @@ struct Hello<'a> {
     concurrency: u32,
     result_bytes: usize,
     line_bytes: usize,
+    /// That messages of type `progress` are understood.
+    progress: bool,
     #[serde(flatten)]
     more: Map<String, Value>,
 }
@@ -85,6 +87,7 @@ pub(crate) fn hello(
         concurrency,
         result_bytes: limits.stdout_bytes,
         line_bytes: limits.line_bytes,
+        progress: true,
         more,
     })
 }
@@ -138,6 +141,7 @@ pub(super) enum Message {
     Result { id: u64, output: Value },
     Fault { id: Option<u64>, fault: Fault },
     Log { id: Option<u64>, stream: Stream, line: String },
+    Progress { id: Option<u64>, progress: Progress },
     Pong,
 }
 
@@ -177,6 +181,11 @@ struct Flat {
     retry_after_ms: Option<u64>,
     stream: Option<String>,
     line: Option<String>,
+    // Of any type: other messages may have keys of these names, which are passed over.
+    #[serde(default)]
+    fraction: Value,
+    #[serde(default)]
+    text: Value,
     protocol: Option<u32>,
     name: Option<String>,
     roles: Option<Vec<String>>,
@@ -216,6 +225,9 @@ pub(super) fn read(line: &[u8]) -> Result<Message, Unreadable> {
             },
             line: flat.line.unwrap_or_default(),
         },
+        "progress" => {
+            Message::Progress { id, progress: Progress::new(flat.fraction.as_f64(), flat.text.as_str()) }
+        }
         "pong" => Message::Pong,
         "ready" => Message::Ready(Ready {
             protocol: flat.protocol.unwrap_or(PROTOCOL),

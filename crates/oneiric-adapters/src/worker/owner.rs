@@ -195,6 +195,7 @@ async fn hear(pool: &Shared, seat: u64, child: &mut Child, heart: &mut Heart) ->
                     tracing::info!(worker = %name, "{line}");
                 }
             }
+            Ok(Message::Progress { id, progress }) => calls.progress(seat, id, progress),
             Ok(Message::Pong) => {}
             Ok(Message::Fault { id: None, fault }) => return Err(Why::Breach(fault)),
             Ok(Message::Ready(_)) => {

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use oneiric_core::roles::Stream;
+use oneiric_core::roles::{Progress, Pulse, Stream};
 use oneiric_core::{Fault, Payload};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::Limits;
+use crate::foreign::told;
 
 /// What a caller is told. The channel is unbounded; what goes through it is not: the lines of a call
 /// have a budget, and there is one answer.
@@ -26,6 +27,8 @@ pub(super) struct Pending {
     pub(super) returned: bool,
     /// When its process is killed, on the monotonic clock; set once the call should stop.
     pub(super) give_up_at: Option<Duration>,
+    /// By which a task says how far it is.
+    pulse: Option<Pulse>,
     limits: Limits,
     budgets: [Budget; 2],
 }
@@ -38,8 +41,20 @@ struct Budget {
 }
 
 impl Pending {
-    pub(super) fn new(to: UnboundedSender<Event>, key: Option<String>, limits: Limits) -> Self {
-        Self { to, key, returned: false, give_up_at: None, limits, budgets: Default::default() }
+    pub(super) fn new(
+        to: UnboundedSender<Event>,
+        key: Option<String>,
+        pulse: Option<Pulse>,
+        limits: Limits,
+    ) -> Self {
+        Self { to, key, returned: false, give_up_at: None, pulse, limits, budgets: Default::default() }
+    }
+
+    /// The call is alive, and this far.
+    pub(super) fn progress(&self, progress: Progress) {
+        if let Some(pulse) = &self.pulse {
+            pulse.tell(progress);
+        }
     }
 
     /// Whether nobody waits for the answer any more.
@@ -49,6 +64,10 @@ impl Pending {
 
     /// Hands on one line, as far as the limits allow.
     pub(super) fn line(&mut self, stream: Stream, line: &str) {
+        // Here and not with the caller: it costs the channel nothing, however often it is said.
+        if let Some(progress) = told(stream, line) {
+            return self.progress(progress);
+        }
         let budget = &mut self.budgets[index(stream)];
         if budget.dropped > 0 || budget.bytes.saturating_add(line.len()) > self.limits.log_bytes {
             budget.dropped += 1;

@@ -112,7 +112,8 @@ impl Pool {
     ) -> Result<Payload, Fault> {
         let Shared { spec, calls } = self.shared.as_ref();
         let (to, mut events) = mpsc::unbounded_channel();
-        let pending = Pending::new(to, key, spec.limits);
+        let pulse = call.and_then(|call| call.cx).map(|cx| cx.pulse.clone());
+        let pending = Pending::new(to, key, pulse, spec.limits);
         let seat = calls.submit(id, line, pending, spec.clock.monotonic())?;
         let mut guard = Abandon { shared: &self.shared, id, answered: false };
         let driving = match seat {

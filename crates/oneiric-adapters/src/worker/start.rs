@@ -28,6 +28,8 @@ pub(super) async fn start(pool: &Shared) -> Result<(Child, Ready), Fault> {
                 }
                 Ok(Message::Fault { fault, .. }) => return Err(fault),
                 Ok(Message::Log { line, .. }) => log(&line),
+                // Of no call; it has as long to start as it has.
+                Ok(Message::Progress { .. }) => {}
                 Ok(Message::Pong | Message::Result { .. }) => {
                     let message = format!("`{name}` answered before it said that it is ready");
                     return Err(Fault::permanent("worker-protocol", message));

@@ -113,3 +113,34 @@ async fn a_thousand_calls_leave_neither_files_nor_children() {
     assert_eq!(children(), []);
     eventually("files are closed", || (open_files() <= before).then_some(())).await;
 }
+
+#[tokio::test]
+async fn progress_is_told_by_lines_that_are_no_log() {
+    let instance = script(
+        "echo plain >&2; for i in $(seq 1000); do echo ::progress 0.5 half >&2; done; echo '::progress 75%' >&2; exit 3",
+        json!({}),
+    )
+    .await;
+    let call = Call::new(json!(1));
+    let fault = call.run(&instance).await.unwrap_err();
+    assert_eq!(fault.message, "`sh` exited with 3: plain");
+    assert_eq!(call.log.lines(Stream::Stderr), ["plain"]);
+    assert_eq!(call.pulse.said().unwrap().progress.to_string(), "75%");
+}
+
+#[tokio::test]
+async fn a_program_beyond_its_memory_is_stopped_by_it() {
+    let greedy = "x = bytearray(300_000_000); print(len(x))";
+    let check = async |limit: Value| {
+        let mut exec = json!({"args": ["-c", greedy]});
+        exec["memory_mib"] = limit;
+        let instance = build(&descriptor("exec:python3", exec)).await?;
+        Call::new(json!(null)).run(&instance).await
+    };
+    assert_eq!(check(json!(1000)).await.unwrap(), json!(300_000_000));
+    let fault = check(json!(100)).await.unwrap_err();
+    assert_eq!((fault.class, fault.code.as_str()), (Class::Transient, "exit-code"));
+    assert!(fault.message.ends_with("MemoryError"), "{fault}");
+    let fault = check(json!(1)).await.unwrap_err();
+    assert_eq!(fault.message, "`metadata.exec.memory_mib` is not a whole number from 8 to 16777216");
+}

@@ -184,3 +184,29 @@ async fn an_adapter_is_an_action_by_whatever_method_it_has() {
     assert_eq!(fault.message, "`m:Attr` offers no role; domain `task` needs task");
     instance.component().stop().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_component_says_how_far_it_is() {
+    let source = "
+import sys
+class Attr:
+    def run(self, payload, context):
+        if payload == 'line':
+            print('::progress 40% by a line', file=sys.stderr)
+        elif payload == 'beat':
+            context.heartbeat()
+        else:
+            context.progress(0.5, 'half of it')
+            context.progress(float('nan'), payload)
+        return 1
+";
+    let module = Module::new(source);
+    let instance = module.build("Attr", json!({})).await.unwrap();
+    for (input, expected) in [("line", "40% by a line"), ("beat", "alive"), ("later", "later")] {
+        let call = Call::new(json!(input));
+        call.run(&instance).await.unwrap();
+        assert_eq!(call.pulse.said().unwrap().progress.to_string(), expected);
+        assert_eq!(call.log.lines(Stream::Stderr), [""; 0]);
+    }
+    instance.component().stop().await.unwrap();
+}

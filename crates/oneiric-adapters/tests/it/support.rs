@@ -9,7 +9,7 @@ use oneiric_adapters::{Limits, Parts};
 use oneiric_core::clock::Sleep;
 use oneiric_core::environment::MapEnvironment;
 use oneiric_core::rng::SeededRng;
-use oneiric_core::roles::{LogSink, Stream, Task, TaskContext};
+use oneiric_core::roles::{LogSink, Pulse, Stream, Task, TaskContext};
 use oneiric_core::{
     Blueprint, Clock, ComponentRuntime, Descriptor, Domain, Factory, Fault, Instance, Key, NodeId, Payload,
     Provider, RunId, Source, Timestamp,
@@ -68,6 +68,7 @@ pub(crate) struct Call {
     pub(crate) grace: Duration,
     pub(crate) log: Arc<Recorder>,
     sink: Arc<dyn LogSink>,
+    pub(crate) pulse: Pulse,
 }
 
 impl Call {
@@ -82,6 +83,7 @@ impl Call {
             cancel: CancellationToken::new(),
             grace: LONG,
             sink: log.clone(),
+            pulse: Pulse::new(&(Arc::new(RealClock) as Arc<dyn Clock>)),
             log,
         }
     }
@@ -97,6 +99,7 @@ impl Call {
             cancel: &self.cancel,
             grace: self.grace,
             log: &self.sink,
+            pulse: &self.pulse,
         }
     }
 

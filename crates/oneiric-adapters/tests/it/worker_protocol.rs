@@ -194,3 +194,45 @@ async fn what_a_call_logs_is_bounded() {
         assert_eq!(call.log.lines(Stream::Stderr)[0].len(), 8 * 1024 + " [cut]".len());
     }
 }
+
+#[tokio::test]
+async fn a_worker_says_how_far_a_call_is() {
+    let script = format!(
+        "{READY}
+assert hello['progress'] is True
+m = hear()
+say(type='progress', id=m['id'], fraction=0.25, text='one of four')
+say(type='progress', id=99, fraction=0.9)
+say(type='result', id=m['id'], output=1, text=5)
+m = hear()
+sys.stderr.write('::progress 0.5 two of four\\n'); sys.stderr.flush()
+say(type='result', id=m['id'], output=2)
+m = hear()
+say(type='progress')
+say(type='result', id=m['id'], output=3)
+hear()"
+    );
+    let instance = python(&script, json!({"workers": 1})).await.unwrap();
+    for expected in ["25% one of four", "50% two of four", "alive"] {
+        let call = Call::new(json!(null));
+        call.run(&instance).await.unwrap();
+        assert_eq!(call.pulse.said().unwrap().progress.to_string(), expected);
+        assert_eq!(call.log.lines(Stream::Stderr), [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn a_worker_beyond_its_memory_fails_its_call_and_serves_the_next() {
+    let script = format!(
+        "{READY}
+while True:
+    m = hear()
+    try:
+        say(type='result', id=m['id'], output=len(bytearray(m['input'])))
+    except MemoryError:
+        say(type='fault', id=m['id'], code='memory')"
+    );
+    let instance = python(&script, json!({"workers": 1, "memory_mib": 100})).await.unwrap();
+    assert_eq!(Call::new(json!(300_000_000)).run(&instance).await.unwrap_err().code, "memory");
+    assert_eq!(Call::new(json!(1000)).run(&instance).await.unwrap(), json!(1000));
+}

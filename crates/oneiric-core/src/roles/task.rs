@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
-use super::Reconciled;
+use super::{Pulse, Reconciled};
 use crate::{Digest, Domain, Fault, Key, NodeId, Payload, Role, RunId};
 
 /// Which of its two streams a task wrote a line to.
@@ -45,6 +45,9 @@ pub struct TaskContext<'a> {
     pub grace: Duration,
     /// Where lines go.
     pub log: &'a Arc<dyn LogSink>,
+    /// By which it says that it is alive, and how far it is. A task with a `heartbeat_timeout` that is silent
+    /// for longer is dropped; one without may say so all the same, for those who look.
+    pub pulse: &'a Pulse,
 }
 
 impl TaskContext<'_> {

@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use oneiric_core::gate::{Admission, Denial, Permit, Purpose, Wait};
-use oneiric_core::roles::TaskContext;
-use oneiric_core::{Clock, Domain, Fault, Payload};
+use oneiric_core::roles::{Pulse, TaskContext};
+use oneiric_core::{Domain, Fault, Payload};
+use oneiric_store::failpoint;
 
 use super::run::{Outcome, Run};
 use crate::program::Bound;
@@ -69,7 +70,7 @@ impl Run {
     }
 
     /// What a task is told about a try.
-    pub(super) fn context(&self, start: &Start) -> TaskContext<'_> {
+    pub(super) fn context<'a>(&'a self, start: &Start, pulse: &'a Pulse) -> TaskContext<'a> {
         let plan = self.program.plan();
         TaskContext {
             run: self.id,
@@ -81,6 +82,7 @@ impl Run {
             cancel: &self.cancel,
             grace: plan.limits().grace,
             log: &self.shared.parts.log,
+            pulse,
         }
     }
 
@@ -88,12 +90,19 @@ impl Run {
         let plan = self.program.plan();
         let parts = &self.shared.parts;
         self.hold().await?;
-        let cx = self.context(start);
+        let pulse = Pulse::new(&parts.clock);
+        let cx = self.context(start, &pulse);
         tracing::debug!(run = %self.id, node = %cx.node, attempt = start.attempt, "node started");
+        failpoint::reach("node.before_effect");
         let call = self.program.task(start.node).task.run(cx);
         let call = AssertUnwindSafe(call).catch_unwind();
-        let answer =
-            bounded(call, plan.timeout(start.node), plan.limits().grace, self, &*parts.clock).await?;
+        let bounds = Bounds {
+            timeout: plan.timeout(start.node),
+            silence: plan.heartbeat(start.node),
+            grace: plan.limits().grace,
+        };
+        let answer = self.bounded(call, start, &pulse, bounds).await?;
+        failpoint::reach("node.after_effect");
         answer.unwrap_or_else(|panic| Err(of_panic(panic.as_ref())))
     }
 }
@@ -110,44 +119,71 @@ pub(super) fn of_panic(panic: &(dyn Any + Send)) -> Fault {
     }
 }
 
-/// Waits for `call`, at most `timeout`, and at most `grace` once `cancel` has fired.
-///
-/// The call is polled once before any timer is made: most calls of a busy graph never need one.
-async fn bounded<T>(
-    call: impl Future<Output = T>,
+/// How long one try may take.
+struct Bounds {
+    /// In all.
     timeout: Option<Duration>,
+    /// Without a word.
+    silence: Option<Duration>,
+    /// Once it was asked to stop.
     grace: Duration,
-    run: &Run,
-    clock: &dyn Clock,
-) -> Result<T, Fault> {
-    let mut call = pin!(call);
-    if let Poll::Ready(answer) = once(call.as_mut()).await {
-        return Ok(answer);
-    }
-    let late = async {
-        match timeout {
-            Some(limit) => {
-                clock.sleep(limit).await;
-                Fault::timeout(limit)
-            }
-            None => std::future::pending().await,
+}
+
+impl Run {
+    /// Waits for `call` within its bounds.
+    ///
+    /// The call is polled once before any timer is made: most calls of a busy graph never need one.
+    async fn bounded<T>(
+        &self,
+        call: impl Future<Output = T>,
+        start: &Start,
+        pulse: &Pulse,
+        bounds: Bounds,
+    ) -> Result<T, Fault> {
+        let mut call = pin!(call);
+        if let Poll::Ready(answer) = once(call.as_mut()).await {
+            return Ok(answer);
         }
-    };
-    let stopped = async {
-        run.cancel.cancelled().await;
+        let clock = &*self.shared.parts.clock;
+        let _felt = self.pulses.feel(start, pulse);
+        let late = async {
+            match bounds.timeout {
+                Some(limit) => {
+                    clock.sleep(limit).await;
+                    Fault::timeout(limit)
+                }
+                None => std::future::pending().await,
+            }
+        };
+        let silent = async {
+            match bounds.silence {
+                Some(limit) => {
+                    while let Some(left) = limit.checked_sub(pulse.silence()).filter(|left| !left.is_zero()) {
+                        clock.sleep(left).await;
+                    }
+                    Fault::transient("heartbeat", format!("was silent for {limit:?}"))
+                }
+                None => std::future::pending().await,
+            }
+        };
+        let stopped = async {
+            self.cancel.cancelled().await;
+            let grace = bounds.grace;
+            tokio::select! {
+                () = clock.sleep(grace) => {
+                    Fault::transient("cancelled", format!("did not stop within {grace:?} of being asked to"))
+                }
+                () = self.abort.cancelled() => Fault::transient("cancelled", "was dropped without being waited for"),
+            }
+        };
         tokio::select! {
-            () = clock.sleep(grace) => {
-                Fault::transient("cancelled", format!("did not stop within {grace:?} of being asked to"))
-            }
-            () = run.abort.cancelled() => Fault::transient("cancelled", "was dropped without being waited for"),
+            // An answer counts, however late it is noticed.
+            biased;
+            answer = call => Ok(answer),
+            fault = late => Err(fault),
+            fault = stopped => Err(fault),
+            fault = silent => Err(fault),
         }
-    };
-    tokio::select! {
-        // An answer counts, however late it is noticed.
-        biased;
-        answer = call => Ok(answer),
-        fault = late => Err(fault),
-        fault = stopped => Err(fault),
     }
 }
 

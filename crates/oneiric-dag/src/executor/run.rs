@@ -11,10 +11,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use oneiric_core::gate::Permit;
 use oneiric_core::{Fault, RunId, Timestamp};
-use oneiric_store::{Batch, Commit, CommitError, Event, Op, Owned, Require, RunState};
+use oneiric_store::{Batch, Commit, CommitError, Event, Op, Owned, Require, RunState, failpoint};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::pulses::Pulses;
 use super::{Ended, RunError, Shared};
 use crate::program::Program;
 use crate::report::RunReport;
@@ -35,6 +36,8 @@ pub(super) struct Run {
     pub(super) cancel: CancellationToken,
     /// Fired when what runs is to be dropped.
     pub(super) abort: CancellationToken,
+    /// What its tries say of themselves.
+    pub(super) pulses: Arc<Pulses>,
     /// How often the lease had been lost when this began.
     losses: u64,
     epoch: u64,
@@ -87,6 +90,7 @@ impl Run {
             id: state.run(),
             cancel: shared.stop.child_token(),
             abort: CancellationToken::new(),
+            pulses: Arc::default(),
             losses: held.0.lease().losses(),
             shared,
             program,
@@ -141,11 +145,13 @@ impl Run {
         };
         // Here the caller hears of a refusal; later ones end the run.
         let commit = std::mem::replace(&mut turn.commit, Commit::ready(Ok(())));
+        failpoint::reach("run.before_begin");
         if let Err(error) = commit.await {
             self.shared.slots.give(turn.start.len() as u32);
             self.lock().mode = Mode::Over;
             return Err(error.into());
         }
+        failpoint::reach("run.begun");
         if let Some(start) = self.perform(turn).await {
             self.spawn_node(start);
         }

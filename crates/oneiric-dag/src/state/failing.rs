@@ -172,9 +172,9 @@ impl State {
             self.stopping = Some(why);
         }
         self.ready.clear();
-        // Nobody has them under way: they were, when the last owner went.
-        let orphans = self.running == 0;
-        if orphans || self.waiting + self.held + self.unknown + self.parked > 0 {
+        // What counts as running and is not under way here was interrupted, and nobody has gone on with it.
+        let interrupted = self.running == 0;
+        if interrupted || self.waiting + self.held + self.unknown + self.parked > 0 {
             for place in 0..self.nodes.len() as u32 {
                 let node = &mut self.nodes[place as usize];
                 match node.status {
@@ -182,7 +182,7 @@ impl State {
                     NodeStatus::Held => self.held -= 1,
                     NodeStatus::Unknown => self.unknown -= 1,
                     NodeStatus::Parked => self.parked -= 1,
-                    NodeStatus::Running if orphans => {}
+                    NodeStatus::Running if interrupted => {}
                     _ => continue,
                 }
                 node.status = NodeStatus::Cancelled;

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use oneiric_core::rng::SeededRng;
 use oneiric_core::roles::Task;
-use oneiric_core::{Fault, NodeId, Rng};
-use oneiric_dag::{Ended, Executor, Limits, Policy, Program};
-use oneiric_store::{Claim, NodeStatus, RunStatus, Store, StoreError, UnknownNodes};
+use oneiric_core::{Fault, NodeId, Rng, Timestamp};
+use oneiric_dag::{Ended, Executor, Limits, Policy, Program, Then};
+use oneiric_store::{Claim, Command, CommandRecord, NodeStatus, RunStatus, Store, StoreError, UnknownNodes};
 use oneiric_testkit::graphs;
 use oneiric_testkit::{CrashingStore, FnTask, Side, virtual_time};
 use serde_json::{Value, json};
@@ -208,6 +208,31 @@ fn a_cancel_survives_the_death_of_its_process() {
             }
         });
     }
+}
+
+#[test]
+fn a_cancel_of_an_interrupted_run_leaves_no_node_in_flight() {
+    let world = World::new();
+    let program = summing(&Effects::default(), Policy::default());
+    virtual_time(&world.clock, async {
+        let store = Arc::new(CrashingStore::new(Arc::new(world.store.clone()), 3, Side::Before));
+        launch(&world.process(store, 4), program.clone(), input()).await.unwrap().ended().await;
+        world.bury();
+        let interrupted = world.store.nodes(RUN).await.unwrap();
+        assert!(interrupted.iter().any(|node| node.status == NodeStatus::Running));
+        let next = world.plain();
+        let dead = world.store.dead().await.unwrap();
+        let claim = Claim { dead, run: Some(RUN), ..Claim::any(next.parts().lease.boot(), 1) };
+        let claimed = world.store.claim(claim).await.unwrap();
+        let command = Command::Cancel { reason: "enough".to_owned(), hard: false };
+        let at = Timestamp::default();
+        let asked = CommandRecord { run: RUN, id: 1, at, actor: None, command };
+        next.obey(program.plan(), &claimed[0], &[asked], Then::GiveBack).await.unwrap();
+        let nodes = world.store.nodes(RUN).await.unwrap();
+        assert!(nodes.iter().all(|node| node.status != NodeStatus::Running), "{nodes:?}");
+        assert_eq!(world.store.run(RUN).await.unwrap().unwrap().state.status, RunStatus::Cancelled);
+        assert_eq!(world.store.violations().await.unwrap(), []);
+    });
 }
 
 #[test]

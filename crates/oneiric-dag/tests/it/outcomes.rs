@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use oneiric_core::retry::RetryPolicy;
-use oneiric_core::roles::{Task, TaskContext};
+use oneiric_core::roles::{Progress, Task, TaskContext};
 use oneiric_core::{Clock, Fault, Payload};
 use oneiric_dag::{Draft, Ended, Limits, OnFailure, Policy, RunReport};
 use oneiric_store::{NodeStatus, RunStatus, SkipReason};
@@ -328,4 +328,90 @@ fn runs_share_the_slots_of_their_process() {
         }
     });
     assert_eq!(world.clock.monotonic(), Duration::from_secs(30));
+}
+
+/// Says something every few seconds, for as long as its try is to last.
+struct Beating {
+    clock: ManualClock,
+    every: Duration,
+    words: u32,
+    then: Duration,
+}
+
+#[async_trait]
+impl Task for Beating {
+    async fn run(&self, cx: TaskContext<'_>) -> Result<Payload, Fault> {
+        for number in 0..self.words {
+            let done = f64::from(number) / f64::from(self.words);
+            cx.pulse.tell(Progress::new(Some(done), Some(&format!("word {number}"))));
+            self.clock.sleep(self.every).await;
+        }
+        self.clock.sleep(self.then).await;
+        Ok(json!("spoken").into())
+    }
+}
+
+fn beating(world: &World, words: u32, then: u64) -> Arc<dyn Task> {
+    let (every, then) = (Duration::from_secs(2), Duration::from_secs(then));
+    Arc::new(Beating { clock: world.clock.clone(), every, words, then })
+}
+
+fn patient(seconds: u64) -> Policy {
+    Policy { heartbeat: Some(Duration::from_secs(seconds)), ..Policy::default() }
+}
+
+#[test]
+fn a_try_that_is_silent_for_too_long_is_stopped() {
+    let world = World::new();
+    let draft = graphs::draft(&vec![vec![]], &key("t"));
+    let task = beating(&world, 10, 1000);
+    let (report, took) = run_in(&world, draft, task, patient(3), Limits::default(), Value::Null);
+    let fault = report.nodes[0].fault.clone().unwrap();
+    assert_eq!((fault.class, fault.code.as_str()), (oneiric_core::Class::Transient, "heartbeat"));
+    // The last of ten words was said at 18 seconds.
+    assert_eq!((report.status, took), (RunStatus::Failed, Duration::from_secs(21)));
+}
+
+#[test]
+fn a_try_that_keeps_talking_may_take_as_long_as_it_likes() {
+    let world = World::new();
+    let draft = graphs::draft(&vec![vec![]], &key("t"));
+    let task = beating(&world, 1000, 1);
+    let (report, took) = run_in(&world, draft, task, patient(3), Limits::default(), Value::Null);
+    assert_eq!((report.status, took), (RunStatus::Completed, Duration::from_secs(2001)));
+}
+
+#[test]
+fn the_latest_word_of_what_runs_can_be_asked_for_and_goes_with_its_try() {
+    let world = World::new();
+    let draft = graphs::draft(&vec![vec![], vec![0]], &key("t"));
+    let program = program(draft, beating(&world, 4, 0), Policy::default(), Limits::default());
+    virtual_time(&world.clock, async {
+        let run = launch(&world.plain(), program, Value::Null).await.unwrap();
+        world.clock.sleep(Duration::from_secs(5)).await;
+        let [said] = &run.progress()[..] else { panic!("{:?}", run.progress()) };
+        assert_eq!((said.node.as_str(), said.attempt), ("n0", 1));
+        assert_eq!(said.progress, Progress::new(Some(0.5), Some("word 2")));
+        assert_eq!(said.at, oneiric_core::Timestamp::default().after(Duration::from_secs(4)));
+        assert!(matches!(run.ended().await, Ended::Reached(RunStatus::Completed)));
+        assert_eq!(run.progress(), []);
+    });
+}
+
+#[test]
+fn a_cancel_reaches_a_try_that_is_silent() {
+    let world = World::new();
+    let program = program(
+        graphs::draft(&vec![vec![]], &key("t")),
+        beating(&world, 0, 1000),
+        patient(900),
+        Limits { grace: Duration::from_secs(2), ..Limits::default() },
+    );
+    virtual_time(&world.clock, async {
+        let run = launch(&world.plain(), program, Value::Null).await.unwrap();
+        world.clock.sleep(Duration::from_secs(5)).await;
+        run.cancel("enough").await.unwrap();
+        assert!(matches!(run.ended().await, Ended::Reached(RunStatus::Cancelled)));
+    });
+    assert_eq!(world.clock.monotonic(), Duration::from_secs(7));
 }

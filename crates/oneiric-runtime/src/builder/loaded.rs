@@ -7,11 +7,13 @@ use oneiric_core::roles::LogSink;
 use oneiric_core::{BootId, Key, Lifecycle, Provider};
 use oneiric_dag::{Executor, Parts};
 use oneiric_store::{BootRecord, Lease, MemoryStore, Store};
+use oneiric_supervisor::Activity;
 
 use super::{Builder, Where};
 use crate::bind;
 use crate::catalog::{Catalog, Own};
 use crate::error::Error;
+use crate::guarded::Guarded;
 use crate::oneiric::Oneiric;
 use crate::request::RunOptions;
 use crate::run_log::together;
@@ -114,26 +116,29 @@ impl Loaded {
         } else {
             Lease::alone(boot, Arc::clone(&builder.clock))
         };
+        let activity = Activity::default();
         let executor = Executor::new(Parts {
             store,
             clock: builder.clock,
             rng,
-            gate: builder.gate,
+            gate: Arc::new(Guarded { activity: activity.clone(), gate: builder.gate }),
             log: together(builder.logs.into_iter().chain(own_log).collect()),
             observer: builder.observer,
             lease,
             max_parallel: builder.max_parallel.unwrap_or(secrecy.settings.execution.max_parallel).max(1),
         });
-        let oneiric = Oneiric::new(catalog, lifecycle, executor, own, secrecy);
-        if builder.serves && shared {
-            oneiric.tend();
-        }
-        if shared {
-            oneiric.deliver();
-        }
+        let oneiric = Oneiric::new(catalog, lifecycle, executor, activity, own, secrecy);
         #[cfg(feature = "sqlite")]
         if let Some(state_dir) = state_dir {
             oneiric.listen(&state_dir);
+        }
+        if shared {
+            // Behind the listening, in front of all work: what is said from here on is heard.
+            oneiric.heed().await?;
+            oneiric.deliver();
+        }
+        if builder.serves && shared {
+            oneiric.tend();
         }
         Ok(oneiric)
     }

@@ -5,6 +5,8 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use oneiric_core::BootId;
+
 use super::place::Place;
 use super::protocol::{Answer, MAX_LINE, Request};
 
@@ -49,6 +51,15 @@ pub fn live(state_dir: &Path) -> Vec<Client> {
         .collect()
 }
 
+/// The sockets that dead processes left on a state folder; the next process to start there removes them.
+/// Young ones are left out: a process that just starts makes its socket before it listens. Creates
+/// nothing.
+pub fn stale(state_dir: &Path) -> Vec<PathBuf> {
+    let Some(place) = Place::existing(state_dir) else { return Vec::new() };
+    let names = place.names().into_iter();
+    names.filter(|name| place.is_dead(name)).map(|name| place.path(&name)).collect()
+}
+
 /// How long a process may take to say that it heard the bell.
 const RING_WAIT: Duration = Duration::from_millis(500);
 
@@ -59,7 +70,52 @@ pub fn ring(state_dir: &Path, own: Option<&Path>) -> usize {
     others.filter_map(|client| client.ask(&Request::Ring {}, RING_WAIT).ok()).count()
 }
 
+/// Asks every process that is live on a state folder but the boot `own`, all at once. `None` where one did
+/// not answer in time; one that ended meanwhile is not among them.
+pub(crate) fn ask_all(
+    state_dir: &Path,
+    own: Option<BootId>,
+    request: &Request,
+    limit: Duration,
+) -> Vec<(BootId, Option<Answer>)> {
+    let others = live(state_dir).into_iter().filter_map(|client| Some((client.boot()?, client)));
+    let others: Vec<_> = others.filter(|(boot, _)| Some(*boot) != own).collect();
+    std::thread::scope(|scope| {
+        let asking: Vec<_> = others
+            .into_iter()
+            .map(|(boot, client)| (boot, scope.spawn(move || client.ask(request, limit))))
+            .collect();
+        asking
+            .into_iter()
+            .filter_map(|(boot, asking)| match asking.join() {
+                Ok(Ok(answer)) => Some((boot, Some(answer))),
+                Ok(Err(error)) if error.is_end() => None,
+                // It did not answer in time, or not in words that are understood here.
+                Ok(Err(_)) | Err(_) => Some((boot, None)),
+            })
+            .collect()
+    })
+}
+
+impl ControlError {
+    /// Whether the process went away.
+    pub fn is_end(&self) -> bool {
+        match self {
+            ControlError::Gone { source, .. } => matches!(
+                source.kind(),
+                io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
+            ),
+            ControlError::Unreadable { .. } => false,
+        }
+    }
+}
+
 impl Client {
+    /// Its start of its process, which its socket is named after.
+    pub fn boot(&self) -> Option<BootId> {
+        self.path.file_stem()?.to_str()?.parse().ok()
+    }
+
     /// Its socket, which tells it from the others.
     pub fn path(&self) -> &Path {
         &self.path

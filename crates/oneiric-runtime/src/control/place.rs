@@ -4,7 +4,9 @@ use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The folder of the sockets, below the state folder.
 const FOLDER: &str = "control";
@@ -14,6 +16,9 @@ const SUFFIX: &str = ".sock";
 
 /// The longest path that every system takes for a socket, in bytes (`sockaddr_un`, less its final zero).
 const LONGEST: usize = 103;
+
+/// How old a socket is before it may count as left behind.
+const YOUTH: Duration = Duration::from_secs(60);
 
 /// The folder, and how a name in it is written for the system.
 #[derive(Debug)]
@@ -57,6 +62,17 @@ impl Place {
             Some(folder) => PathBuf::from(format!("/proc/self/fd/{}/{name}{SUFFIX}", folder.as_raw_fd())),
             None => self.path(name),
         }
+    }
+
+    /// Whether a socket is there behind which nobody is. One that was made within the last minute counts as
+    /// somebody's: between making it and listening, a process that just starts looks like a dead one.
+    pub(super) fn is_dead(&self, name: &str) -> bool {
+        let refused = || {
+            UnixStream::connect(self.address(name))
+                .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+        };
+        let modified = fs::metadata(self.path(name)).and_then(|metadata| metadata.modified());
+        modified.is_ok_and(|at| at.elapsed().is_ok_and(|age| age >= YOUTH)) && refused()
     }
 
     /// The names of all sockets, sorted.

@@ -1,8 +1,13 @@
 //! What is asked and answered.
 
+use std::collections::BTreeMap;
+
 use oneiric_core::lifecycle::{Status, Summary};
 use oneiric_core::secret::SecretId;
-use oneiric_core::{Domain, Key, Provider, Timestamp};
+use oneiric_core::{Domain, Key, Provider, RunId, Timestamp};
+use oneiric_dag::NodeProgress;
+use oneiric_store::liveness;
+use oneiric_supervisor::InFlight;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -49,6 +54,18 @@ pub enum Request {
     /// Something in the store concerns the process: a command, what an operator said of a component, a run
     /// that is free.
     Ring {},
+    /// What operators said of components is read anew, and then: what of them is in flight?
+    Activity {
+        /// Those of one domain only.
+        domain: Option<Domain>,
+        /// Those of one key only.
+        key: Option<Key>,
+    },
+    /// How far the nodes of a run are that are under way in the process.
+    Progress {
+        /// The run.
+        run: RunId,
+    },
     /// What is known of the secrets, without a value.
     Secrets {},
     /// Forgets secrets and swaps the components that were built with them.
@@ -72,6 +89,15 @@ pub enum Answer {
     Rung {
         /// The process.
         pid: u32,
+    },
+    /// To [`Request::Activity`].
+    Activity(ProcessActivity),
+    /// To [`Request::Progress`].
+    Progress {
+        /// The process.
+        pid: u32,
+        /// Those that have said something, by place; `None` where the run is not under way in the process.
+        nodes: Option<Vec<NodeProgress>>,
     },
     /// To [`Request::Secrets`].
     Secrets {
@@ -115,6 +141,17 @@ pub struct ProcessStatus {
     pub swap: Summary,
 }
 
+/// What is in flight in one process.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProcessActivity {
+    /// The process.
+    pub pid: u32,
+    /// When it opened the state folder.
+    pub started_at: Timestamp,
+    /// By domain and key; only what has something in flight.
+    pub in_flight: Vec<InFlight>,
+}
+
 /// How healthy the components of one process are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProcessHealth {
@@ -126,6 +163,10 @@ pub struct ProcessHealth {
     pub lifecycle: Vec<Probed>,
     /// Its swaps in one line.
     pub lifecycle_summary: Summary,
+    /// How many rows of the store are stuck, by kind; `None` where it could not be read, or by a process of
+    /// an earlier release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub liveness: Option<BTreeMap<liveness::Kind, u64>>,
 }
 
 /// A component's status and its own answer.

@@ -70,7 +70,7 @@ impl Oneiric {
     pub async fn submit_again(&self, run: RunId, again: Again) -> Result<RunId, Error> {
         let (record, carried) = self.repeated(run, again).await?;
         let with = Batch::default().require(Require::BlobPresent(record.bundle));
-        self.accept(record, with, carried).await
+        self.put_pending(record, with, carried).await
     }
 
     /// The row of the new run, and what it begins with.

@@ -21,11 +21,11 @@ impl Oneiric {
         let provider = request.options.provider.as_ref();
         bind::check(&self.0.lifecycle, &self.0.catalog, &request.workflow, provider)?;
         let (record, with) = self.record(request);
-        self.accept(record, with, Vec::new()).await
+        self.put_pending(record, with, Vec::new()).await
     }
 
     /// Puts a run that nobody owns into the store, and tells those who serve.
-    pub(super) async fn accept(
+    pub(super) async fn put_pending(
         &self,
         record: RunRecord,
         with: Batch,

@@ -6,6 +6,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use oneiric_core::BootId;
 
@@ -76,6 +77,23 @@ impl Boots {
         let _ = fs::remove_file(self.file(boot));
     }
 
+    /// The lock files whose boot is dead and not among `open`, those that have not ended: nothing reads them
+    /// any more. Young ones are left out, because a boot that is just entering makes its file before it
+    /// locks it.
+    pub(super) fn stale(&self, open: &[BootId]) -> Vec<PathBuf> {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let mut stale: Vec<_> = entries
+            .filter(|entry| {
+                let name = entry.file_name();
+                let boot = name.to_str().and_then(|name| name.strip_suffix(".lock")?.parse::<BootId>().ok());
+                boot.is_some_and(|boot| !open.contains(&boot) && is_old(entry) && self.is_dead(boot))
+            })
+            .map(|entry| entry.path())
+            .collect();
+        stale.sort();
+        stale
+    }
+
     /// Lets go of every lock without a word, as the end of the process would.
     pub(super) fn abandon(&self) {
         self.held().locks.clear();
@@ -99,6 +117,15 @@ impl Boots {
     }
 }
 
+/// How old a lock file is before it may count as forgotten.
+const YOUTH: Duration = Duration::from_secs(60);
+
+/// A file from the future, as a clock that was set back makes them, is not old.
+fn is_old(entry: &fs::DirEntry) -> bool {
+    let modified = entry.metadata().and_then(|metadata| metadata.modified());
+    modified.is_ok_and(|at| at.elapsed().is_ok_and(|age| age >= YOUTH))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,6 +142,15 @@ mod tests {
         assert!(matches!(other.lock(boot, "here"), Err(StoreError::Shared { .. })));
         me.abandon();
         assert!(me.is_dead(boot) && other.is_dead(boot));
+        me.lock(boot, "here").unwrap();
+        assert!(other.stale(&[]).is_empty(), "it lives");
+        me.abandon();
+        assert!(other.stale(&[]).is_empty(), "its file is young");
+        let file = folder.path().join("boots").join(format!("{boot}.lock"));
+        let past = std::fs::metadata(&file).unwrap().modified().unwrap() - YOUTH;
+        File::options().write(true).open(&file).unwrap().set_modified(past).unwrap();
+        assert!(other.stale(&[boot]).is_empty(), "its row is there, and is buried first");
+        assert_eq!(other.stale(&[]), [file]);
         me.lock(boot, "here").unwrap();
         me.release(boot);
         assert!(!folder.path().join("boots").join(format!("{boot}.lock")).exists());

@@ -7,6 +7,7 @@ use super::error::Failure;
 use super::{apply, row};
 use crate::batch::Refusal;
 use crate::claim::Claim;
+use crate::failpoint;
 use crate::record::run::RunRecord;
 
 /// Buries the boots that the claim names (what they own is free for everybody from here on, so that their
@@ -23,6 +24,7 @@ pub(super) fn claim(conn: &Connection, claim: &Claim) -> Result<Vec<RunRecord>, 
             bury(conn, silent.boot)?;
         }
     }
+    failpoint::reach("claim.buried");
     if has_ended(conn, claim.boot)? {
         return Err(Refusal::BootEnded(claim.boot).into());
     }
@@ -40,6 +42,7 @@ pub(super) fn claim(conn: &Connection, claim: &Claim) -> Result<Vec<RunRecord>, 
         conn.prepare_cached("UPDATE boots SET beat = beat + 1 WHERE id = ?1")?
             .execute([claim.boot.as_bytes()])?;
     }
+    failpoint::reach("claim.taken");
     Ok(taken)
 }
 

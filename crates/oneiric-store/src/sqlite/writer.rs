@@ -14,6 +14,7 @@ use super::{apply, claim};
 use crate::claim::Claim;
 use crate::commit::CommitError;
 use crate::error::StoreError;
+use crate::failpoint;
 use crate::record::boot::BootRecord;
 use crate::record::run::RunRecord;
 
@@ -71,6 +72,7 @@ impl Writer {
     /// does not disturb the others; a failure of the file undoes them all.
     pub(super) fn transact<'a>(&mut self, work: impl ExactSizeIterator<Item = &'a Work>) -> Outcome {
         let count = work.len();
+        failpoint::reach("commit.before_begin");
         if let Err(error) = self.execute("BEGIN IMMEDIATE") {
             return self.failed(count, &error);
         }
@@ -85,8 +87,12 @@ impl Writer {
         }
         // A single piece that was refused is undone here; several were undone one by one.
         let alone_refused = count == 1 && answers.iter().all(Result::is_err);
+        failpoint::reach("commit.before_commit");
         match self.execute(if alone_refused { "ROLLBACK" } else { "COMMIT" }) {
-            Ok(()) => Outcome { answers, broken: None },
+            Ok(()) => {
+                failpoint::reach("commit.after_commit");
+                Outcome { answers, broken: None }
+            }
             // A full disk stopped it before the end of the transaction was written. After anything else
             // the pages may or may not be on the disk, and asking again proves nothing: Linux reports a
             // failed fsync once (https://wiki.postgresql.org/wiki/Fsync_Errors).

@@ -131,8 +131,13 @@ mod tests {
     #[test]
     fn health_fits_the_terminal() {
         let now = Timestamp::from_micros(1_700_000_012_000_000);
-        let mut health =
-            Health { processes: Vec::new(), rows: Vec::new(), summary: Summary::default(), tried: false };
+        let mut health = Health {
+            processes: Vec::new(),
+            rows: Vec::new(),
+            liveness: None,
+            summary: Summary::default(),
+            tried: false,
+        };
         let shown = |health: &Health, asked, width| {
             crate::output::tests::printed(width, |screen| {
                 print(screen, health, asked, Path::new(".oneiric_cache"), now)

@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 
 use oneiric_dag::RunReport;
 use oneiric_runtime::{Bundle, Catalog, RunOptions};
-use oneiric_store::{RunRecord, SqliteStore, Store as _};
+use oneiric_store::{RunRecord, RunStatus, SqliteStore, Store as _};
 
 use super::{journal, log, standing};
 use crate::args::ShowArgs;
@@ -14,6 +14,7 @@ use crate::find::find;
 use crate::output::palette::Tone;
 use crate::output::text::{clean, cut};
 use crate::output::{Screen, time};
+use crate::peers;
 use crate::report::{Report, complete};
 use crate::session::{self, Session};
 use crate::wait::wait;
@@ -30,7 +31,10 @@ pub(in crate::commands) fn show(session: &mut Session, args: &ShowArgs) -> Resul
         return log::show(session, &record);
     }
     let run = reported(&store, &record)?;
-    let tails = log::tails(&session.state_dir()?, &run)?;
+    let running = record.state.status == RunStatus::Running;
+    let state_dir = session.state_dir()?;
+    let progress = if running { peers::progress(&state_dir, record.id) } else { Vec::new() };
+    let tails = log::tails(&state_dir, &run)?;
     let report = Report {
         workflow: &record.workflow,
         run,
@@ -38,6 +42,7 @@ pub(in crate::commands) fn show(session: &mut Session, args: &ShowArgs) -> Resul
         record: Some(&record),
         parent: record.parent,
         tails: &tails,
+        progress,
         again: session.command(&format!("run show {} --journal", crate::find::short(record.id))),
     };
     session.screen.emit(&report, |screen| {

@@ -8,7 +8,7 @@ use oneiric_runtime::{Ask, Command, Obeyed, Oneiric, SystemClock, Told, place};
 use oneiric_store::{NodeStatus, RunRecord, RunStatus};
 use serde::Serialize;
 
-use crate::args::{CancelArgs, ExtendArgs, Patience, PauseArgs};
+use crate::args::{CancelArgs, ExtendArgs, Patience, RunPauseArgs};
 use crate::exit::Code;
 use crate::failure::Failure;
 use crate::find::{find, short};
@@ -86,7 +86,7 @@ fn is_stopping(record: &RunRecord) -> bool {
 }
 
 /// Pauses it.
-pub(in crate::commands) fn pause(session: &mut Session, args: &PauseArgs) -> Result<Code, Failure> {
+pub(in crate::commands) fn pause(session: &mut Session, args: &RunPauseArgs) -> Result<Code, Failure> {
     let (outcome, _) = tell(session, &args.run, args.patience, async |_, _| {
         Ok(Command::Pause { reason: args.reason.clone() })
     })?;

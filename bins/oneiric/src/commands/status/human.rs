@@ -6,6 +6,7 @@ use std::path::Path;
 
 use oneiric_core::Timestamp;
 use oneiric_core::lifecycle::Condition;
+use oneiric_runtime::activity::Marks;
 use oneiric_runtime::{ComponentStatus, InstanceState};
 
 use super::{Row, Standing};
@@ -55,6 +56,12 @@ pub(super) fn print(
             plain(if has.shadowed > 0 { has.shadowed.to_string() } else { String::new() }),
             (if differ { source(has) } else { String::new() }, Tone::Faint),
         ]);
+        if let Some(record) = standing.said_of(row) {
+            let note = record.note.as_deref().map(|note| format!(": {note}")).unwrap_or_default();
+            let marks = Marks { paused: record.paused, draining: record.draining };
+            let tone = if marks.accepts() { Tone::Faint } else { Tone::Odd };
+            life::note(&mut table, &format!("{marks}{note}"), tone, screen.width);
+        }
         notes(&mut table, row, shadowed, screen.width);
     }
     table.print(screen)?;
@@ -122,8 +129,10 @@ fn notes<const N: usize>(table: &mut Table<N>, row: &Row, shadowed: bool, width:
 
 #[cfg(test)]
 mod tests {
+    use oneiric_core::Domain;
     use oneiric_core::lifecycle::Status;
     use oneiric_runtime::Answered;
+    use oneiric_store::ActivityRecord;
     use serde_json::{Map, json};
 
     use super::*;
@@ -184,13 +193,22 @@ mod tests {
                 ),
                 row(4712, "task", "fastblocks.tasks.notify", Some(status("activating", None, None))),
             ],
+            said: vec![ActivityRecord {
+                paused: true,
+                note: Some("the mail server moves".to_owned()),
+                ..ActivityRecord::accepting(
+                    Domain::TASK,
+                    "fastblocks.tasks.notify".parse().unwrap(),
+                    Timestamp::from_micros(0),
+                )
+            }],
         };
         let shown = |width| {
             printed(width, |screen| print(screen, &standing, false, Path::new(".oneiric_cache"), now))
         };
         insta::assert_snapshot!("status_80", shown(80));
         insta::assert_snapshot!("status_100", shown(100));
-        let nothing = Standing { processes: Vec::new(), rows: Vec::new() };
+        let nothing = Standing { processes: Vec::new(), rows: Vec::new(), said: Vec::new() };
         let shown = printed(80, |screen| print(screen, &nothing, false, Path::new("state"), now));
         insta::assert_snapshot!("status_none", shown);
     }

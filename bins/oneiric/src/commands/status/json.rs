@@ -2,6 +2,7 @@
 
 use oneiric_core::lifecycle::Summary;
 use oneiric_runtime::{Answered, InstanceState, Shadowed};
+use oneiric_store::ActivityRecord;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -34,12 +35,27 @@ struct Counts {
     draining: usize,
 }
 
-/// Whether work for a key is taken. Nothing pauses a key yet, so that all of it is.
+impl Counts {
+    fn of<'a>(records: impl Iterator<Item = &'a ActivityRecord>) -> Self {
+        records.fold(Self::default(), |counts, record| Self {
+            paused: counts.paused + usize::from(record.paused),
+            draining: counts.draining + usize::from(record.draining),
+        })
+    }
+}
+
+/// Whether work for a key is taken.
 #[derive(Serialize, Default)]
-struct Activity {
+struct Activity<'a> {
     paused: bool,
     draining: bool,
-    note: Option<String>,
+    note: Option<&'a str>,
+}
+
+impl<'a> From<&'a ActivityRecord> for Activity<'a> {
+    fn from(record: &'a ActivityRecord) -> Self {
+        Self { paused: record.paused, draining: record.draining, note: record.note.as_deref() }
+    }
 }
 
 #[derive(Serialize)]
@@ -49,7 +65,7 @@ struct Line<'a> {
     pid: Option<u32>,
     configured_provider: Option<&'a str>,
     shadowed: usize,
-    activity: Activity,
+    activity: Activity<'a>,
     state: Answered,
     provider: Option<&'a str>,
     source: Option<&'a str>,
@@ -75,8 +91,12 @@ impl<'a> Report<'a> {
     pub(super) fn new(standing: &'a Standing, args: &'a StatusArgs) -> Self {
         Self {
             domain: args.domain.as_ref().map(oneiric_core::Domain::name),
-            status: standing.rows.iter().map(|row| Line::new(row, args.shadowed)).collect(),
-            summary: Summaries { swap: standing.swap(), activity: Counts::default() },
+            status: standing
+                .rows
+                .iter()
+                .map(|row| Line::new(row, standing.said_of(row), args.shadowed))
+                .collect(),
+            summary: Summaries { swap: standing.swap(), activity: Counts::of(standing.said(args)) },
             remote_telemetry: None,
             processes: &standing.processes,
         }
@@ -84,7 +104,7 @@ impl<'a> Report<'a> {
 }
 
 impl<'a> Line<'a> {
-    fn new(row: &'a Row, shadowed: bool) -> Self {
+    fn new(row: &'a Row, said: Option<&'a ActivityRecord>, shadowed: bool) -> Self {
         let has = &row.component;
         Self {
             domain: has.domain.name(),
@@ -92,7 +112,7 @@ impl<'a> Line<'a> {
             pid: row.pid,
             configured_provider: has.configured_provider.as_ref().map(|provider| provider.as_str()),
             shadowed: has.shadowed,
-            activity: Activity::default(),
+            activity: said.map(Activity::from).unwrap_or_default(),
             state: has.state,
             provider: has.provider.as_ref().map(|provider| provider.as_str()),
             source: has.source.as_deref(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use oneiric_core::gate::Wait;
-use oneiric_core::roles::Reconciled;
+use oneiric_core::roles::{Pulse, Reconciled};
 use oneiric_core::{Clock, Fault, Payload};
 use oneiric_store::{Event, Found, NodeStatus};
 
@@ -101,10 +101,12 @@ impl Run {
         let limit =
             bound.descriptor.timeout_seconds.and_then(|limit| Duration::try_from_secs_f64(limit).ok());
         let limit = limit.unwrap_or(PATIENCE);
+        let pulse = Pulse::new(&self.shared.parts.clock);
         let question = async {
+            let cx = self.context(start, &pulse);
             match hook {
-                Hook::Own => bound.task.reconcile(self.context(start)).await,
-                Hook::Task(_) => Reconciled::read(&bound.task.run(self.context(start)).await?),
+                Hook::Own => bound.task.reconcile(cx).await,
+                Hook::Task(_) => Reconciled::read(&bound.task.run(cx).await?),
             }
         };
         let question = AssertUnwindSafe(question).catch_unwind();

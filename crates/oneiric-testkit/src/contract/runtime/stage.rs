@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use oneiric_core::roles::{Action, LogSink, Stream, Task, TaskContext};
+use oneiric_core::roles::{Action, LogSink, Pulse, Stream, Task, TaskContext};
 use oneiric_core::{Clock, Domain, Fault, Instance, Key, NodeId, Payload, RunId};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -77,6 +77,7 @@ impl Stage {
     /// Calls the task.
     pub async fn run(&self, input: Value) -> Result<Value, Fault> {
         let input = Payload::from(input);
+        let pulse = Pulse::new(&self.site.clock());
         let cx = TaskContext {
             run: RunId::from_bytes(u128::from(std::process::id()).to_be_bytes()),
             workflow: &self.workflow,
@@ -87,6 +88,7 @@ impl Stage {
             cancel: &self.cancel,
             grace: LONG,
             log: &self.sink,
+            pulse: &pulse,
         };
         let task = self.instance.role::<dyn Task>().expect("it plays Task");
         self.soon(task.run(cx)).await.map(Value::from)

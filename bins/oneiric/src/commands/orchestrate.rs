@@ -1,0 +1,70 @@
+//! `orchestrate`: the long-lived process, from its start to its orderly end.
+
+use std::path::Path;
+use std::time::Duration;
+
+use oneiric_runtime::Oneiric;
+
+use super::conduct::on_workers;
+use crate::args::OrchestrateArgs;
+use crate::exit::Code;
+use crate::failure::Failure;
+use crate::session::{self, Session};
+use crate::signals::Signals;
+
+/// Serves the state folder until a signal comes; the signal decides the exit code.
+pub(super) fn orchestrate(session: &Session, args: &OrchestrateArgs) -> Result<Code, Failure> {
+    on_workers(async {
+        // Caught before anything is opened: from the first effect on, the end is an orderly one.
+        let mut signals = Signals::catch()
+            .map_err(|error| Failure::said(Code::Execution, format!("cannot catch signals: {error}")))?;
+        let state_dir = session.state_dir()?;
+        let oneiric = start(session, &state_dir).await?;
+        let code = signals.next().await;
+        stop(&oneiric, args.grace, &mut signals, code).await;
+        Ok(code)
+    })
+}
+
+async fn start(session: &Session, state_dir: &Path) -> Result<Oneiric, Failure> {
+    let mut builder = session.builder()?.serve(true).state_dir(state_dir);
+    for path in &session.manifests {
+        builder = builder.manifest(path);
+    }
+    let loaded = builder.load()?;
+    session::warn_of_unmet(loaded.catalog().registry());
+    let oneiric = loaded.start().await?;
+    let execution = &oneiric.settings().execution;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        pid = std::process::id(),
+        state_dir = %state_dir.display(),
+        manifests = session.manifests.len(),
+        lease_seconds = execution.lease_seconds.duration().as_secs_f64(),
+        max_parallel = execution.max_parallel,
+        "orchestrator started"
+    );
+    Ok(oneiric)
+}
+
+/// The first signal has come: what runs gets its time, unless a second one comes.
+async fn stop(oneiric: &Oneiric, grace: Duration, signals: &mut Signals, code: Code) {
+    tracing::info!(
+        reason = code.name(),
+        grace_seconds = grace.as_secs_f64(),
+        "orchestrator is stopping; a second signal leaves at once"
+    );
+    let down = tokio::select! {
+        down = oneiric.shutdown(grace) => down,
+        _ = signals.next() => {
+            // The death of this process frees its runs as well as taking leave would.
+            tracing::warn!("orchestrator left at once; the next one goes on with its runs");
+            return;
+        }
+    };
+    match down {
+        Ok(true) => tracing::info!("orchestrator stopped"),
+        Ok(false) => tracing::warn!("orchestrator stopped; something did not end in time and was dropped"),
+        Err(error) => tracing::error!(%error, "orchestrator stopped; the store was not closed cleanly"),
+    }
+}
