@@ -42,6 +42,8 @@ pub struct State {
     // Places whose inputs are there and that wait for a slot, first come first served.
     ready: VecDeque<u32>,
     running: u32,
+    // Tries of an owner that is gone, until somebody resumes.
+    interrupted: u32,
     waiting: u32,
     held: u32,
     unknown: u32,
@@ -56,6 +58,8 @@ pub struct State {
     aborted: bool,
     // Why nothing further starts until somebody resumes.
     pausing: Option<String>,
+    // Why it was paused when it was read back.
+    paused: Option<Fault>,
     // Owners that died since the last event.
     deaths: u32,
     deadline: Option<Timestamp>,

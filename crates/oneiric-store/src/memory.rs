@@ -308,7 +308,10 @@ impl Store for MemoryStore {
     }
 
     async fn dead(&self) -> Result<Vec<BootId>, StoreError> {
-        Ok(self.lock().open()?.dead.clone())
+        let state = self.lock();
+        let state = state.open()?;
+        let ended = |boot: &&BootId| state.boots.get(boot).is_some_and(|boot| boot.ended_at.is_some());
+        Ok(state.dead.iter().filter(|boot| !ended(boot)).copied().collect())
     }
 
     async fn commands(&self, whose: WhoseCommands) -> Result<Vec<CommandRecord>, StoreError> {

@@ -10,6 +10,7 @@ pub mod contract;
 mod crash;
 pub mod data;
 pub mod graphs;
+pub mod model;
 pub mod tasks;
 mod through;
 pub mod time;

@@ -85,9 +85,9 @@ impl Executor {
     ) -> Result<RunHandle, RunError> {
         let held = (self.0.parts.lease.own(), self.admit(Purpose::Resume, &program, record).await?);
         let state = self.restore(program.plan(), record).await?;
-        let fresh = state.status() == RunStatus::Pending;
+        let (fresh, deaths) = (state.status() == RunStatus::Pending, record.state.deaths);
         let run = self.open(program, record, state, Batch::default(), held, |slots| {
-            if fresh { Event::Started { slots } } else { Event::Resumed { unknown, slots } }
+            if fresh { Event::Started { slots } } else { Event::Resumed { unknown, deaths, slots } }
         });
         let run = run.await?;
         // Somebody may have asked something of it while nobody had it.

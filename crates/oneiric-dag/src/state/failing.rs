@@ -98,7 +98,8 @@ impl State {
 
     /// A node that waits is tried at once.
     pub(super) fn wake(&mut self, plan: &Plan, place: u32, fx: &mut Effects) {
-        let node = &mut self.nodes[place as usize];
+        // A person may name a node that the plan does not have.
+        let Some(node) = self.nodes.get_mut(place as usize) else { return };
         match node.status {
             NodeStatus::Waiting => self.waiting -= 1,
             NodeStatus::Held => self.held -= 1,
@@ -172,9 +173,7 @@ impl State {
             self.stopping = Some(why);
         }
         self.ready.clear();
-        // What counts as running and is not under way here was interrupted, and nobody has gone on with it.
-        let interrupted = self.running == 0;
-        if interrupted || self.waiting + self.held + self.unknown + self.parked > 0 {
+        if self.waiting + self.held + self.unknown + self.parked + self.interrupted > 0 {
             for place in 0..self.nodes.len() as u32 {
                 let node = &mut self.nodes[place as usize];
                 match node.status {
@@ -182,7 +181,7 @@ impl State {
                     NodeStatus::Held => self.held -= 1,
                     NodeStatus::Unknown => self.unknown -= 1,
                     NodeStatus::Parked => self.parked -= 1,
-                    NodeStatus::Running if interrupted => {}
+                    NodeStatus::Running if self.interrupted > 0 => self.interrupted -= 1,
                     _ => continue,
                 }
                 node.status = NodeStatus::Cancelled;

@@ -42,15 +42,10 @@ impl State {
     /// What was in flight when the last owner went, decided without starting anything: a run that nobody
     /// goes on with has nothing under way.
     pub(crate) fn come_to_rest(&mut self, plan: &Plan, at: Timestamp, fx: &mut Effects) {
-        let event = Event::Resumed { unknown: UnknownNodes::Keep, slots: 0 };
-        if self.progress.status == RunStatus::Running && self.has_orphans() {
+        let event = Event::Resumed { unknown: UnknownNodes::Keep, deaths: self.deaths, slots: 0 };
+        if self.progress.status == RunStatus::Running && self.interrupted > 0 {
             self.step(plan, at, event, fx).expect("a run that is restored may be resumed");
         }
-    }
-
-    /// Whether nodes count as running that nobody has under way.
-    fn has_orphans(&self) -> bool {
-        self.running == 0 && self.nodes.iter().any(|node| node.status == NodeStatus::Running)
     }
 
     /// The events that make it so; none where it is so already.
@@ -69,7 +64,7 @@ impl State {
             },
             Command::Resume { .. } if self.stopping.is_some() => stopping(),
             Command::Resume { unknown } if status == RunStatus::Paused => {
-                Ok(vec![Event::Resumed { unknown: *unknown, slots: 0 }])
+                Ok(vec![Event::Resumed { unknown: *unknown, deaths: self.deaths, slots: 0 }])
             }
             Command::Resume { unknown } => {
                 let mut events = Vec::new();

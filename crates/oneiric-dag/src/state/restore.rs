@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use oneiric_core::{Digest, NodeId, Payload};
-use oneiric_store::{Checkpoint, NodeRecord, NodeStatus, RunRecord, SkipReason};
+use oneiric_store::{Checkpoint, NodeRecord, NodeStatus, RunRecord, RunStatus, SkipReason};
 
 use super::{Detail, NodeState, Progress, State, rows};
 use crate::graph::OnFailure;
@@ -56,6 +56,7 @@ impl State {
             outputs: vec![Payload::NULL; count],
             ready: VecDeque::new(),
             running: 0,
+            interrupted: 0,
             waiting: 0,
             held: 0,
             unknown: 0,
@@ -66,6 +67,7 @@ impl State {
             stopping: rows::stop_of(&record.state),
             aborted: false,
             pausing: rows::pause_of(&record.state),
+            paused: record.state.fault.clone().filter(|_| record.state.status == RunStatus::Paused),
             deaths: record.state.deaths,
             deadline: record.state.deadline,
             known: HashMap::new(),
@@ -137,9 +139,13 @@ impl State {
             NodeStatus::Parked => self.parked += 1,
             NodeStatus::Failed => {
                 self.failed += 1;
-                self.first_failure.get_or_insert(row.node);
+                let first = self.first_failure.map(|first| self.nodes[first as usize].ended_at);
+                if first.is_none_or(|first| row.ended_at < first) {
+                    self.first_failure = Some(row.node);
+                }
             }
-            NodeStatus::Pending | NodeStatus::Running | NodeStatus::Skipped | NodeStatus::Cancelled => {}
+            NodeStatus::Running => self.interrupted += 1,
+            NodeStatus::Pending | NodeStatus::Skipped | NodeStatus::Cancelled => {}
         }
         let detail = Detail { fault: row.fault.map(|fault| *fault), skip: row.skip, asking: false };
         self.nodes[row.node as usize] = NodeState {

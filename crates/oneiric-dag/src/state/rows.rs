@@ -64,9 +64,14 @@ pub(super) fn run_fault(state: &State) -> Option<Fault> {
         (_, RunStatus::Completed) => None,
         (Some(Stop::Cancelled(reason)), _) => Some(Fault::permanent(CANCELLED, reason)),
         (Some(Stop::TimedOut), _) => Some(Fault::permanent(TIMED_OUT, "the run's time was up")),
+        (Some(Stop::FailFast), RunStatus::Running) => {
+            // Not the node's own fault, whose words are its task's: they may be any of these.
+            Some(Fault::permanent(FAIL_FAST, "a node has failed; what still runs is asked to stop"))
+        }
         (None, RunStatus::Running | RunStatus::Paused) if state.pausing.is_some() => {
             state.pausing.as_ref().map(|reason| Fault::denied(PAUSED, reason))
         }
+        (None, RunStatus::Paused) if state.paused.is_some() => state.paused.clone(),
         (None, RunStatus::Paused) if state.unknown > 0 => {
             let count = state.unknown;
             Some(Fault::unknown_outcome(
@@ -90,6 +95,7 @@ pub(super) fn run_fault(state: &State) -> Option<Fault> {
 pub(super) const PAUSED: &str = "paused";
 const CANCELLED: &str = "cancelled";
 const TIMED_OUT: &str = "run-timeout";
+const FAIL_FAST: &str = "fail-fast";
 
 /// Why a run that was still running when its process died had been asked to pause.
 pub(super) fn pause_of(row: &RunState) -> Option<String> {
@@ -104,6 +110,7 @@ pub(super) fn stop_of(row: &RunState) -> Option<Stop> {
         PAUSED => return None,
         CANCELLED => Stop::Cancelled(fault.message.clone()),
         TIMED_OUT => Stop::TimedOut,
+        // Of this code; an early release wrote the node's own.
         _ => Stop::FailFast,
     })
 }

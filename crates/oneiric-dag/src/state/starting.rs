@@ -27,7 +27,8 @@ impl State {
         while let Some(place) = ended.take().or_else(|| further.pop()) {
             for successor in plan.graph().successors(place) {
                 let node = &mut self.nodes[*successor as usize];
-                node.remaining -= 1;
+                // An owner that was overtaken may have read rows of the next one: its batch will be refused.
+                node.remaining = node.remaining.saturating_sub(1);
                 let reached = node.remaining == 0 && node.status == NodeStatus::Pending;
                 if reached && self.reach(plan, at, *successor, fx) == Reached::Ended {
                     further.push(*successor);

@@ -41,8 +41,8 @@ impl State {
                 self.begin(plan, at, fx);
                 *slots
             }
-            Event::Resumed { unknown, slots } => {
-                self.resume(plan, at, *unknown, fx);
+            Event::Resumed { unknown, deaths, slots } => {
+                self.resume(plan, at, *unknown, *deaths > 0, fx);
                 *slots
             }
             Event::Succeeded { node, output, slots, .. } => {
@@ -69,7 +69,7 @@ impl State {
             Event::Retried { nodes, slots } => {
                 if self.progress.status == RunStatus::Paused {
                     // Whoever wants a node of it tried wants the run to go on.
-                    self.resume(plan, at, UnknownNodes::Keep, fx);
+                    self.resume(plan, at, UnknownNodes::Keep, false, fx);
                 }
                 nodes.iter().for_each(|node| self.wake(plan, *node, fx));
                 *slots
@@ -173,18 +173,20 @@ impl State {
     fn begin(&mut self, plan: &Plan, at: Timestamp, fx: &mut Effects) {
         self.progress.status = RunStatus::Running;
         self.progress.started_at = Some(at);
+        self.deaths = 0;
         self.set_run(fx);
         self.release_entries(plan, at, fx);
     }
 
     /// Decides what was in flight when the last owner died, and what a person said of the unknown.
-    fn resume(&mut self, plan: &Plan, at: Timestamp, unknown: UnknownNodes, fx: &mut Effects) {
+    fn resume(&mut self, plan: &Plan, at: Timestamp, unknown: UnknownNodes, died: bool, fx: &mut Effects) {
         if self.progress.status == RunStatus::Paused {
             // Whoever resumes takes the pause back; a new owner after a crash does not.
             self.pausing = None;
         }
+        self.paused = None;
         self.progress.status = RunStatus::Running;
-        let died = std::mem::take(&mut self.deaths) > 0;
+        self.deaths = 0;
         if self.progress.started_at.is_none() {
             // It was paused before anybody had begun it.
             self.progress.started_at = Some(at);
@@ -195,6 +197,7 @@ impl State {
         self.set_run(fx);
         for place in 0..self.nodes.len() as u32 {
             let node = &mut self.nodes[place as usize];
+            self.interrupted -= u32::from(node.status == NodeStatus::Running);
             match (node.status, unknown) {
                 (NodeStatus::Running, _) if self.stopping.is_some() => {
                     node.status = NodeStatus::Cancelled;
@@ -293,8 +296,8 @@ impl State {
     /// Ends or pauses the run where nothing of it moves any more.
     fn settle(&mut self, at: Timestamp, fx: &mut Effects) {
         let idle = self.waiting == 0 && self.held == 0 && self.ready.is_empty();
-        let still =
-            self.running + self.asking == 0 && (idle || self.stopping.is_some() || self.pausing.is_some());
+        let still = self.running + self.asking + self.interrupted == 0
+            && (idle || self.stopping.is_some() || self.pausing.is_some());
         if !still || self.progress.status != RunStatus::Running {
             return;
         }

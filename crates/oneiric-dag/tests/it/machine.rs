@@ -193,7 +193,7 @@ fn an_event_that_does_not_belong_changes_nothing() {
         Event::Succeeded { node: 0, attempt: 2, output: Payload::NULL, slots: 1 },
         Event::Succeeded { node: 99, attempt: 1, output: Payload::NULL, slots: 1 },
         Event::Due { node: 0, attempt: None, slots: 1 },
-        Event::Resumed { unknown: oneiric_store::UnknownNodes::Keep, slots: 1 },
+        Event::Resumed { unknown: oneiric_store::UnknownNodes::Keep, deaths: 0, slots: 1 },
     ] {
         let illegal = state.step(program.plan(), at, event.clone(), &mut Effects::default());
         assert!(illegal.is_err(), "{event:?}");

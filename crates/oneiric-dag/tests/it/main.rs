@@ -9,5 +9,6 @@ mod machine;
 mod obeying;
 mod outcomes;
 mod reconcile;
+mod restored;
 mod schedule;
 mod support;

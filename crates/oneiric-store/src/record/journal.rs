@@ -47,6 +47,10 @@ pub enum Event {
     Resumed {
         /// What becomes of nodes whose outcome is unknown.
         unknown: UnknownNodes,
+        /// How many owners have died since somebody last began or went on with it: claims count them in the
+        /// run's row, which a replay does not see.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        deaths: u32,
         /// Slots to fill.
         slots: u32,
     },
@@ -155,6 +159,11 @@ pub enum Event {
     },
     /// The run's time is up.
     TimedOut,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks like this")]
+fn is_zero(deaths: &u32) -> bool {
+    *deaths == 0
 }
 
 impl Event {

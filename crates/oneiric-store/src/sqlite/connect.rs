@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::error::{WAY_OUT, is_busy, store_error};
@@ -169,6 +170,9 @@ fn settings(conn: &Connection, cache_kib: u32) -> rusqlite::Result<()> {
         "PRAGMA foreign_keys = OFF; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0;
          PRAGMA cache_size = -{cache_kib};"
     ))?;
+    // Without it a statement is planned anew whenever a value that is bound to it has changed, which costs more
+    // than most of ours take: https://www.sqlite.org/queryplanner-ng.html#qpstab
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     conn.set_prepared_statement_cache_capacity(64);
     Ok(())
 }

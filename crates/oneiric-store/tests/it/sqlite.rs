@@ -5,6 +5,7 @@ mod contract;
 mod crash;
 mod file;
 mod group;
+mod model;
 mod open;
 mod processes;
 

@@ -119,7 +119,7 @@ pub async fn the_journal_takes_the_next_entry_only(site: Arc<dyn Site>) {
     let held = fault.clone();
     let events = [
         Event::Started { slots: 4 },
-        Event::Resumed { unknown: UnknownNodes::Retry, slots: u32::MAX },
+        Event::Resumed { unknown: UnknownNodes::Retry, deaths: 3, slots: u32::MAX },
         Event::Succeeded { node: 0, attempt: 1, output: json!("kept elsewhere").into(), slots: 1 },
         Event::Failed { node: 1, attempt: 2, fault, chance: u64::MAX, slots: 0 },
         Event::Due { node: 1, attempt: Some(2), slots: 0 },
