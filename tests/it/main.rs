@@ -1,6 +1,7 @@
 //! Stories told to the real binary, one file each, and the rules of the house.
 #![expect(clippy::unwrap_used, reason = "a story that cannot be told ends here")]
 
+mod activity;
 mod arrows;
 mod bad_input;
 mod cli;

@@ -8,3 +8,4 @@ mod idle;
 mod kills;
 mod serving;
 mod stage;
+mod stopped;

@@ -4,6 +4,10 @@
 //! and otherwise when the round says so. A run that is taken over goes on under a higher fence, so that
 //! two processes that believe to have it do no harm.
 
+mod adrift;
+mod waiting;
+
+use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -11,14 +15,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
+use oneiric_core::gate::Wait;
 use oneiric_core::{Fault, RunId};
 use oneiric_store::{
-    Batch, Claim, CommitError, Op, Refusal, Require, RunRecord, RunState, RunStatus, StoreError,
-    UnknownNodes, Watch,
+    Batch, BootSeen, Claim, CommitError, Op, Owned, Refusal, Require, RunRecord, RunState, RunStatus,
+    StoreError, UnknownNodes, Watch,
 };
 
 use crate::executor::{Executor, RunError};
 use crate::program::Program;
+use waiting::Waiting;
 
 /// How many runs are taken in one transaction: a page of this size is written in some ten milliseconds.
 const PAGE: usize = 1024;
@@ -50,6 +56,14 @@ pub struct Custodian {
     executor: Executor,
     programs: Arc<dyn Programs>,
     watch: Watch,
+    /// Runs that this process owns and does not work on, by the fence under which they were seen, and since
+    /// when on the monotonic clock.
+    adrift: HashMap<(RunId, u64), Duration>,
+    waiting: Vec<Waiting>,
+    /// Somebody rang since the last look.
+    rung: bool,
+    /// Until when those are looked at who own nothing yet, on the monotonic clock.
+    vigil: Duration,
 }
 
 /// What one look came to.
@@ -63,9 +77,13 @@ pub struct Round {
     pub next: Duration,
 }
 
+/// Runs that were taken, what they hang off until they are under way, and when to look again.
+type Free = (Option<Owned>, Vec<RunRecord>, Option<Duration>);
+
 enum Taken {
     Goes(RunId),
     Refused(RunId, Fault),
+    Waits(Box<Waiting>),
     /// Given back, or gone to somebody else.
     Gone,
 }
@@ -73,35 +91,95 @@ enum Taken {
 impl Custodian {
     /// For the runs of an executor's store.
     pub fn new(executor: Executor, programs: Arc<dyn Programs>) -> Self {
-        Self { executor, programs, watch: Watch::new() }
+        // Who rang before this was there was not heard: the beginning counts as a ring.
+        Self {
+            executor,
+            programs,
+            watch: Watch::new(),
+            rung: true,
+            vigil: Duration::ZERO,
+            adrift: HashMap::new(),
+            waiting: Vec::new(),
+        }
     }
 
-    /// Takes what is free, and goes on with it.
+    /// Somebody rang: there is something to take, or somebody has begun to own something and has to be
+    /// watched.
+    pub fn rung(&mut self) {
+        self.rung = true;
+    }
+
+    /// Takes what is free, and goes on with it. So is what this process owns and does not work on, because
+    /// its store failed when it took or wrote it.
     ///
     /// # Errors
     /// [`StoreError`]; what was taken by then stays owned, and the next round goes on.
     pub async fn round(&mut self) -> Result<Round, StoreError> {
+        let executor = self.executor.clone();
+        let parts = executor.parts();
+        let boots = parts.store.boots().await?;
+        self.let_go(&boots).await?;
+        let mut next = Watch::next(parts.lease.boot(), &boots).unwrap_or(IDLE);
+        let rung = std::mem::take(&mut self.rung);
+        if let Some((every, lasts)) = Watch::vigil(parts.lease.boot(), &boots) {
+            let now = parts.clock.monotonic();
+            if rung {
+                self.vigil = now + lasts;
+            }
+            if now < self.vigil {
+                next = next.min(every);
+            }
+        }
+        if !self.adrift.is_empty() {
+            next = next.min(parts.lease.interval());
+        }
+        // What is taken is owned, and beaten for, from the first page on.
+        let (owned, mut records, sooner) = self.take(&boots).await?;
+        next = sooner.map_or(next, |sooner| next.min(sooner));
+        records.extend(self.no_longer_waiting().await);
+        let this = &*self;
+        let outcomes: Vec<Taken> = stream::iter(records)
+            .map(|record| async move { this.go_on(record).await })
+            .buffer_unordered(AT_A_TIME)
+            .collect()
+            .await;
+        drop(owned);
+        if self.executor.runs_under_way() > 0 {
+            // Should the store fail them, nobody else looks for them while this process beats.
+            next = next.min(parts.lease.length());
+        }
+        let mut round = Round { taken: Vec::new(), refused: Vec::new(), next };
+        for outcome in outcomes {
+            match outcome {
+                Taken::Goes(run) => round.taken.push(run),
+                Taken::Refused(run, fault) => round.refused.push((run, fault)),
+                Taken::Waits(run) => self.waiting.push(*run),
+                Taken::Gone => {}
+            }
+        }
+        round.next = self.next_of_waiting().fold(round.next, Duration::min);
+        Ok(round)
+    }
+
+    /// Takes what is free: the runs, and when to look again where there is a reason to do so soon.
+    async fn take(&mut self, boots: &[BootSeen]) -> Result<Free, StoreError> {
         let parts = self.executor.parts();
         let me = parts.lease.boot();
-        let boots = parts.store.boots().await?;
         let mut claim = Claim {
             dead: boots.iter().filter(|seen| seen.dead).map(|seen| seen.boot.id).collect(),
-            silent: self.watch.look(parts.clock.monotonic(), me, &boots),
+            silent: self.watch.look(parts.clock.monotonic(), me, boots),
             ..Claim::any(me, PAGE)
         };
         for silent in &claim.silent {
             tracing::warn!(boot = %silent.boot, "a process was silent for longer than its lease");
         }
-        // Beats from the first page to the last read, and not for nothing.
-        let mut owned = None;
-        let mut records = Vec::new();
-        let mut next = Watch::next(me, &boots).unwrap_or(IDLE);
+        let (mut owned, mut records) = (None, Vec::new());
         loop {
-            let room = MAX_RUNS.saturating_sub(self.executor.runs_under_way() + records.len());
+            let under_way = self.executor.runs_under_way() + self.waiting.len();
+            let room = MAX_RUNS.saturating_sub(under_way + records.len());
             claim.limit = room.min(PAGE);
             if room == 0 {
-                next = next.min(parts.lease.interval());
-                break;
+                return Ok((owned, records, Some(parts.lease.interval())));
             }
             match parts.lease.claim(&*parts.store, claim.clone()).await {
                 Ok(page) => {
@@ -111,14 +189,13 @@ impl Custodian {
                     let last = page.len() < claim.limit;
                     records.extend(page);
                     if last {
-                        break;
+                        return Ok((owned, records, None));
                     }
                 }
                 Err(CommitError::Refused(Refusal::BootEnded(_))) => {
                     // Others took this process for dead. It gets up, and looks again.
                     parts.lease.beat(&*parts.store).await?;
-                    next = Duration::ZERO;
-                    break;
+                    return Ok((owned, records, Some(Duration::ZERO)));
                 }
                 Err(CommitError::Refused(refusal)) => return Err(StoreError::Io(refusal.to_string())),
                 Err(CommitError::Store(error)) => return Err(error),
@@ -126,26 +203,12 @@ impl Custodian {
             claim.dead.clear();
             claim.silent.clear();
         }
-        let this = &*self;
-        let outcomes: Vec<Taken> = stream::iter(records)
-            .map(|record| async move { this.go_on(record).await })
-            .buffer_unordered(AT_A_TIME)
-            .collect()
-            .await;
-        drop(owned);
-        let mut round = Round { taken: Vec::new(), refused: Vec::new(), next };
-        for outcome in outcomes {
-            match outcome {
-                Taken::Goes(run) => round.taken.push(run),
-                Taken::Refused(run, fault) => round.refused.push((run, fault)),
-                Taken::Gone => {}
-            }
-        }
-        Ok(round)
     }
 
     async fn go_on(&self, record: RunRecord) -> Taken {
         let run = record.id;
+        let lease = &self.executor.parts().lease;
+        let (owned, changes, losses) = (lease.own(), self.executor.changes(), lease.losses());
         let program = match self.programs.program(&record).await {
             Ok(program) => program,
             Err(fault) => return self.refuse(record, fault).await,
@@ -160,13 +223,21 @@ impl Custodian {
                 Taken::Gone
             }
             // Somebody else has it, or the store is gone: there is nothing to say about the run.
-            Err(RunError::Commit(error)) => {
+            Err(error @ (RunError::Commit(_) | RunError::Lost(_))) => {
                 tracing::warn!(%run, %error, "a run was taken over and lost again");
                 Taken::Gone
             }
             Err(error @ (RunError::Restore { .. } | RunError::Illegal { .. })) => {
                 let fault = Fault::permanent("cannot-resume", error.to_string());
                 self.refuse(record, fault).await
+            }
+            Err(RunError::Denied(denial)) if denial.wait != Wait::Never => {
+                tracing::info!(%run, %denial, "a run waits to begin");
+                let until = match denial.wait {
+                    Wait::Until(at) => Some(at),
+                    Wait::Never | Wait::Change => None,
+                };
+                Taken::Waits(Box::new(Waiting { record, _owned: owned, until, changes, losses }))
             }
             Err(RunError::Denied(denial)) => self.refuse(record, denial.into()).await,
         }

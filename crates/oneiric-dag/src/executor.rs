@@ -129,6 +129,9 @@ pub enum RunError {
     /// The executor is shutting down.
     #[error("the executor is shutting down")]
     ShuttingDown,
+    /// The run was lost here: somebody else has it by now, or will have it.
+    #[error("run {0} is not under way here any more")]
+    Lost(RunId),
 }
 
 impl From<StoreError> for RunError {
@@ -193,6 +196,11 @@ impl Executor {
         now.map_or(seen, |now| *now)
     }
 
+    /// How often somebody said so far that what was held back may ask again.
+    pub fn changes(&self) -> u64 {
+        self.0.changes.load(Ordering::Acquire)
+    }
+
     /// What held nodes back may be over: those that wait for a change ask the gate again.
     pub fn reconsider(&self) {
         self.0.changes.fetch_add(1, Ordering::AcqRel);
@@ -209,6 +217,7 @@ impl Executor {
         self.0.stop.cancel();
         self.0.tasks.close();
         tokio::select! {
+            biased;
             () = self.0.tasks.wait() => true,
             () = self.0.parts.clock.sleep(deadline) => false,
         }
@@ -251,7 +260,8 @@ impl RunHandle {
     /// once. Returns when the wish is durable.
     ///
     /// # Errors
-    /// [`RunError::Illegal`] where the run has ended.
+    /// [`RunError::Illegal`] where the run has ended; [`RunError::Lost`] where it is not under way here any
+    /// more; [`RunError::Commit`] where the wish did not become durable.
     pub async fn cancel(&self, reason: &str) -> Result<(), RunError> {
         self.run.cancel(reason).await
     }

@@ -41,7 +41,7 @@ pub struct ComponentActivity {
 
 impl Oneiric {
     /// Takes no new work for a component: no run, no try of a node, no call. What is in flight goes on, and
-    /// nodes that need the component are held until [`Oneiric::accept`]. Lasts, in every process on the
+    /// nodes that need the component are held until [`Oneiric::resume_component`]. Lasts, in every process on the
     /// store, until then. When this returns it is durable, and this process has seen it; the others have as
     /// far as they answer.
     ///
@@ -49,7 +49,7 @@ impl Oneiric {
     ///
     /// # Errors
     /// [`Error::Name`], [`Error::Setting`] for a note that is too long, [`Error::Store`].
-    pub async fn pause(
+    pub async fn pause_component(
         &self,
         domain: impl TryInto<Domain, Error: Into<IdError>>,
         key: impl TryInto<Key, Error: Into<IdError>>,
@@ -61,8 +61,8 @@ impl Oneiric {
     /// Takes work for a component again, whether it was paused or draining. Held nodes go on.
     ///
     /// # Errors
-    /// As [`Oneiric::pause`].
-    pub async fn accept(
+    /// As [`Oneiric::pause_component`].
+    pub async fn resume_component(
         &self,
         domain: impl TryInto<Domain, Error: Into<IdError>>,
         key: impl TryInto<Key, Error: Into<IdError>>,
@@ -71,13 +71,13 @@ impl Oneiric {
     }
 
     /// Takes no new work for a component, and waits until nothing of it is in flight in any live process on
-    /// the store, at most `deadline`. It goes on refusing work after that, until [`Oneiric::accept`].
+    /// the store, at most `deadline`. It goes on refusing work after that, until [`Oneiric::resume_component`].
     ///
     /// Where the future is dropped, the component drains on and nobody waits.
     ///
     /// # Errors
-    /// As [`Oneiric::pause`]. That the deadline passed is in the report.
-    pub async fn drain(
+    /// As [`Oneiric::pause_component`]. That the deadline passed is in the report.
+    pub async fn drain_component(
         &self,
         domain: impl TryInto<Domain, Error: Into<IdError>>,
         key: impl TryInto<Key, Error: Into<IdError>>,
@@ -91,8 +91,8 @@ impl Oneiric {
         operator.drained(&domain, &key, deadline, |_| {}).await
     }
 
-    /// Who changes and watches what components take, for callers that want more than [`Oneiric::pause`] and
-    /// [`Oneiric::drain`] do.
+    /// Who changes and watches what components take, for callers that want more than [`Oneiric::pause_component`] and
+    /// [`Oneiric::drain_component`] do.
     pub fn operator(&self) -> Operator {
         let parts = self.executor().parts();
         let operator = Operator::new(Arc::clone(&parts.store), Arc::clone(&parts.clock));
@@ -142,6 +142,8 @@ impl Oneiric {
         let records = self.store().activities().await?;
         if self.activities().set(records) {
             self.executor().reconsider();
+            // Runs may wait to begin.
+            self.ring_here();
         }
         Ok(())
     }

@@ -55,8 +55,22 @@ pub(crate) async fn tend(inner: Weak<Inner>, executor: Executor, bell: Arc<Notif
             }
         };
         tokio::select! {
-            () = bell.notified() => {}
+            () = bell.notified() => custodian.rung(),
             () = clock.sleep(next) => {}
         }
+    }
+}
+
+/// Rings at the others when this process begins to own something, so that they watch it from then on: they
+/// look once a minute where nobody owns anything. At most once in the time of a lease, which they count on
+/// (see [`oneiric_store::Watch::vigil`]). Runs until it is dropped.
+#[cfg(feature = "sqlite")]
+pub(crate) async fn herald(inner: Weak<Inner>, executor: Executor) {
+    let (lease, clock) = (&executor.parts().lease, &executor.parts().clock);
+    loop {
+        lease.begun().await;
+        let Some(inner) = inner.upgrade() else { return };
+        Oneiric(inner).ring_others().await;
+        clock.sleep(lease.length()).await;
     }
 }

@@ -292,6 +292,7 @@ impl Error {
             Error::Store(error) => match error {
                 StoreError::Open { .. }
                 | StoreError::Corrupt { .. }
+                | StoreError::Empty { .. }
                 | StoreError::Newer { .. }
                 | StoreError::Shared { .. }
                 | StoreError::Unsupported(_) => Kind::Configuration,
@@ -310,16 +311,16 @@ impl Error {
             Error::Read { help, .. } | Error::NoRuntime { help, .. } => Some(help.clone()),
             Error::NoGraph(_) => Some("give its manifest entry a `dag` with `nodes`".to_owned()),
             Error::UnknownRun(_) => Some("`oneiric run list` shows the runs of this state folder".to_owned()),
+            Error::Denied(Denial { step: Step::Activity, .. }) => Some(
+                "`oneiric activity` shows why; `oneiric resume KEY --domain DOMAIN` takes work again"
+                    .to_owned(),
+            ),
             Error::Unanswered { run, .. } => Some(format!(
                 "it is not forgotten: it will be done by whoever has the run; `oneiric run explain {run}` tells"
             )),
             Error::UnderWay { run, .. } => {
                 Some(format!("wait for it, or end it with `oneiric run cancel {run}`"))
             }
-            Error::Denied(Denial { step: Step::Activity, .. }) => Some(
-                "`oneiric activity` shows why; `oneiric resume KEY --domain DOMAIN` takes work again"
-                    .to_owned(),
-            ),
             Error::Busy { pid, .. } => Some(format!("wait for it, or stop it with `kill -INT {pid}`")),
             Error::Bundle { .. } | Error::Engine(RunError::Restore { .. }) => {
                 Some("`oneiric store check` examines the whole store".to_owned())

@@ -6,7 +6,7 @@
 //! | runs | [`Oneiric::run`], [`Oneiric::submit`], [`RunRequest`], [`RunHandle`], [`RunReport`] |
 //! | runs of any process | [`Oneiric::tell`], [`Ask`], [`Command`]; [`Oneiric::again`], [`Again`] |
 //! | components | [`Oneiric::resolve`], [`Oneiric::call`], [`Oneiric::swap_to`], [`Oneiric::explain`] |
-//! | whether they take work | [`Oneiric::pause`], [`Oneiric::drain`], [`Oneiric::accept`], [`activity`] |
+//! | whether they take work | [`Oneiric::pause_component`], [`Oneiric::drain_component`], [`Oneiric::resume_component`], [`activity`] |
 //! | manifests, without a store or a process | [`Catalog`], [`Bundle`], [`read_manifest`] |
 //! | how things stand | [`Oneiric::statuses`], [`component_statuses`], [`RunLog`], `control` |
 //! | what went wrong | [`Error`], [`Kind`], [`Incomplete`] |
@@ -35,6 +35,7 @@ mod read;
 mod request;
 mod run_log;
 mod secrets;
+mod shelf;
 mod state_dir;
 mod status;
 mod system;

@@ -20,6 +20,7 @@ use crate::delivery;
 use crate::error::Error;
 use crate::request::{RunOptions, RunRequest};
 use crate::secrets::{self, FromSettings};
+use crate::shelf::Shelf;
 
 /// The most runs that one recovery takes at a time.
 const RECOVERY_PAGE: usize = 256;
@@ -45,11 +46,15 @@ pub(crate) struct Inner {
     reader: Mutex<Option<AbortOnDropHandle<()>>>,
     // For catalogs that are read back from the store.
     own: Own,
+    shelf: Shelf,
     secrecy: Arc<FromSettings>,
     // Puts down instances that a swap left in use; ended by the shutdown, or with the last clone.
     janitor: Mutex<Option<AbortOnDropHandle<()>>>,
     // Looks after the runs of others; ended as the janitor is.
     custodian: Mutex<Option<AbortOnDropHandle<()>>>,
+    // Tells others that there is something to watch here; ended as the janitor is.
+    #[cfg(feature = "sqlite")]
+    herald: Mutex<Option<AbortOnDropHandle<()>>>,
     // Reads what is asked of the runs under way here; ended as the janitor is.
     delivery: Mutex<Option<AbortOnDropHandle<()>>>,
     // Rung by other processes: something in the store concerns this one.
@@ -76,6 +81,7 @@ impl Oneiric {
         let work = secrets::housekeeping(lifecycle.clone(), Arc::clone(&secrecy), clock);
         let janitor = AbortOnDropHandle::new(tokio::spawn(work));
         Self(Arc::new(Inner {
+            shelf: Shelf::beside(&catalog),
             catalog,
             lifecycle,
             executor,
@@ -86,6 +92,8 @@ impl Oneiric {
             secrecy,
             janitor: Mutex::new(Some(janitor)),
             custodian: Mutex::default(),
+            #[cfg(feature = "sqlite")]
+            herald: Mutex::default(),
             delivery: Mutex::default(),
             orders: Arc::default(),
             bell: Arc::default(),
@@ -104,6 +112,16 @@ impl Oneiric {
         *self.0.custodian.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
     }
 
+    /// Reads what operators said, now and from time to time.
+    pub(crate) async fn heed(&self) -> Result<(), oneiric_store::StoreError> {
+        self.reread_activity().await?;
+        let clock = Arc::clone(&self.0.executor.parts().clock);
+        let work = activity::reread_untold(Arc::downgrade(&self.0), clock);
+        let task = AbortOnDropHandle::new(tokio::spawn(work));
+        *self.0.reader.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
+        Ok(())
+    }
+
     /// Obeys what is asked of the runs that it owns from now on.
     pub(crate) fn deliver(&self) {
         let work = delivery::deliver(self.0.executor.clone(), Arc::clone(&self.0.orders));
@@ -116,18 +134,12 @@ impl Oneiric {
         self.0.custodian.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    /// Reads what operators said, now and from time to time.
-    pub(crate) async fn heed(&self) -> Result<(), oneiric_store::StoreError> {
-        self.reread_activity().await?;
-        let clock = Arc::clone(&self.0.executor.parts().clock);
-        let work = activity::reread_untold(Arc::downgrade(&self.0), clock);
-        let task = AbortOnDropHandle::new(tokio::spawn(work));
-        *self.0.reader.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
-        Ok(())
+    /// There may be runs to go on with.
+    pub(crate) fn ring_here(&self) {
+        self.0.bell.notify_one();
     }
 
     /// Something in the store concerns this process.
-    #[cfg(feature = "sqlite")]
     pub(crate) fn ring(&self) {
         self.0.bell.notify_one();
         self.0.orders.notify_one();
@@ -168,6 +180,9 @@ impl Oneiric {
             })
         });
         *self.0.state_dir.lock().unwrap_or_else(PoisonError::into_inner) = Some(state_dir.to_owned());
+        let work = custody::herald(Arc::downgrade(&self.0), self.0.executor.clone());
+        let herald = AbortOnDropHandle::new(tokio::spawn(work));
+        *self.0.herald.lock().unwrap_or_else(PoisonError::into_inner) = Some(herald);
         match crate::control::Server::open(state_dir, parts.lease.boot(), Arc::clone(&parts.clock), answering)
         {
             Ok(server) => {
@@ -308,6 +323,8 @@ impl Oneiric {
         let clock = &self.0.executor.parts().clock;
         let began = clock.monotonic();
         end(&self.0.custodian).await;
+        #[cfg(feature = "sqlite")]
+        end(&self.0.herald).await;
         end(&self.0.delivery).await;
         let stopped = self.0.executor.shutdown(deadline).await;
         end(&self.0.janitor).await;
@@ -335,7 +352,7 @@ impl Oneiric {
     /// The program of a stored run, from the manifests it was planned from.
     pub(crate) async fn program_of(&self, record: &RunRecord) -> Result<Program, Error> {
         let options = options_of(record)?;
-        if self.0.catalog.bundle().blobs().0 == record.bundle {
+        if self.0.shelf.is_own(record.bundle) {
             return bind::program(&self.0.lifecycle, &self.0.catalog, &record.workflow, &options).await;
         }
         let catalog = self.catalog_of(record).await?;
@@ -351,10 +368,15 @@ impl Oneiric {
         self.catalog_of(record).await?.plan(&record.workflow, &options)
     }
 
-    async fn catalog_of(&self, record: &RunRecord) -> Result<Catalog, Error> {
+    async fn catalog_of(&self, record: &RunRecord) -> Result<Arc<Catalog>, Error> {
+        if let Some(catalog) = self.0.shelf.find(record.bundle) {
+            return Ok(catalog);
+        }
         let bundle = Bundle::load(self.store().as_ref(), record.id, record.bundle).await?;
         let mut catalog = Catalog::load_beside(&self.0.own, bundle)?;
         catalog.select(&self.0.secrecy.settings);
+        let catalog = Arc::new(catalog);
+        self.0.shelf.put(record.bundle, &catalog);
         Ok(catalog)
     }
 

@@ -37,12 +37,25 @@ pub fn open_store(
             reason: format!("{error}; name a folder that can be written with `--state-dir`"),
         })?,
     }
-    Ok(Some(oneiric_store::SqliteStore::open(&database, options)?))
+    match oneiric_store::SqliteStore::open(&database, options) {
+        // Another process makes it at this moment: a little earlier there was no file.
+        Err(StoreError::Empty { .. }) => Ok(None),
+        opened => Ok(Some(opened?)),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(feature = "sqlite")]
+    #[test]
+    fn a_file_that_is_being_made_has_nothing_to_read_yet() {
+        let state = tempfile::tempdir().unwrap();
+        std::fs::write(state.path().join(DATABASE), b"").unwrap();
+        let reading = open_store(state.path(), oneiric_store::sqlite::Options::READ_ONLY);
+        assert!(reading.unwrap().is_none());
+    }
 
     #[test]
     fn settings_that_say_nothing_name_the_same_folder() {

@@ -12,6 +12,13 @@ pub enum StoreError {
         /// Why, and the way out.
         reason: String,
     },
+    /// Nothing was ever stored there, as somebody sees it who only reads: the file is being made, or was
+    /// left in the making.
+    #[error("the store at {place} is empty; nothing was ever stored in it")]
+    Empty {
+        /// The file.
+        place: String,
+    },
     /// The file is damaged or is no database at all.
     #[error("the store at {place} is damaged: {reason}")]
     Corrupt {

@@ -6,7 +6,7 @@
 //! [`POINTS`].
 
 /// Every point.
-pub const POINTS: [&str; 14] = [
+pub const POINTS: [&str; 15] = [
     // A process enters: its lock is held, its row is not written.
     "enter.locked",
     // A run begins or goes on: before that is durable, and before anything acts on it.
@@ -28,6 +28,8 @@ pub const POINTS: [&str; 14] = [
     // Taking leave: before it, and before the lock is given up.
     "leave.before",
     "leave.after",
+    // A command was obeyed, and neither that nor what came of it is durable.
+    "command.obeyed",
 ];
 
 /// Dies here where the environment says so.

@@ -12,12 +12,13 @@
 mod heart;
 mod watch;
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use oneiric_core::{BootId, Clock};
-use tokio::sync::{Notify, watch as channel};
+use tokio::sync::Notify;
 
 use crate::batch::{Batch, Op, Refusal, Require};
 use crate::claim::Claim;
@@ -41,8 +42,13 @@ pub struct Lease {
     /// When the last beat that became durable was begun, in microseconds of the monotonic clock.
     confirmed: AtomicU64,
     /// How often it was lost.
-    lost: channel::Sender<u64>,
+    lost: AtomicU64,
+    /// Rung when it is. Those who wait are told in the order in which they came: which of many runs hears
+    /// first is no chance, so that a simulation can be repeated.
+    mourned: Notify,
     renewed: Notify,
+    /// Something hangs off it where nothing did.
+    begun: Notify,
     heart: Mutex<Option<Heart>>,
 }
 
@@ -65,8 +71,10 @@ impl Lease {
             clock,
             owned: AtomicU64::new(0),
             confirmed: AtomicU64::new(now),
-            lost: channel::Sender::new(0),
+            lost: AtomicU64::new(0),
+            mourned: Notify::new(),
             renewed: Notify::new(),
+            begun: Notify::new(),
             heart: Mutex::default(),
         })
     }
@@ -112,26 +120,39 @@ impl Lease {
     /// How many times it was lost so far; who keeps the number knows by a higher one that what it owned
     /// then is not its own any more.
     pub fn losses(&self) -> u64 {
-        *self.lost.borrow()
+        self.lost.load(Ordering::Acquire)
     }
 
     /// Waits until it has been lost more than `known` times.
     pub async fn lost(&self, known: u64) -> u64 {
-        let mut lost = self.lost.subscribe();
-        let losses = lost.wait_for(|losses| *losses > known).await;
-        // The sender lives in `self`, which is borrowed here.
-        losses.map_or(known, |losses| *losses)
+        loop {
+            let mut told = pin!(self.mourned.notified());
+            // From here on no ring is missed, the count is read only then.
+            told.as_mut().enable();
+            let losses = self.losses();
+            if losses > known {
+                return losses;
+            }
+            told.await;
+        }
     }
 
     /// Something hangs off it from now on: something that a claim has taken.
     pub fn own(self: &Arc<Self>) -> Owned {
         if self.owned.fetch_add(1, Ordering::AcqRel) == 0 {
             self.wake_heart();
+            self.begun.notify_one();
         }
         Owned(Arc::clone(self))
     }
 
-    /// The same for something that a batch takes. What is returned belongs in that batch: it beats where
+    /// Waits until something hangs off it where nothing did; a beginning that nobody waited for is
+    /// remembered. For one who waits: whoever has to tell others that there is something to watch.
+    pub async fn begun(&self) {
+        self.begun.notified().await;
+    }
+
+    /// The same as [`Lease::own`] for something that a batch takes. What is returned belongs in that batch: it beats where
     /// the heart was at rest, and takes nothing for a boot that has ended. Say [`Lease::confirm`] with the
     /// time before the commit once it is durable.
     pub fn take(self: &Arc<Self>) -> (Owned, Batch) {
@@ -219,7 +240,8 @@ impl Lease {
             }
             Err(CommitError::Refused(Refusal::BootEnded(_))) => {
                 // First those who own something hear of it, then there is a new life to own things in.
-                self.lost.send_modify(|losses| *losses += 1);
+                self.lost.fetch_add(1, Ordering::AcqRel);
+                self.mourned.notify_waiters();
                 self.rise(store).await?;
                 self.confirm(began);
                 Ok(Pulse::Lost)

@@ -11,6 +11,7 @@ mod crash;
 pub mod data;
 pub mod graphs;
 pub mod model;
+pub mod sim;
 pub mod tasks;
 mod through;
 pub mod time;

@@ -106,7 +106,9 @@ impl Model {
                 self.runs.insert(*run, Run::new(*shape, &self.shapes[*shape], *carried));
                 Outcome::Done
             }
-            Command::Launch { boot, run, shape, slots } => self.launch(*boot, *run, *shape, *slots),
+            Command::Launch { boot, run, shape, carried, slots } => {
+                self.launch(*boot, *run, *shape, *carried, *slots)
+            }
             Command::Begin { boot, run, unknown, slots } => {
                 let what = |run: &Run| match run.status {
                     RunStatus::Pending => What::Started,
@@ -128,10 +130,10 @@ impl Model {
                     Outcome::Done
                 }
             },
-            Command::Obey { boot, run, slots } => {
+            Command::Obey { boot, run } => {
                 let first = self.commands.iter().find(|(of, ..)| of == run).cloned();
                 let Some((_, id, ask)) = first else { return Outcome::Nothing };
-                self.tell(*boot, *run, &What::Asked(ask), *slots, Some(id))
+                self.tell(*boot, *run, &What::Asked(ask), 0, Some(id))
             }
             Command::Say { key, paused, draining, note } => {
                 let nothing = !paused && !draining && !note;
@@ -249,7 +251,7 @@ impl Model {
         Outcome::Took(taken)
     }
 
-    fn launch(&mut self, boot: usize, number: usize, shape: usize, slots: u32) -> Outcome {
+    fn launch(&mut self, boot: usize, number: usize, shape: usize, carried: bool, slots: u32) -> Outcome {
         if !self.lives(boot) {
             return Outcome::Nothing;
         }
@@ -260,7 +262,7 @@ impl Model {
             return Outcome::Refused(No::BootEnded);
         }
         self.beat(boot);
-        let mut run = Run::new(shape, &self.shapes[shape], false);
+        let mut run = Run::new(shape, &self.shapes[shape], carried);
         (run.owner, run.epoch) = (Some(boot), 1);
         let Some(stepped) = run.happen(self.now, &What::Started, slots) else { return Outcome::Illegal };
         self.keep(boot, number, run);

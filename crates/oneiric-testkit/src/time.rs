@@ -40,21 +40,23 @@ impl ManualClock {
 
     /// Moves to the end of the next wait and ends every wait that is due. `false` where nothing waits.
     pub fn advance_to_next(&self) -> bool {
-        let next = {
-            let mut inner = self.lock();
-            loop {
-                match inner.queue.peek().copied() {
-                    // Its future was dropped.
-                    Some(Reverse((_, id))) if !inner.wakers.contains_key(&id) => {
-                        inner.queue.pop();
-                    }
-                    Some(Reverse((at, _))) => break at,
-                    None => return false,
+        let next = self.next_wait();
+        next.into_iter().for_each(|next| self.advance_to(next));
+        next.is_some()
+    }
+
+    /// When the next wait ends, on the monotonic clock; `None` where nothing waits.
+    pub fn next_wait(&self) -> Option<Duration> {
+        let mut inner = self.lock();
+        loop {
+            match inner.queue.peek().copied()? {
+                // Its future was dropped.
+                Reverse((_, id)) if !inner.wakers.contains_key(&id) => {
+                    inner.queue.pop();
                 }
+                Reverse((at, _)) => return Some(at),
             }
-        };
-        self.advance_to(next);
-        true
+        }
     }
 
     /// Moves by `delay` and ends every wait that is due.
@@ -63,7 +65,9 @@ impl ManualClock {
         self.advance_to(at);
     }
 
-    fn advance_to(&self, at: Duration) {
+    /// Moves to a time on the monotonic clock and ends every wait that is due; a time that has passed
+    /// moves nothing.
+    pub fn advance_to(&self, at: Duration) {
         let mut due = Vec::new();
         {
             let mut inner = self.lock();

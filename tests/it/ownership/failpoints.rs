@@ -1,11 +1,14 @@
 //! A kill at every boundary between an effect and its record: each point twenty times, on the real binary.
 
+use nix::sys::signal::Signal;
+use oneiric_core::Timestamp;
 use oneiric_core::rng::SeededRng;
+use oneiric_store::Command;
 use oneiric_store::failpoint::POINTS;
 
 use super::stage::{Stage, below};
 use crate::killing::seed;
-use crate::support::note;
+use crate::support::{note, until};
 
 /// How often each point kills.
 const KILLS: usize = 20;
@@ -90,6 +93,44 @@ points! {
 }
 
 #[test]
+fn a_kill_behind_a_command_leaves_it_to_be_obeyed_once() {
+    if !cfg!(debug_assertions) {
+        note("SKIPPED: a binary that is built for others has no failpoints");
+        return;
+    }
+    let rng = SeededRng::new(seed());
+    let mut stage = Stage::new(&rng, 2, r#"while [ ! -e "$LEDGER/go" ]; do sleep 0.02; done"#, "");
+    stage.submit(&rng, 1);
+    for nth in 0..KILLS {
+        let mut process = stage.orchestrate(
+            "process",
+            &[("ONEIRIC_FAILPOINT", "command.obeyed"), ("ONEIRIC_EXECUTION__LEASE_SECONDS", "0.5")],
+        );
+        // Sometimes while the run is under way, sometimes before; those that nobody obeyed yet are still there.
+        if below(&rng, 2) == 0 {
+            let known = stage.tries();
+            until("the run is under way", || stage.tries() > known || process.has_ended());
+        }
+        // In the year 2100, one after the other.
+        let deadline = Timestamp::from_micros(4_102_444_800_000_000 + nth as i64);
+        stage.ask(&rng, Command::Extend { deadline });
+        assert_eq!(process.ended(), None, "{}", process.text());
+    }
+    let count = |sql| stage.database().query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    let mut last = stage.orchestrate("last", &[]);
+    // Before the run ends: a run that is over obeys nothing.
+    until("all of them are obeyed", || count("SELECT count(*) FROM commands") == 0);
+    std::fs::write(stage.home.path().join("ledger/go"), "").unwrap();
+    stage.settle();
+    last.signal(Signal::SIGTERM);
+    assert_eq!(last.ended(), Some(143), "{}", last.text());
+    let obeyed = "SELECT count(*) FROM journal WHERE json_extract(event, '$.type') = 'extended'";
+    assert_eq!(count(obeyed), KILLS as i64, "each was obeyed once");
+    stage.audit();
+}
+
+#[test]
 fn every_failpoint_has_a_test() {
-    assert_eq!(TESTED, POINTS);
+    let tested: Vec<_> = TESTED.iter().copied().chain(["command.obeyed"]).collect();
+    assert_eq!(tested, POINTS);
 }

@@ -1,11 +1,13 @@
 //! `orchestrate`: what it takes over, how it ends, and what it says.
 
+use std::time::Duration;
+
 use nix::sys::signal::Signal;
 use oneiric_core::rng::SeededRng;
 use serde_json::json;
 
 use super::stage::Stage;
-use crate::support::{Home, until};
+use crate::support::{Home, nap, now, until};
 
 #[test]
 fn what_is_submitted_and_what_a_dead_process_left_goes_on_without_a_manifest() {
@@ -68,6 +70,26 @@ fn a_second_signal_leaves_at_once() {
     assert_eq!(serving.said("orchestrator stopped").len(), 0);
     std::fs::write(stage.home.path().join("ledger/go"), "").unwrap();
     let _next = stage.orchestrate("next", &[]);
+    stage.settle();
+    stage.audit();
+}
+
+#[test]
+fn a_run_that_another_process_begins_is_watched_from_its_beginning() {
+    let rng = SeededRng::new(4);
+    let stage = Stage::new(&rng, 2, r#"while [ ! -e "$LEDGER/go" ]; do sleep 0.02; done"#, "");
+    let serving = stage.orchestrate("serving", &[]);
+    until("it serves", || serving.said("orchestrator started").len() == 1);
+    // It has nothing to do, and looks by itself once a minute.
+    nap(Duration::from_millis(500));
+    let mut other =
+        stage.spawn("other", stage.command(&["--manifest", "w.json", "workflow", "run", "w"]), &[]);
+    until("the other one is at work", || stage.tries() > 0);
+    other.kill();
+    let killed = now();
+    until("it is taken over", || serving.said("run taken over").len() == 1);
+    assert!(killed.elapsed() < Duration::from_secs(20), "{:?}", killed.elapsed());
+    std::fs::write(stage.home.path().join("ledger/go"), "").unwrap();
     stage.settle();
     stage.audit();
 }

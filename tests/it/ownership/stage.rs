@@ -14,7 +14,7 @@ use nix::unistd::Pid;
 use oneiric_core::{Payload, Rng, RunId, Timestamp};
 use oneiric_runtime::{Bundle, DATABASE, ManifestFile, control};
 use oneiric_store::sqlite::Options;
-use oneiric_store::{Batch, Op, RunRecord, SqliteStore, Store as _};
+use oneiric_store::{Batch, CommandRecord, Op, RunRecord, SqliteStore, Store as _};
 use oneiric_testkit::graphs::{id, random_shape};
 use serde_json::{Value, json};
 
@@ -106,7 +106,15 @@ impl Stage {
         control::ring(&self.state_dir(), None);
     }
 
-    /// A command on this folder that is not told how often its process may die.
+    /// Puts a command for the first run that was submitted, and rings.
+    pub(super) fn ask(&self, rng: &dyn Rng, command: oneiric_store::Command) {
+        let id = (u128::from(rng.next_u64()) << 64) | u128::from(rng.next_u64());
+        let record = CommandRecord { run: self.submitted[0], id, at: now(), actor: None, command };
+        self.runtime.block_on(self.store.commit(Batch::of([Op::PutCommand(record)]))).unwrap();
+        control::ring(&self.state_dir(), None);
+    }
+
+    /// A command line on this folder that is not told how often its process may die.
     pub(super) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.home.command(arguments);
         command.env(INNOCENT.0, INNOCENT.1);

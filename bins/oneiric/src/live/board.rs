@@ -38,7 +38,8 @@ pub(crate) struct Board {
 #[derive(Debug, Default)]
 struct State {
     closed: bool,
-    plans: HashMap<RunId, (Arc<Plan>, Arc<Pulses>)>,
+    // What another process runs says nothing here of its progress.
+    plans: HashMap<RunId, (Arc<Plan>, Option<Arc<Pulses>>)>,
     active: BTreeMap<(RunId, u32), Active>,
     tally: Tally,
     // Nodes that count as stopped until somebody has found out, or decided.
@@ -141,14 +142,14 @@ impl Board {
         let mut state = self.lock();
         state.tally.total += handle.plan().graph().len();
         before.iter().filter(|status| status.is_terminal()).for_each(|status| state.tally.add(*status));
-        state.plans.insert(handle.id(), (Arc::clone(handle.plan()), Arc::clone(handle.pulses())));
+        state.plans.insert(handle.id(), (Arc::clone(handle.plan()), Some(Arc::clone(handle.pulses()))));
     }
 
     /// Names a run of another process, so that its nodes can be counted.
     pub(crate) fn expect(&self, run: RunId, plan: Arc<Plan>) {
         let mut state = self.lock();
         state.tally.total += plan.graph().len();
-        state.plans.insert(run, (plan, Arc::default()));
+        state.plans.insert(run, (plan, None));
     }
 
     /// Counts a node that had come to this before anybody looked.
@@ -177,7 +178,8 @@ impl Board {
         let named = |(place, node): &(&(RunId, u32), &Active)| {
             let known = state.plans.get(&place.0);
             let policy = known.map(|(plan, _)| plan.retry(place.1).map_or(1, |policy| policy.attempts));
-            let said = known.and_then(|(_, pulses)| pulses.said(place.1)).filter(|_| node.wake_at.is_none());
+            let said = known.and_then(|(_, pulses)| pulses.as_ref()?.said(place.1));
+            let said = said.filter(|_| node.wake_at.is_none());
             let progress = said.map(|said| said.progress.to_string());
             Active { attempts: policy.unwrap_or(0), progress, ..(*node).clone() }
         };

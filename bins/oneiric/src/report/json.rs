@@ -91,13 +91,13 @@ impl Serialize for Node<'_> {
         if let Some(skip) = node.skip {
             out.serialize_field("skip", skip.name())?;
         }
-        if is_kept(node) {
-            out.serialize_field("kept", &true)?;
-        }
         if let Some(said) = self.progress {
             let at = rfc3339(said.at);
             let text = said.progress.text.as_deref();
             out.serialize_field("progress", &Progress { fraction: said.progress.fraction, text, at })?;
+        }
+        if is_kept(node) {
+            out.serialize_field("kept", &true)?;
         }
         if let Some(log) = &self.log {
             out.serialize_field("log", log)?;

@@ -60,6 +60,7 @@ impl Run {
             return Ok(());
         }
         tokio::select! {
+            biased;
             () = lease.hold() => {}
             () = self.abort.cancelled() => {}
         }
@@ -170,6 +171,7 @@ impl Run {
             self.cancel.cancelled().await;
             let grace = bounds.grace;
             tokio::select! {
+                biased;
                 () = clock.sleep(grace) => {
                     Fault::transient("cancelled", format!("did not stop within {grace:?} of being asked to"))
                 }

@@ -49,7 +49,7 @@ impl Executor {
     async fn begin(&self, launch: Launch) -> Result<RunHandle, RunError> {
         let Launch { program, mut record, with, carried } = launch;
         let parts = &self.0.parts;
-        let permit = self.admit(Purpose::Run, &program, &record).await?;
+        let permit = self.admit(Purpose::Run, record.deadline, &program, &record).await?;
         record.state.owner = Some(parts.lease.boot());
         record.state.epoch = 1;
         record.state.status = RunStatus::Pending;
@@ -76,14 +76,18 @@ impl Executor {
     ///
     /// # Errors
     /// [`RunError::Restore`] where the rows do not belong to the program; [`RunError::Commit`] where
-    /// the store failed or somebody else has claimed the run since.
+    /// the store failed or somebody else has claimed the run since; [`RunError::Denied`] by the gate.
     pub async fn resume(
         &self,
         program: Program,
         record: &RunRecord,
         unknown: UnknownNodes,
     ) -> Result<RunHandle, RunError> {
-        let held = (self.0.parts.lease.own(), self.admit(Purpose::Resume, &program, record).await?);
+        // One that was submitted and never began is new work, whoever takes it up.
+        let fresh = record.state.status == RunStatus::Pending;
+        let purpose = if fresh { Purpose::Run } else { Purpose::Resume };
+        // A run that is taken up after its time ends as one whose time was up, not as one denied.
+        let held = (self.0.parts.lease.own(), self.admit(purpose, None, &program, record).await?);
         let state = self.restore(program.plan(), record).await?;
         let (fresh, deaths) = (state.status() == RunStatus::Pending, record.state.deaths);
         let run = self.open(program, record, state, Batch::default(), held, |slots| {
@@ -132,6 +136,7 @@ impl Executor {
     async fn admit(
         &self,
         purpose: Purpose,
+        deadline: Option<oneiric_core::Timestamp>,
         program: &Program,
         record: &RunRecord,
     ) -> Result<Permit, RunError> {
@@ -141,8 +146,7 @@ impl Executor {
             key: program.plan().workflow(),
             descriptor: None,
             run: Some(record.id),
-            // A run that is taken over after its time ends as one whose time was up, not as one denied.
-            deadline: record.deadline.filter(|_| purpose == Purpose::Run),
+            deadline,
             now: self.0.parts.clock.now(),
         };
         Ok(self.0.parts.gate.admit(&admission).verdict().await?)

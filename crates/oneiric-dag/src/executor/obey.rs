@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use oneiric_core::RunId;
-use oneiric_store::{Batch, Command, CommandRecord, Op, Owned, Require, RunRecord, RunState, RunStatus};
+use oneiric_store::{
+    Batch, Command, CommandRecord, Op, Owned, Require, RunRecord, RunState, RunStatus, failpoint,
+};
 
 use super::{Executor, RunError, RunHandle};
 use crate::plan::Plan;
@@ -56,6 +58,7 @@ impl Executor {
                 Op::SetRun { run: record.id, state: Box::new(row) }
             }
         });
+        failpoint::reach("command.obeyed");
         self.0.parts.store.commit(batch).await?;
         Ok(obeyed)
     }

@@ -164,10 +164,9 @@ impl Run {
 
     pub(super) async fn cancel(self: &Arc<Self>, reason: &str) -> Result<(), RunError> {
         match self.tell(Event::CancelRequested { reason: reason.to_owned(), hard: false }).await {
-            Err(illegal) if illegal.status.is_terminal() => {
-                Err(RunError::Illegal { run: self.id, source: illegal })
-            }
-            Ok(()) | Err(_) => Ok(()),
+            // It is being stopped already.
+            Err(RunError::Illegal { source, .. }) if !source.status.is_terminal() => Ok(()),
+            told => told,
         }
     }
 

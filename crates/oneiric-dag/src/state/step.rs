@@ -296,8 +296,8 @@ impl State {
     /// Ends or pauses the run where nothing of it moves any more.
     fn settle(&mut self, at: Timestamp, fx: &mut Effects) {
         let idle = self.waiting == 0 && self.held == 0 && self.ready.is_empty();
-        let still = self.running + self.asking + self.interrupted == 0
-            && (idle || self.stopping.is_some() || self.pausing.is_some());
+        let under_way = self.running + self.interrupted + self.asking;
+        let still = under_way == 0 && (idle || self.stopping.is_some() || self.pausing.is_some());
         if !still || self.progress.status != RunStatus::Running {
             return;
         }

@@ -52,8 +52,7 @@ pub fn live(state_dir: &Path) -> Vec<Client> {
 }
 
 /// The sockets that dead processes left on a state folder; the next process to start there removes them.
-/// Young ones are left out: a process that just starts makes its socket before it listens. Creates
-/// nothing.
+/// Creates nothing.
 pub fn stale(state_dir: &Path) -> Vec<PathBuf> {
     let Some(place) = Place::existing(state_dir) else { return Vec::new() };
     let names = place.names().into_iter();

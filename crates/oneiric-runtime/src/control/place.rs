@@ -6,7 +6,6 @@ use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// The folder of the sockets, below the state folder.
 const FOLDER: &str = "control";
@@ -14,11 +13,11 @@ const FOLDER: &str = "control";
 /// How sockets end.
 const SUFFIX: &str = ".sock";
 
+/// What sockets are called that do not listen yet; not longer than what comes after it.
+const YOUNG: &str = "new";
+
 /// The longest path that every system takes for a socket, in bytes (`sockaddr_un`, less its final zero).
 const LONGEST: usize = 103;
-
-/// How old a socket is before it may count as left behind.
-const YOUTH: Duration = Duration::from_secs(60);
 
 /// The folder, and how a name in it is written for the system.
 #[derive(Debug)]
@@ -64,15 +63,21 @@ impl Place {
         }
     }
 
-    /// Whether a socket is there behind which nobody is. One that was made within the last minute counts as
-    /// somebody's: between making it and listening, a process that just starts looks like a dead one.
+    /// Where a socket is made: it gets its name by [`Place::publish`] once it listens. Until then it would
+    /// look like one that a dead process left, which others remove.
+    pub(super) fn cradle(&self, name: &str) -> PathBuf {
+        self.address(name).with_extension(YOUNG)
+    }
+
+    /// Gives a socket that listens its name.
+    pub(super) fn publish(&self, name: &str) -> io::Result<()> {
+        fs::rename(self.path(name).with_extension(YOUNG), self.path(name))
+    }
+
+    /// Whether a socket is there behind which nobody is.
     pub(super) fn is_dead(&self, name: &str) -> bool {
-        let refused = || {
-            UnixStream::connect(self.address(name))
-                .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
-        };
-        let modified = fs::metadata(self.path(name)).and_then(|metadata| metadata.modified());
-        modified.is_ok_and(|at| at.elapsed().is_ok_and(|age| age >= YOUTH)) && refused()
+        UnixStream::connect(self.address(name))
+            .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
     }
 
     /// The names of all sockets, sorted.

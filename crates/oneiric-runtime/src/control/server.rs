@@ -3,7 +3,6 @@
 use std::fs;
 use std::future::Future;
 use std::io;
-use std::os::unix::net::UnixStream as Probe;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -51,7 +50,8 @@ impl Server {
         let place = Place::create(state_dir)?;
         clear(&place);
         let name = boot.to_string();
-        let listener = UnixListener::bind(place.address(&name))?;
+        let listener = UnixListener::bind(place.cradle(&name))?;
+        place.publish(&name)?;
         let stop = CancellationToken::new();
         let task = tokio::spawn(serve(listener, clock, answering, stop.clone()));
         Ok(Self { path: place.path(&name), stop, task: Some(task) })
@@ -87,9 +87,7 @@ impl Drop for Server {
 /// Removes the sockets that dead processes left.
 fn clear(place: &Place) {
     for name in place.names() {
-        let refused = Probe::connect(place.address(&name))
-            .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
-        if refused {
+        if place.is_dead(&name) {
             let _ = fs::remove_file(place.path(&name));
         }
     }

@@ -105,6 +105,8 @@ impl Oneiric {
             }
             if put_after.is_none() {
                 put_after = Some(self.put(&asked).await?);
+                // It may wait here to begin.
+                self.ring_here();
                 #[cfg(feature = "sqlite")]
                 self.ring_others().await;
                 continue;

@@ -7,6 +7,7 @@ mod crash;
 mod embed;
 mod errors;
 mod exec;
+mod recovery;
 mod secrets;
 mod settings;
 mod support;

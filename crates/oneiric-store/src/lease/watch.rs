@@ -62,8 +62,24 @@ impl Watch {
     /// When to look again, where there is anybody to watch.
     pub fn next(me: BootId, boots: &[BootSeen]) -> Option<Duration> {
         let others = boots.iter().filter(|seen| seen.boot.id != me && seen.owns > 0);
-        others.map(|seen| (seen.boot.lease() / LOOKS).min(SLOWEST_LOOK)).min()
+        others.map(pace).min()
     }
+
+    /// How others are watched that own nothing yet and may begin at any moment: how often, and for how long
+    /// after somebody rang. `None` where there is nobody.
+    ///
+    /// Who begins to own something rings, and at most once in the time of its lease. So whoever has heard it
+    /// looks on for longer than that, and misses nobody.
+    pub fn vigil(me: BootId, boots: &[BootSeen]) -> Option<(Duration, Duration)> {
+        let others = || boots.iter().filter(|seen| seen.boot.id != me && !seen.dead);
+        let longest = others().map(|seen| seen.boot.lease()).max()?;
+        Some((others().map(pace).min()?, longest.saturating_mul(2)))
+    }
+}
+
+/// How often a boot is looked at.
+fn pace(seen: &BootSeen) -> Duration {
+    (seen.boot.lease() / LOOKS).min(SLOWEST_LOOK)
 }
 
 #[cfg(test)]
@@ -111,6 +127,19 @@ mod tests {
         check(&looks, &[]);
         looks.extend((1..=5).map(|n| (90_000 + n * 200, vec![seen(1, 7, 1)])));
         check(&looks, &[(1, 7)]);
+    }
+
+    #[test]
+    fn who_may_begin_is_waited_for_where_there_is_anybody() {
+        let check = |boots: &[BootSeen], expected: Option<(u64, u64)>| {
+            let millis = |(every, lasts)| (Duration::from_millis(every), Duration::from_millis(lasts));
+            assert_eq!(Watch::vigil(ME, boots), expected.map(millis));
+        };
+        let dead = BootSeen { dead: true, ..seen(2, 1, 1) };
+        let me = BootSeen { boot: crate::BootRecord { id: ME, ..seen(1, 7, 1).boot }, owns: 1, dead: false };
+        check(&[], None);
+        check(&[me.clone(), dead.clone()], None);
+        check(&[me, dead, seen(1, 7, 0)], Some((125, 2000)));
     }
 
     #[test]

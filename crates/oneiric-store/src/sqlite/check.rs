@@ -117,9 +117,19 @@ fn chain(conn: &Connection, report: &mut IntegrityReport) -> rusqlite::Result<()
     while let Some(row) = rows.next()? {
         let run = id(row)?;
         let link: Option<[u8; 32]> = row.get(5)?;
-        // Written before there was a chain, or behind a break that was told.
-        let Some(link) = link.map(Digest::from_bytes).filter(|_| broken != Some(run)) else { continue };
         let seq = row.get::<_, i64>(1)?;
+        let known = before.filter(|(of, _)| *of == run).map(|(_, link)| link);
+        if broken == Some(run) {
+            continue;
+        }
+        let Some(link) = link.map(Digest::from_bytes) else {
+            // Without a link only in front of the chain: written by a release that had none.
+            if known.is_some() {
+                broken = Some(run);
+                report.problems.push(format!("run {run}: the chain of its journal breaks at entry {seq}"));
+            }
+            continue;
+        };
         let entry = JournalEntry {
             run,
             seq: seq.unsigned_abs(),
@@ -128,7 +138,6 @@ fn chain(conn: &Connection, report: &mut IntegrityReport) -> rusqlite::Result<()
             // The link is over the text, so that any event stands in for the one that was written.
             event: Event::TimedOut,
         };
-        let known = before.filter(|(of, _)| *of == run).map(|(_, link)| link);
         if entry.link(known.as_ref(), row.get_ref(4)?.as_str()?) != link {
             broken = Some(run);
             report.problems.push(format!("run {run}: the chain of its journal breaks at entry {seq}"));

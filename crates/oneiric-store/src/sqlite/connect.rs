@@ -114,10 +114,16 @@ pub(super) fn inspect(path: &Path) -> Result<(), StoreError> {
     place::check(path)?;
     let seen = recognise(&reader(path, false)?.conn, &name)?;
     if seen.fresh {
-        return Err(StoreError::Open {
-            place: name,
-            reason: "it is empty; nothing was ever stored in it".to_owned(),
-        });
+        return Err(StoreError::Empty { place: name });
+    }
+    let known = MIGRATIONS.len() as u32;
+    if seen.schema < known {
+        let reason = format!(
+            "an earlier release wrote it (schema {}, this one reads {known}), and reading changes nothing; \
+             any command that writes brings it up to date",
+            seen.schema
+        );
+        return Err(StoreError::Open { place: name, reason });
     }
     Ok(())
 }

@@ -1,10 +1,13 @@
 //! What is true of the store in a file alone.
 
 mod boots;
+mod chain;
 mod contract;
 mod crash;
 mod file;
 mod group;
+mod leases;
+mod migrating;
 mod model;
 mod open;
 mod processes;

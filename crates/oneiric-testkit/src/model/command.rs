@@ -29,7 +29,7 @@ pub enum Command {
     /// Somebody asks for a run, which nobody begins.
     Submit { run: usize, shape: usize, carried: bool },
     /// A process begins a run of its own.
-    Launch { boot: usize, run: usize, shape: usize, slots: u32 },
+    Launch { boot: usize, run: usize, shape: usize, carried: bool, slots: u32 },
     /// A process begins, or goes on with, what it has claimed.
     Begin { boot: usize, run: usize, unknown: UnknownNodes, slots: u32 },
     /// It does something to what it has claimed without going on with it.
@@ -39,7 +39,7 @@ pub enum Command {
     /// Somebody asks something of a run.
     Put { run: usize, id: u8, ask: Ask },
     /// Its owner does what was asked first.
-    Obey { boot: usize, run: usize, slots: u32 },
+    Obey { boot: usize, run: usize },
     /// Somebody says something of a component.
     Say { key: usize, paused: bool, draining: bool, note: bool },
 }

@@ -43,7 +43,7 @@ pub(super) fn next(model: &Model, dice: &Dice) -> Command {
         && dice.below(10) < 7
     {
         if dice.one_in(12) {
-            return Command::Obey { boot, run, slots: slots() };
+            return Command::Obey { boot, run };
         }
         return Command::Tell { boot, run, what: what(model, dice, boot, run), slots: slots() };
     }
@@ -70,9 +70,15 @@ pub(super) fn next(model: &Model, dice: &Dice) -> Command {
             silent: (!dice.one_in(3)).then(|| (boot(), !dice.one_in(4))),
         },
         12 => Command::Submit { run: run(), shape: dice.below(SHAPES), carried: dice.one_in(3) },
-        13 | 14 => Command::Launch { boot: boot(), run: run(), shape: dice.below(SHAPES), slots: slots() },
+        13 | 14 => Command::Launch {
+            boot: boot(),
+            run: run(),
+            shape: dice.below(SHAPES),
+            carried: dice.one_in(4),
+            slots: slots(),
+        },
         15..=17 => Command::Put { run: run(), id: dice.below(6) as u8, ask: ask(dice) },
-        18 => Command::Obey { boot: boot(), run: run(), slots: slots() },
+        18 => Command::Obey { boot: boot(), run: run() },
         _ => Command::Say {
             key: dice.below(KEYS),
             paused: dice.one_in(2),
@@ -105,9 +111,10 @@ fn ask(dice: &Dice) -> Ask {
 
 /// What can be done to a run that nobody goes on with.
 fn aside(dice: &Dice) -> Ask {
-    match dice.below(3) {
+    match dice.below(4) {
         0 => Ask::Pause(dice.below(3) as u8),
         1 => Ask::Cancel { hard: dice.one_in(2) },
+        2 => Ask::RetryNow(nodes(dice)),
         _ => Ask::Extend(dice.below(3) as u8),
     }
 }

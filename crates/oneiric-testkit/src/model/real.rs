@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use oneiric_core::{BootId, Digest, Domain, Fault, Key, Payload, RunId, Timestamp};
-use oneiric_dag::{Effects, Plan, State};
+use oneiric_dag::{Effects, Obeyed, Plan, State};
 use oneiric_store::{
     ActivityRecord, Batch, Blob, BootRecord, Checkpoint, Claim, Command as Asked, CommandRecord, CommitError,
     Event, Found, MemoryStore, Op, Refusal, Require, RunRecord, RunStatus, Silent, Store, StoreError,
@@ -149,7 +149,9 @@ impl<'a> Real<'a> {
                 self.claim(*boot, *run, *limit, *dead, *silent).await
             }
             Command::Submit { run, shape, carried } => self.submit(*run, *shape, *carried).await,
-            Command::Launch { boot, run, shape, slots } => self.launch(*boot, *run, *shape, *slots).await,
+            Command::Launch { boot, run, shape, carried, slots } => {
+                self.launch(*boot, *run, *shape, *carried, *slots).await
+            }
             Command::Begin { boot, run, unknown, slots } => self.begin(*boot, *run, *unknown, *slots).await,
             Command::Aside { boot, run, ask } => self.aside(*boot, *run, ask).await,
             Command::Tell { boot, run, what, slots } => {
@@ -157,7 +159,7 @@ impl<'a> Real<'a> {
                     return Ok(Outcome::Nothing);
                 };
                 let event = self.event(self.plan(*run), state, what, *slots);
-                self.tell(*boot, *run, event, None).await
+                self.tell(*boot, *run, event).await
             }
             Command::Put { run, id, ask } => {
                 let record = CommandRecord {
@@ -170,7 +172,7 @@ impl<'a> Real<'a> {
                 let batch = Batch::of([Op::PutCommand(record)]).require(Require::RunOpen(run_id(*run)));
                 self.commit(batch).await
             }
-            Command::Obey { boot, run, slots } => self.obey(*boot, *run, *slots).await,
+            Command::Obey { boot, run } => self.obey(*boot, *run).await,
             Command::Say { key: number, paused, draining, note } => {
                 let record = ActivityRecord {
                     paused: *paused,
@@ -286,18 +288,15 @@ impl<'a> Real<'a> {
         Batch::of(ops).require(Require::RunAbsent(record.id))
     }
 
+    /// What the first node has come to elsewhere.
+    fn carried(&self, run: RunId) -> Checkpoint {
+        Checkpoint { run, node: 0, input_hash: self.world.input_hash, output: output(0), at: self.at() }
+    }
+
     async fn submit(&mut self, run: usize, shape: usize, carried: bool) -> Result<Outcome, String> {
         let record = self.record(run);
         let mut batch = self.insert(&record);
-        if carried {
-            batch.ops.push(Op::PutCheckpoint(Checkpoint {
-                run: record.id,
-                node: 0,
-                input_hash: self.world.input_hash,
-                output: output(0),
-                at: self.at(),
-            }));
-        }
+        batch.ops.extend(carried.then(|| Op::PutCheckpoint(self.carried(record.id))));
         let outcome = self.commit(batch).await?;
         if outcome == Outcome::Done {
             self.shapes.insert(run, shape);
@@ -305,14 +304,24 @@ impl<'a> Real<'a> {
         Ok(outcome)
     }
 
-    async fn launch(&mut self, boot: usize, run: usize, shape: usize, slots: u32) -> Result<Outcome, String> {
+    async fn launch(
+        &mut self,
+        boot: usize,
+        run: usize,
+        shape: usize,
+        carried: bool,
+        slots: u32,
+    ) -> Result<Outcome, String> {
         if !self.processes[boot].lives {
             return Ok(Outcome::Nothing);
         }
         let mut record = self.record(run);
         (record.state.owner, record.state.epoch) = (Some(boot_id(boot)), 1);
-        let mut state = State::fresh(&self.world.plans[shape], &record);
+        let checkpoint = carried.then(|| self.carried(record.id));
+        let known = checkpoint.iter().cloned().collect();
+        let mut state = State::carrying(&self.world.plans[shape], &record, known);
         let mut first = self.insert(&record).require(Require::BootOpen(boot_id(boot)));
+        first.ops.extend(checkpoint.map(Op::PutCheckpoint));
         first.ops.push(Op::Beat { boot: boot_id(boot), at: self.at() });
         let mut fx = Effects { ops: first.ops, ..Effects::default() };
         if !step(&mut state, &self.world.plans[shape], self.at(), Event::Started { slots }, &mut fx)? {
@@ -382,34 +391,17 @@ impl<'a> Real<'a> {
         Ok(outcome)
     }
 
-    async fn tell(
-        &mut self,
-        boot: usize,
-        run: usize,
-        event: Event,
-        obeyed: Option<u128>,
-    ) -> Result<Outcome, String> {
+    async fn tell(&mut self, boot: usize, run: usize, event: Event) -> Result<Outcome, String> {
         let (plan, at) = (self.plan(run), self.at());
         let Some((mut state, epoch)) = self.processes[boot].works.remove(&run) else {
             return Ok(Outcome::Nothing);
         };
         let mut fx = Effects::default();
         if step(&mut state, plan, at, event, &mut fx)? {
-            return self.seal(boot, run, (state, epoch), fx, Vec::new(), obeyed).await;
+            return self.seal(boot, run, (state, epoch), fx, Vec::new(), None).await;
         }
-        let Some(id) = obeyed else {
-            self.processes[boot].works.insert(run, (state, epoch));
-            return Ok(Outcome::Illegal);
-        };
-        // There is nothing to do about it: it was obeyed.
-        let batch = Batch::of([Op::DropCommand { run: run_id(run), id }])
-            .require(Require::RunEpoch { run: run_id(run), epoch });
-        let outcome = self.commit(batch).await?;
-        if outcome == Outcome::Done {
-            self.processes[boot].works.insert(run, (state, epoch));
-            return Ok(Outcome::Illegal);
-        }
-        Ok(outcome)
+        self.processes[boot].works.insert(run, (state, epoch));
+        Ok(Outcome::Illegal)
     }
 
     /// As the executor does it: rows and what was obeyed in one batch, and commands nobody will obey go
@@ -447,17 +439,28 @@ impl<'a> Real<'a> {
         }))
     }
 
-    async fn obey(&mut self, boot: usize, run: usize, slots: u32) -> Result<Outcome, String> {
+    async fn obey(&mut self, boot: usize, run: usize) -> Result<Outcome, String> {
         let commands = self.store().commands(WhoseCommands::Run(run_id(run))).await.map_err(text)?;
         let Some(first) = commands.into_iter().next() else { return Ok(Outcome::Nothing) };
-        let event = match first.command {
-            Asked::Pause { reason } => Event::PauseRequested { reason },
-            Asked::Resume { .. } => Event::PauseWithdrawn { slots },
-            Asked::Cancel { reason, hard } => Event::CancelRequested { reason, hard },
-            Asked::RetryNow { nodes } => Event::Retried { nodes, slots },
-            Asked::Extend { deadline } => Event::Extended { deadline },
+        let (plan, at) = (self.plan(run), self.at());
+        let Some((mut state, epoch)) = self.processes[boot].works.remove(&run) else {
+            return Ok(Outcome::Nothing);
         };
-        self.tell(boot, run, event, Some(first.id)).await
+        let mut fx = Effects::default();
+        match state.obey(plan, at, &first.command, &mut fx) {
+            Obeyed::Done => self.seal(boot, run, (state, epoch), fx, Vec::new(), Some(first.id)).await,
+            Obeyed::Already | Obeyed::Stale(_) => {
+                // There is nothing to do about it: it is asked no more.
+                let batch = Batch::of([Op::DropCommand { run: run_id(run), id: first.id }])
+                    .require(Require::RunEpoch { run: run_id(run), epoch });
+                let outcome = self.commit(batch).await?;
+                if outcome != Outcome::Done {
+                    return Ok(outcome);
+                }
+                self.processes[boot].works.insert(run, (state, epoch));
+                Ok(Outcome::Illegal)
+            }
+        }
     }
 
     fn event(&self, plan: &Plan, state: &State, what: &What, slots: u32) -> Event {

@@ -157,6 +157,10 @@ impl Run {
             }
             What::Granted => slots,
             What::Released(nodes) | What::Asked(Ask::RetryNow(nodes)) => {
+                if self.status == RunStatus::Paused {
+                    // Whoever wants a node tried wants the run to go on.
+                    self.resume(at, UnknownNodes::Keep, &mut out);
+                }
                 nodes.iter().for_each(|node| self.wake(*node as usize));
                 slots
             }
@@ -220,7 +224,10 @@ impl Run {
             }
             What::Granted => running,
             What::Released(nodes) => running && nodes.iter().any(|node| waits(node, &[NodeStatus::Held])),
-            What::Asked(Ask::RetryNow(nodes)) => running && nodes.iter().any(|node| waits(node, &WAITING)),
+            What::Asked(Ask::RetryNow(nodes)) => {
+                let open = running || self.status == RunStatus::Paused;
+                open && self.stop.is_none() && nodes.iter().any(|node| waits(node, &WAITING))
+            }
             What::Reconciled { node, .. } => running && waits(node, &[NodeStatus::Unknown]),
             What::Asked(Ask::Pause(_)) => {
                 open && self.status != RunStatus::Paused && self.stop.is_none() && self.pause.is_none()

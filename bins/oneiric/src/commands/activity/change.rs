@@ -2,11 +2,12 @@
 
 use std::io::{self, Write as _};
 use std::sync::Arc;
+use std::time::Duration;
 
 use oneiric_core::{Domain, Key};
 use oneiric_runtime::SystemClock;
 use oneiric_runtime::activity::{Change, Flight, Marks, Operator, Wish};
-use oneiric_runtime::control::{Answer, Request};
+use oneiric_runtime::control::{Answer, Request, live};
 use oneiric_store::sqlite::Options;
 use oneiric_store::{ActivityRecord, Store};
 use serde::Serialize;
@@ -21,6 +22,9 @@ use crate::output::palette::Tone;
 use crate::output::text::clean;
 use crate::peers;
 use crate::session::{self, Session};
+
+/// How long processes may take to say what they know: it is only for a hint, and what is wanted may be urgent.
+const HINT: Duration = Duration::from_millis(500);
 
 /// `pause`, and with `--resume` its end.
 pub(in crate::commands) fn pause(session: &mut Session, args: &PauseArgs) -> Result<Code, Failure> {
@@ -155,7 +159,8 @@ pub(super) fn operator(session: &Session, needs: bool) -> Result<Option<Desk>, F
 /// knows may come later, and its operator is told so.
 pub(super) fn expect(session: &Session, domain: &Domain, key: &Key) -> Result<(), Failure> {
     let mut rows = Vec::new();
-    for told in peers::tell(&session.state_dir()?, &Request::Status { domain: None, key: None }) {
+    let request = Request::Status { domain: None, key: None };
+    for told in peers::ask(live(&session.state_dir()?), &request, HINT) {
         if let Ok(Answer::Status(status)) = told.answer {
             rows.extend(status.components.into_iter().map(|component| (component.domain, component.key)));
         }

@@ -51,9 +51,8 @@ pub(in crate::commands) fn watch(session: &mut Session, args: &WatchArgs) -> Res
         standing: standing(&record, &wait(store.dead())?),
         record: Some(&record),
         parent: record.parent,
-        // It has come to rest.
-        progress: Vec::new(),
         tails: &tails,
+        progress: Vec::new(),
         again: session.run_command("show", record.id),
     };
     if session.for_programs() {

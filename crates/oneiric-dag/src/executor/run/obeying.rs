@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use oneiric_store::{Command, Commit, Op};
+use oneiric_store::{Command, Commit, Op, failpoint};
 
 use super::{Inner, Mode, Run};
 use crate::state::{Effects, Obeyed};
@@ -19,6 +19,7 @@ impl Run {
             let mut fx = Effects::default();
             let obeyed = self.put_command(&mut inner, &mut fx, command)?;
             fx.ops.extend(row.map(|id| Op::DropCommand { run: self.id, id }));
+            failpoint::reach("command.obeyed");
             let turn = (!fx.ops.is_empty()).then(|| self.seal(&mut inner, Vec::new(), fx));
             (obeyed, turn)
         };

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use oneiric_core::{Clock, Timestamp};
-use oneiric_store::{Event, Refusal};
+use oneiric_store::{Commit, Event, Refusal};
 
 use tokio::sync::watch;
 
 use super::super::Ended;
 use super::{Mode, Run};
-use crate::state::{Illegal, Timer};
+use crate::executor::RunError;
+use crate::state::Timer;
 
 impl Run {
     /// Slots have come back; called without the run's lock.
@@ -46,6 +47,7 @@ impl Run {
         self.shared.tasks.spawn(async move {
             let clock = &run.shared.parts.clock;
             tokio::select! {
+                biased;
                 () = clock.sleep(timer.at.since(clock.now())) => run.due(timer).await,
                 () = run.cancel.cancelled() => {}
                 // A run that paused while the node waited.
@@ -100,12 +102,24 @@ impl Run {
         }
     }
 
-    /// Puts an event without slots to the machine: a cancel, a timeout.
-    pub(super) async fn tell(self: &Arc<Self>, event: Event) -> Result<(), Illegal> {
-        let turn = {
+    /// Puts an event without slots to the machine: a cancel, a timeout. Returns when it is durable.
+    ///
+    /// # Errors
+    /// [`RunError::Illegal`], [`RunError::Lost`]; [`RunError::Commit`], and the run is lost with it.
+    pub(super) async fn tell(self: &Arc<Self>, event: Event) -> Result<(), RunError> {
+        let mut turn = {
             let mut inner = self.lock();
-            self.turn(&mut inner, event)?
+            if inner.mode == Mode::Over && !inner.state.status().is_terminal() {
+                return Err(RunError::Lost(self.id));
+            }
+            self.turn(&mut inner, event).map_err(|source| RunError::Illegal { run: self.id, source })?
         };
+        // It asked for no slots: there is nothing to begin, and nothing to give back.
+        let commit = std::mem::replace(&mut turn.commit, Commit::ready(Ok(())));
+        if let Err(error) = commit.await {
+            self.lose(&error);
+            return Err(error.into());
+        }
         self.perform(turn).await;
         Ok(())
     }
@@ -121,6 +135,7 @@ impl Run {
             loop {
                 let at = *deadline.borrow_and_update();
                 tokio::select! {
+                    biased;
                     // An error says that the run is gone, which is the same.
                     () = over(&mut ended) => return,
                     () = run.shared.stop.cancelled() => return run.suspend(),

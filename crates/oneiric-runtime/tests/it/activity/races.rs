@@ -23,6 +23,8 @@ use crate::support::key;
 #[derive(Debug, Clone, Copy)]
 enum Deed {
     Launch,
+    Submit,
+    PauseWorkflow,
     Pause,
     Drain,
     Undrain,
@@ -53,7 +55,7 @@ impl Plan {
         let below = |bound: u64| rng.next_u64() % bound;
         let some = 4 + below(8);
         let deeds = (0..some).map(|n| {
-            let deed = match below(10) {
+            let deed = match below(12) {
                 // There is always something to do.
                 _ if n == 0 => Deed::Launch,
                 0..5 => Deed::Launch,
@@ -61,6 +63,8 @@ impl Plan {
                 6 => Deed::Drain,
                 7 => Deed::Undrain,
                 8 => Deed::Accept,
+                9 => Deed::Submit,
+                10 => Deed::PauseWorkflow,
                 _ => Deed::Swap(if below(2) == 0 { "old" } else { "new" }),
             };
             (below(processes as u64) as usize, Duration::from_micros(below(4000)), deed)
@@ -88,12 +92,19 @@ async fn done(oneiric: Oneiric, after: Duration, deed: Deed, run: RunId) -> Opti
             let request = RunRequest { id: Some(run), ..RunRequest::new(key("many")) };
             return oneiric.run(request).await.ok().map(|run| run.id());
         }
+        Deed::Submit => {
+            let request = RunRequest { id: Some(run), ..RunRequest::new(key("many")) };
+            return oneiric.submit(request).await.ok();
+        }
+        Deed::PauseWorkflow => {
+            oneiric.pause_component("workflow", "many", None).await.ok();
+        }
         Deed::Pause => change(Wish::Pause).await,
         Deed::Undrain => change(Wish::Undrain).await,
         Deed::Accept => change(Wish::Accept).await,
         Deed::Drain => {
             // Short, since others may hold it up for as long as they like.
-            oneiric.drain("task", "work", None, Duration::from_millis(5)).await.ok();
+            oneiric.drain_component("task", "work", None, Duration::from_millis(5)).await.ok();
         }
         Deed::Swap(to) => {
             // Refused where it is paused; given up where it would wait for too long.
@@ -140,6 +151,7 @@ fn trial(plan: &Plan, processes: &mut Vec<Process>, work: &Arc<Work>, start: &dy
         }
         runs
     });
+    here.on(async |oneiric| oneiric.resume_component("workflow", "many").await.unwrap());
     let before = processes.iter().map(|process| {
         process.begin(|oneiric| async move {
             let request = RunRequest { id: None, ..RunRequest::new(key("many")) };
@@ -149,7 +161,7 @@ fn trial(plan: &Plan, processes: &mut Vec<Process>, work: &Arc<Work>, start: &dy
     let before: Vec<_> = before.collect();
     // While that begins:
     here.on(async |oneiric| {
-        let report = oneiric.drain("task", "work", None, LONG).await.unwrap();
+        let report = oneiric.drain_component("task", "work", None, LONG).await.unwrap();
         assert_eq!(report.ended, Drained::Landed, "{plan:?}: {report:?}");
         assert_eq!(work.under_way.load(Ordering::SeqCst), 0, "{plan:?}: in flight after the drain");
         let started = work.started.load(Ordering::SeqCst);
@@ -164,7 +176,7 @@ fn trial(plan: &Plan, processes: &mut Vec<Process>, work: &Arc<Work>, start: &dy
         let flight = oneiric.operator().flight(&Domain::TASK, &key("work")).await.unwrap();
         assert!(flight.is_landed(), "{plan:?}: {flight:?}");
 
-        oneiric.accept("task", "work").await.unwrap();
+        oneiric.resume_component("task", "work").await.unwrap();
         let store = oneiric.store();
         for run in &runs {
             let state = async || store.run(*run).await.unwrap().unwrap().state;

@@ -1,4 +1,4 @@
-//! The store in a file and the state machine against the model. In two parts, so that they share the
+//! The store in a file and the state machine against the model. In parts, so that they share the
 //! machine's cores.
 
 use std::path::PathBuf;
@@ -21,7 +21,7 @@ struct File {
     broom: Mutex<rusqlite::Connection>,
 }
 
-const SEQUENCES: u64 = 2_500;
+const SEQUENCES: u64 = 1_000;
 
 const TABLES: [&str; 8] =
     ["journal", "checkpoints", "nodes", "commands", "run_inputs", "runs", "boots", "activity"];
@@ -95,4 +95,19 @@ fn the_file_and_the_machine_do_what_the_model_does_one() {
 #[test]
 fn the_file_and_the_machine_do_what_the_model_does_two() {
     search(1);
+}
+
+#[test]
+fn the_file_and_the_machine_do_what_the_model_does_three() {
+    search(2);
+}
+
+#[test]
+fn the_file_and_the_machine_do_what_the_model_does_four() {
+    search(3);
+}
+
+#[test]
+fn the_file_and_the_machine_do_what_the_model_does_five() {
+    search(4);
 }
