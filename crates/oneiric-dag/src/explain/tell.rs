@@ -218,7 +218,7 @@ impl Explained {
             | Reason::BreakerOpen { node, .. }
             | Reason::Retry { node, .. } => again(node),
             Reason::TaskPaused { task, .. } | Reason::TaskDraining { task, .. } => {
-                Some(format!("resume --domain task {task}"))
+                Some(format!("resume {task} --domain task"))
             }
             Reason::Running { .. } => Some(format!("run watch {short}")),
             Reason::ProcessSlots { .. } => Some("config explain execution.max_parallel".to_owned()),

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use oneiric_core::retry::{Exhausted, RetryPolicy};
+use oneiric_core::rng::SeededRng;
 use oneiric_core::roles::{Task, TaskContext};
-use oneiric_core::{Clock, Digest, Fault, Payload, Timestamp};
+use oneiric_core::{Clock, Digest, Fault, Payload, Rng as _, Timestamp};
 use oneiric_dag::{Ended, Executor, Launch, Limits, Obeyed, Policy, Program, RunHandle, Then};
 use oneiric_store::{
     Batch, Blob, Checkpoint, Claim, Command, CommandRecord, Event, NodeStatus, Op, Require, RunStatus, Store,
@@ -319,4 +320,68 @@ fn a_run_that_begins_with_outputs_runs_only_the_rest() {
         assert_eq!(world.clock.monotonic(), Duration::from_secs(2));
         nothing_is_stuck(&world).await;
     });
+}
+
+/// What somebody may ask, at random.
+fn any_command(rng: &SeededRng) -> Command {
+    match rng.next_u64() % 8 {
+        0 | 1 => pause(),
+        2 | 3 => resume(UnknownNodes::Keep),
+        4 => resume(UnknownNodes::Retry),
+        5 => Command::RetryNow { nodes: Vec::new() },
+        6 => extend(1_000_000_000 + i64::try_from(rng.next_u64() % 3).unwrap()),
+        _ => Command::RetryNow { nodes: vec![u32::try_from(rng.next_u64() % 12).unwrap()] },
+    }
+}
+
+/// Whatever is asked, whenever, and whoever has the run: it gets to its end, every node that it completes
+/// completes once, and nothing is stuck on the way.
+#[test]
+fn whatever_is_asked_a_run_gets_to_its_end() {
+    for seed in 0..100 {
+        let rng = SeededRng::new(seed);
+        let world = World::new();
+        let draft = graphs::draft(&graphs::random_shape(&rng, 12, 4), &key("t"));
+        let flaky: Arc<dyn Task> = FnTask::new(move |cx| {
+            match SeededRng::new(seed ^ (u64::from(cx.attempt) << 32) ^ cx.node.as_str().len() as u64)
+                .next_u64()
+                % 3
+            {
+                0 => Err(Fault::transient("flaky", "not yet")),
+                _ => Ok(json!(cx.attempt).into()),
+            }
+        });
+        let retry =
+            RetryPolicy { attempts: 3, base_delay: 5.0, on_exhausted: Exhausted::Pause, ..RetryPolicy::ONCE };
+        let policy = Policy { retry: Some(retry), ..Policy::default() };
+        let program = program(draft, flaky, policy, Limits { max_parallel: 2, ..Limits::default() });
+        virtual_time(&world.clock, async {
+            let executor = world.plain();
+            let mut run = Some(launch(&executor, program.clone(), Value::Null).await.unwrap());
+            for round in 0u128.. {
+                // In the end somebody wants it done.
+                let command = if round < 20 { any_command(&rng) } else { resume(UnknownNodes::Retry) };
+                match run.take_if(|run| executor.find(run.id()).is_none()) {
+                    None if run.is_some() => drop(run.as_ref().unwrap().obey(&command, None).await),
+                    _ => {
+                        let Some(record) = claim(&executor).await else { break };
+                        let then = if round % 2 == 0 { Then::GiveBack } else { Then::Keep };
+                        let commands = [asked(round, command)];
+                        executor.obey(program.plan(), &record, &commands, then).await.unwrap();
+                        let record = world.store.run(RUN).await.unwrap().unwrap();
+                        if then == Then::Keep && record.state.owner.is_some() {
+                            run = executor.resume(program.clone(), &record, UnknownNodes::Keep).await.ok();
+                        }
+                    }
+                }
+                world.clock.sleep(Duration::from_secs(rng.next_u64() % 4)).await;
+                assert!(round < 1000, "seed {seed}: it gets nowhere");
+            }
+            assert_eq!(status(&world).await, RunStatus::Completed, "seed {seed}");
+            let completed = world.store.checkpoints(RUN).await.unwrap().len();
+            let succeeded = events(&world, |event| matches!(event, Event::Succeeded { .. })).await;
+            assert_eq!((completed, succeeded), (12, 12), "seed {seed}");
+            nothing_is_stuck(&world).await;
+        });
+    }
 }
