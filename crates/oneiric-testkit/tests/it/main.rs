@@ -1,1 +1,2 @@
 //! The public API of the crate, as its users see it.
+mod sim;
