@@ -15,6 +15,7 @@ mod starting;
 mod step;
 
 use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
 
 use oneiric_core::{BootId, Digest, Fault, Payload, RunId, Timestamp};
 use oneiric_store::{NodeStatus, Op, RunStatus};
@@ -165,6 +166,8 @@ pub struct Timer {
     pub attempt: u32,
     /// When it is tried again.
     pub at: Timestamp,
+    /// How long that is from the event on: the most that is waited, however the wall clock is set meanwhile.
+    pub wait: Duration,
 }
 
 /// One node as a reader sees it.

@@ -67,16 +67,20 @@ impl Run {
     /// this very thing.
     pub(super) async fn hold(&self) -> Result<(), Fault> {
         let lease = &self.shared.parts.lease;
-        if lease.holds() {
-            return Ok(());
+        if !lease.holds() {
+            tokio::select! {
+                biased;
+                () = lease.hold() => {}
+                () = self.abort.cancelled() => {}
+            }
         }
-        tokio::select! {
-            biased;
-            () = lease.hold() => {}
-            () = self.abort.cancelled() => {}
-        }
-        if self.abort.is_cancelled() {
+        // A lease that was lost and holds again holds for what is owned since. Its loss may not have reached
+        // this run yet.
+        if self.abort.is_cancelled() || lease.losses() != self.losses {
             return Err(Fault::shutdown("the run was lost before the call"));
+        }
+        if self.shared.stop.is_cancelled() {
+            return Err(Fault::shutdown("the process went down before the call"));
         }
         Ok(())
     }

@@ -39,7 +39,7 @@ pub(super) struct Run {
     /// What its tries say of themselves.
     pub(super) pulses: Arc<Pulses>,
     /// How often the lease had been lost when this began.
-    losses: u64,
+    pub(super) losses: u64,
     epoch: u64,
     inner: Mutex<Inner>,
     /// What it has for as long as it is under way here: its place under the lease, its permit.

@@ -50,7 +50,7 @@ impl State {
                 node.wake_at = Some(wake_at);
                 self.waiting += 1;
                 self.set_node(plan, place, fx);
-                fx.timers.push(Timer { node: place, attempt, at: wake_at });
+                fx.timers.push(Timer { node: place, attempt, at: wake_at, wait: delay });
             }
             None if fault.class == Class::Transient && plan.parks(place) => self.park(plan, place, fx),
             None => {
@@ -91,7 +91,12 @@ impl State {
             node.status = NodeStatus::Held;
             node.wake_at = until;
             self.held += 1;
-            fx.timers.extend(until.map(|at| Timer { node: place, attempt, at }));
+            fx.timers.extend(until.map(|until| Timer {
+                node: place,
+                attempt,
+                at: until,
+                wait: until.since(at),
+            }));
         }
         self.set_node(plan, place, fx);
     }

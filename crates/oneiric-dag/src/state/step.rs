@@ -233,8 +233,8 @@ impl State {
                 }
                 (NodeStatus::Waiting, _) => {
                     let attempt = node.attempt;
-                    let at = remaining(node, at);
-                    fx.timers.push(super::Timer { node: place, attempt, at });
+                    let due = remaining(node, at);
+                    fx.timers.push(super::Timer { node: place, attempt, at: due, wait: due.since(at) });
                 }
                 // The gate is asked again.
                 (NodeStatus::Held, _) | (NodeStatus::Unknown | NodeStatus::Parked, UnknownNodes::Retry) => {

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, unreachable_pub, reason = "a test may panic, and modules share helpers")]
 
+mod adrift;
 mod crash;
 mod custody;
 mod graph;

@@ -179,6 +179,9 @@ impl Auditor {
     /// A batch has become durable.
     pub(super) fn committed(&mut self, who: Who, batch: &Batch) {
         self.note(format_args!("p{} commits {}", who.number, Told(batch)));
+        if matches!(batch.ops.as_slice(), [Op::Beat { .. }]) {
+            self.trace.hide();
+        }
         for op in &batch.ops {
             if let Op::InsertRun(record) = op
                 && let Some((workflow, seed)) = self.book.get(&record.id)

@@ -29,6 +29,11 @@ impl Trace {
         self.tail.push_back(line);
     }
 
+    /// The last line counts, and nobody wants to read it.
+    pub(super) fn hide(&mut self) {
+        self.tail.pop_back();
+    }
+
     /// The fingerprint of every line so far.
     pub(super) fn fingerprint(&self) -> u64 {
         self.hash.finish()

@@ -18,8 +18,8 @@ use super::process::{Process, Setup};
 use super::scene::{Scene, now};
 use super::{Failure, Report};
 
-/// The most that a world may take to come to rest: twenty leases of the longest, a day's retries apart.
-const PATIENCE: Duration = Duration::from_secs(1800);
+/// The most that a world may take to come to rest: two hundred leases of the longest.
+const PATIENCE: Duration = Duration::from_secs(900);
 
 /// The most instants of one world; half a million are hours of heartbeats.
 const TURNS: u32 = 500_000;

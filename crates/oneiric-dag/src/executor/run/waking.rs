@@ -48,7 +48,7 @@ impl Run {
             let clock = &run.shared.parts.clock;
             tokio::select! {
                 biased;
-                () = clock.sleep(timer.at.since(clock.now())) => run.due(timer).await,
+                () = clock.sleep(timer.at.since(clock.now()).min(timer.wait)) => run.due(timer).await,
                 () = run.cancel.cancelled() => {}
                 // A run that paused while the node waited.
                 () = over(&mut ended) => {}

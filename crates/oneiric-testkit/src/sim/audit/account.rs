@@ -174,7 +174,10 @@ impl Account {
         });
         let rows = self.rows.values().cloned().collect();
         let seq = self.links.len() as u64;
-        State::restore(self.workflow.plan(), &self.record, seq, rows, checkpoints.collect())
+        // One that was given back and not taken yet is still its last owner's, as far as fences go.
+        let mut record = self.record.clone();
+        record.state.owner = self.holder;
+        State::restore(self.workflow.plan(), &record, seq, rows, checkpoints.collect())
     }
 
     fn set_run(&mut self, run: RunId, state: &RunState) -> Result<(), Broken> {
