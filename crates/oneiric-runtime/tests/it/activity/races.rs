@@ -161,8 +161,16 @@ fn trial(plan: &Plan, processes: &mut Vec<Process>, work: &Arc<Work>, start: &dy
     let before: Vec<_> = before.collect();
     // While that begins:
     here.on(async |oneiric| {
-        let report = oneiric.drain_component("task", "work", None, LONG).await.unwrap();
+        let (operator, domain, work_key) = (oneiric.operator(), Domain::TASK, key("work"));
+        operator.change(&domain, &work_key, &Change::of(Wish::Drain)).await.unwrap();
+        let mut looks = Vec::new();
+        let draining = operator.drained(&domain, &work_key, LONG, |flight| looks.push(flight.clone()));
+        let report = draining.await.unwrap();
         assert_eq!(report.ended, Drained::Landed, "{plan:?}: {report:?}");
+        // Where every process said what it has, the count only falls from the mark on.
+        let known = looks.iter().filter(|flight| flight.silent().next().is_none());
+        let counts: Vec<_> = known.map(|flight| flight.in_flight()).collect();
+        assert!(counts.is_sorted_by(|a, b| a >= b), "{plan:?}: accepted after the mark: {counts:?}");
         assert_eq!(work.under_way.load(Ordering::SeqCst), 0, "{plan:?}: in flight after the drain");
         let started = work.started.load(Ordering::SeqCst);
         let mut runs = runs;
