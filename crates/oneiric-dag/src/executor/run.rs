@@ -165,9 +165,23 @@ impl Run {
     pub(super) async fn cancel(self: &Arc<Self>, reason: &str) -> Result<(), RunError> {
         match self.tell(Event::CancelRequested { reason: reason.to_owned(), hard: false }).await {
             // It is being stopped already.
-            Err(RunError::Illegal { source, .. }) if !source.status.is_terminal() => Ok(()),
+            Err(RunError::Illegal { source, .. }) if !source.status.is_terminal() => self.settled().await,
             told => told,
         }
+    }
+
+    /// Waits until what the machine has decided so far is durable: who finds something so already may have
+    /// come a moment after somebody else whose batch is still on its way, and may be refused.
+    ///
+    /// # Errors
+    /// [`RunError::Lost`], [`RunError::Commit`] where it will not be.
+    pub(super) async fn settled(self: &Arc<Self>) -> Result<(), RunError> {
+        let store = &self.shared.parts.store;
+        let decided = self.lock().state.seq();
+        // Batches are applied in the order of the calls.
+        let fence = Require::RunEpoch { run: self.id, epoch: self.epoch };
+        store.commit(Batch::default().require(fence)).await?;
+        if store.last_seq(self.id).await? < decided { Err(RunError::Lost(self.id)) } else { Ok(()) }
     }
 
     pub(super) fn suspend(self: &Arc<Self>) {

@@ -172,6 +172,18 @@ fn a_cancel_that_did_not_become_durable_is_not_acknowledged() {
 }
 
 #[test]
+fn a_second_cancel_is_not_acknowledged_where_the_first_is_refused() {
+    let alone = Alone::new();
+    virtual_time(&alone.clock, async {
+        let refuses = refusing(|op| is_event(op, |event| matches!(event, Event::CancelRequested { .. })));
+        let executor = alone.process(1, refuses).await;
+        let run = launch(&executor, alone.program(None), json!(null)).await.unwrap();
+        let (first, second) = futures_util::join!(run.cancel("enough"), run.cancel("enough"));
+        assert!(first.is_err() && second.is_err(), "{first:?} {second:?}");
+    });
+}
+
+#[test]
 fn a_wall_clock_that_is_set_back_delays_no_retry() {
     const YEARS: i64 = 315_576_000_000_000;
     let alone = Alone::new();

@@ -23,7 +23,10 @@ impl Run {
             let turn = (!fx.ops.is_empty()).then(|| self.seal(&mut inner, Vec::new(), fx));
             (obeyed, turn)
         };
-        let Some(mut turn) = turn else { return Some(obeyed) };
+        let Some(mut turn) = turn else {
+            // What was so already may not be durable yet.
+            return self.settled().await.ok().map(|()| obeyed);
+        };
         // It asked for no slots: there is nothing to begin, and nothing to give back.
         let commit = std::mem::replace(&mut turn.commit, Commit::ready(Ok(())));
         if let Err(error) = commit.await {
