@@ -187,7 +187,8 @@ const fn about(command: &Command) -> View {
     }
 }
 
-/// Everybody but one dies, and that one takes over what they left: then nothing may be stuck.
+/// Everybody but one dies, and that one takes over what they left, and then what waits for a person: after
+/// that nothing may be stuck.
 fn aftermath(model: &Model) -> Vec<Command> {
     let Some(last) = (0..BOOTS).find(|boot| model.lives(*boot) && model.is_open(*boot)) else {
         return Vec::new();
@@ -195,5 +196,9 @@ fn aftermath(model: &Model) -> Vec<Command> {
     let deaths = (0..BOOTS).filter(|boot| *boot != last).map(|boot| Command::Die { boot });
     let claim = Command::Claim { boot: last, run: None, limit: RUNS, dead: true, silent: None };
     let begin = |run| Command::Begin { boot: last, run, unknown: UnknownNodes::Keep, slots: 9 };
-    deaths.chain([claim]).chain((0..RUNS).map(begin)).collect()
+    let again = |run| {
+        let claim = Command::Claim { boot: last, run: Some(run), limit: 1, dead: false, silent: None };
+        [claim, Command::Begin { boot: last, run, unknown: UnknownNodes::Retry, slots: 9 }]
+    };
+    deaths.chain([claim]).chain((0..RUNS).map(begin)).chain((0..RUNS).flat_map(again)).collect()
 }
