@@ -125,7 +125,7 @@ impl Oneiric {
     ///
     /// # Errors
     /// As [`Oneiric::tell`]; [`Error::Stale`] where it is being stopped.
-    pub async fn pause_run(&self, run: RunId, reason: &str) -> Result<Told, Error> {
+    pub async fn pause(&self, run: RunId, reason: &str) -> Result<Told, Error> {
         self.insist(run, Command::Pause { reason: reason.to_owned() }).await
     }
 

@@ -218,7 +218,7 @@ async fn what_is_left_to_others_goes_on_where_somebody_serves() {
     let (state, shop) = (tempfile::tempdir().unwrap(), Shop::new());
     let one = shop.open(state.path(), false).await;
     let run = one.submit(request()).await.unwrap();
-    one.pause_run(run, "not yet").await.unwrap();
+    one.pause(run, "not yet").await.unwrap();
     let two = shop.open(state.path(), true).await;
     shop.doors.add_permits(4);
     let left = Ask { go_on: false, ..asking(resume()) };
