@@ -85,7 +85,7 @@ fn work(asked: &Asked, told: &Told, next: &AtomicU64, watch: &Instant) {
             }
         }
         let done = told.done.fetch_add(1, Ordering::Relaxed) + 1;
-        if done % 5_000 == 0 {
+        if done.is_multiple_of(5_000) {
             let seconds = watch.elapsed().as_secs_f64();
             say(format_args!("{done} seeds, {:.0} a second", done as f64 / seconds));
         }

@@ -142,7 +142,7 @@ impl Workflow {
             let of = |upstream: &usize| values[*upstream].unwrap_or(0);
             let runs = match step.when {
                 When::Always => true,
-                When::EvenSeed => seed % 2 == 0,
+                When::EvenSeed => seed.is_multiple_of(2),
                 When::EvenOutput(upstream) => of(&upstream) % 2 == 0,
             };
             let input = match step.given {
