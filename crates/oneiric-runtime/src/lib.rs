@@ -32,6 +32,7 @@ mod error;
 mod guarded;
 mod linked;
 mod oneiric;
+mod presence;
 mod read;
 mod request;
 mod run_log;

@@ -1,6 +1,6 @@
 //! The live orchestrator.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use oneiric_core::settings::Settings;
@@ -8,17 +8,12 @@ use oneiric_core::{Lifecycle, RunId};
 use oneiric_dag::{Executor, Launch, Plan, Program, RunHandle};
 use oneiric_store::{Batch, Claim, CommitError, Op, Refusal, RunRecord, Store, UnknownNodes};
 use oneiric_supervisor::Activity;
-use tokio::sync::Notify;
-use tokio_util::task::AbortOnDropHandle;
 
-use crate::activity;
 use crate::bind;
-use crate::breakers;
 use crate::bundle::Bundle;
 use crate::catalog::{Catalog, Own};
-use crate::custody;
-use crate::delivery;
 use crate::error::Error;
+use crate::presence::Presence;
 use crate::request::{RunOptions, RunRequest};
 use crate::secrets::{self, FromSettings};
 use crate::shelf::Shelf;
@@ -43,31 +38,12 @@ pub(crate) struct Inner {
     activity: Activity,
     // Held while what operators said is read and put to use.
     pub(crate) rereading: tokio::sync::Mutex<()>,
-    // Reads it now and then; ended as the janitor is.
-    reader: Mutex<Option<AbortOnDropHandle<()>>>,
     // For catalogs that are read back from the store.
     own: Own,
     shelf: Shelf,
     secrecy: Arc<FromSettings>,
-    // Puts down instances that a swap left in use; ended by the shutdown, or with the last clone.
-    janitor: Mutex<Option<AbortOnDropHandle<()>>>,
-    // Looks after the runs of others; ended as the janitor is.
-    custodian: Mutex<Option<AbortOnDropHandle<()>>>,
-    // Tells others that there is something to watch here; ended as the janitor is.
-    #[cfg(feature = "sqlite")]
-    herald: Mutex<Option<AbortOnDropHandle<()>>>,
-    // Reads what is asked of the runs under way here; ended as the janitor is.
-    delivery: Mutex<Option<AbortOnDropHandle<()>>>,
-    // Lets go of what a breaker held back; ended as the janitor is.
-    releaser: Mutex<Option<AbortOnDropHandle<()>>>,
-    // Rung by other processes: something in the store concerns this one.
-    bell: Arc<Notify>,
-    // The same, for whoever reads commands.
-    orders: Arc<Notify>,
-    #[cfg(feature = "sqlite")]
-    state_dir: Mutex<Option<std::path::PathBuf>>,
-    #[cfg(feature = "sqlite")]
-    control: Mutex<Option<crate::control::Server>>,
+    // What goes on beside the runs.
+    pub(crate) presence: Presence,
 }
 
 impl Oneiric {
@@ -82,7 +58,8 @@ impl Oneiric {
     ) -> Self {
         let clock = Arc::clone(&executor.parts().clock);
         let work = secrets::housekeeping(lifecycle.clone(), Arc::clone(&secrecy), clock);
-        let janitor = AbortOnDropHandle::new(tokio::spawn(work));
+        let presence = Presence::default();
+        presence.spawn(work);
         Self(Arc::new(Inner {
             shelf: Shelf::beside(&catalog),
             catalog,
@@ -90,118 +67,10 @@ impl Oneiric {
             executor,
             activity,
             rereading: tokio::sync::Mutex::default(),
-            reader: Mutex::default(),
             own,
             secrecy,
-            janitor: Mutex::new(Some(janitor)),
-            custodian: Mutex::default(),
-            #[cfg(feature = "sqlite")]
-            herald: Mutex::default(),
-            delivery: Mutex::default(),
-            releaser: Mutex::default(),
-            orders: Arc::default(),
-            bell: Arc::default(),
-            #[cfg(feature = "sqlite")]
-            state_dir: Mutex::default(),
-            #[cfg(feature = "sqlite")]
-            control: Mutex::default(),
+            presence,
         }))
-    }
-
-    /// Takes over what others leave from now on.
-    pub(crate) fn tend(&self) {
-        let inner = Arc::downgrade(&self.0);
-        let work = custody::tend(inner, self.0.executor.clone(), Arc::clone(&self.0.bell));
-        let task = AbortOnDropHandle::new(tokio::spawn(work));
-        *self.0.custodian.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
-    }
-
-    /// Reads what operators said, now and from time to time.
-    pub(crate) async fn heed(&self) -> Result<(), oneiric_store::StoreError> {
-        self.reread_activity().await?;
-        let clock = Arc::clone(&self.0.executor.parts().clock);
-        let work = activity::reread_untold(Arc::downgrade(&self.0), clock);
-        let task = AbortOnDropHandle::new(tokio::spawn(work));
-        *self.0.reader.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
-        Ok(())
-    }
-
-    /// Lets go of what a breaker held back, once it has closed.
-    pub(crate) fn let_go(&self, closed: Arc<Notify>) {
-        let task = AbortOnDropHandle::new(tokio::spawn(breakers::release(self.0.executor.clone(), closed)));
-        *self.0.releaser.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
-    }
-
-    /// Obeys what is asked of the runs that it owns from now on.
-    pub(crate) fn deliver(&self) {
-        let work = delivery::deliver(self.0.executor.clone(), Arc::clone(&self.0.orders));
-        let task = AbortOnDropHandle::new(tokio::spawn(work));
-        *self.0.delivery.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
-    }
-
-    /// Whether it takes over what others leave.
-    pub(crate) fn serves(&self) -> bool {
-        self.0.custodian.lock().unwrap_or_else(PoisonError::into_inner).is_some()
-    }
-
-    /// There may be runs to go on with.
-    pub(crate) fn ring_here(&self) {
-        self.0.bell.notify_one();
-    }
-
-    /// Something in the store concerns this process.
-    pub(crate) fn ring(&self) {
-        self.0.bell.notify_one();
-        self.0.orders.notify_one();
-    }
-
-    /// Tells the other processes on the same state folder that something in the store concerns them. One
-    /// that does not hear it finds out by itself, within a minute.
-    #[cfg(feature = "sqlite")]
-    pub async fn ring_others(&self) {
-        let Some(state_dir) = self.state_dir() else { return };
-        let own = {
-            let control = self.0.control.lock().unwrap_or_else(PoisonError::into_inner);
-            control.as_ref().map(|server| server.path().to_owned())
-        };
-        let ringing = tokio::task::spawn_blocking(move || crate::control::ring(&state_dir, own.as_deref()));
-        // It was cancelled with the runtime, or nobody is there.
-        let _ = ringing.await;
-    }
-
-    /// Where other processes find this one.
-    #[cfg(feature = "sqlite")]
-    pub(crate) fn state_dir(&self) -> Option<std::path::PathBuf> {
-        self.0.state_dir.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Answers other processes from now on. That it cannot is no reason not to work.
-    #[cfg(feature = "sqlite")]
-    pub(crate) fn listen(&self, state_dir: &std::path::Path) {
-        let parts = self.0.executor.parts();
-        let (started_at, weak) = (parts.clock.now(), Arc::downgrade(&self.0));
-        let answering = Arc::new(move |request| -> std::pin::Pin<Box<dyn Future<Output = _> + Send>> {
-            let weak = weak.clone();
-            Box::pin(async move {
-                match weak.upgrade() {
-                    Some(inner) => crate::answer::answer(&Oneiric(inner), started_at, request).await,
-                    None => crate::answer::over(),
-                }
-            })
-        });
-        *self.0.state_dir.lock().unwrap_or_else(PoisonError::into_inner) = Some(state_dir.to_owned());
-        let work = custody::herald(Arc::downgrade(&self.0), self.0.executor.clone());
-        let herald = AbortOnDropHandle::new(tokio::spawn(work));
-        *self.0.herald.lock().unwrap_or_else(PoisonError::into_inner) = Some(herald);
-        match crate::control::Server::open(state_dir, parts.lease.boot(), Arc::clone(&parts.clock), answering)
-        {
-            Ok(server) => {
-                *self.0.control.lock().unwrap_or_else(PoisonError::into_inner) = Some(server);
-            }
-            Err(error) => {
-                tracing::warn!(%error, "other processes cannot ask this one: no control socket");
-            }
-        }
     }
 
     /// The components in service.
@@ -268,15 +137,7 @@ impl Oneiric {
     }
 
     pub(crate) async fn launch(&self, launch: Launch) -> Result<RunHandle, Error> {
-        #[cfg(feature = "sqlite")]
-        let was_at_rest = !self.0.executor.parts().lease.is_owning();
-        let run = self.0.executor.launch(launch).await?;
-        #[cfg(feature = "sqlite")]
-        if was_at_rest {
-            // There is somebody to watch from now on.
-            self.ring_others().await;
-        }
-        Ok(run)
+        Ok(self.0.executor.launch(launch).await?)
     }
 
     /// Goes on with a run that a dead process left or that is paused, from its own manifests.
@@ -323,23 +184,10 @@ impl Oneiric {
     /// # Errors
     /// [`Error::Store`] where the store could not be closed cleanly.
     pub async fn shutdown(&self, deadline: Duration) -> Result<bool, Error> {
-        #[cfg(feature = "sqlite")]
-        {
-            let control = self.0.control.lock().unwrap_or_else(PoisonError::into_inner).take();
-            if let Some(control) = control {
-                control.close(&*self.0.executor.parts().clock, deadline).await;
-            }
-        }
         let clock = &self.0.executor.parts().clock;
         let began = clock.monotonic();
-        end(&self.0.custodian).await;
-        #[cfg(feature = "sqlite")]
-        end(&self.0.herald).await;
-        end(&self.0.delivery).await;
-        end(&self.0.releaser).await;
+        self.0.presence.end(&**clock, deadline).await;
         let stopped = self.0.executor.shutdown(deadline).await;
-        end(&self.0.janitor).await;
-        end(&self.0.reader).await;
         let time_left = deadline.saturating_sub(clock.monotonic().saturating_sub(began));
         let unused = self.0.lifecycle.stop(time_left).await;
         let store = self.store();
@@ -457,15 +305,6 @@ pub(crate) fn options_of(record: &RunRecord) -> Result<RunOptions, Error> {
             run: record.id,
             reason: format!("its options cannot be read: {error}"),
         }),
-    }
-}
-
-/// Ends a background task and waits until it is over: cancelled or panicked, it makes no difference.
-async fn end(task: &Mutex<Option<AbortOnDropHandle<()>>>) {
-    let task = task.lock().unwrap_or_else(PoisonError::into_inner).take();
-    if let Some(task) = task {
-        task.abort();
-        let _ = task.await;
     }
 }
 
