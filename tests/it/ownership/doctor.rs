@@ -46,7 +46,7 @@ fn a_dead_process_is_found_buried_once_and_its_runs_go_on() {
     assert_eq!(stage.home.contents(), before, "looking leaves nothing behind");
 
     let fixed = stage.home.run(&["doctor", "--fix", "--json"]).exits(0).json();
-    assert_eq!(fixed["fixed"].as_array().unwrap().len(), 1, "{fixed:#}");
+    assert_eq!(fixed["fixed"].as_array().unwrap().len(), 2, "the process and its socket: {fixed:#}");
     let again = stage.home.run(&["doctor", "--fix", "--json"]).exits(0).json();
     assert_eq!(again["fixed"], json!([]));
     assert_eq!(again["hints"][0]["kind"], "nobody_serves");
