@@ -1,10 +1,15 @@
 //! The two ways in which somebody asks a process to stop.
 
 use std::io;
+use std::time::Duration;
 
+use oneiric_core::Clock;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::exit::Code;
+
+/// Signals this close together are one: whoever ends a process often tells it, and then its whole group.
+const TOGETHER: Duration = Duration::from_millis(300);
 
 /// SIGINT and SIGTERM, caught from now on.
 #[derive(Debug)]
@@ -24,6 +29,17 @@ impl Signals {
         tokio::select! {
             _ = self.interrupt.recv() => Code::Interrupted,
             _ = self.terminate.recv() => Code::Terminated,
+        }
+    }
+
+    /// Waits for another one that is meant as such.
+    pub(crate) async fn again(&mut self, clock: &dyn Clock) -> Code {
+        let mut together = clock.sleep(TOGETHER);
+        loop {
+            tokio::select! {
+                () = &mut together => return self.next().await,
+                _ = self.next() => {}
+            }
         }
     }
 }

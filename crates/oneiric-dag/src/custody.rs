@@ -17,6 +17,7 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, stream};
 use oneiric_core::gate::Wait;
 use oneiric_core::{Fault, RunId};
+use oneiric_store::liveness::CANNOT_RESUME;
 use oneiric_store::{
     Batch, BootSeen, Claim, CommitError, Op, Owned, Refusal, Require, RunRecord, RunState, RunStatus,
     StoreError, UnknownNodes, Watch,
@@ -228,7 +229,7 @@ impl Custodian {
                 Taken::Gone
             }
             Err(error @ (RunError::Restore { .. } | RunError::Illegal { .. })) => {
-                let fault = Fault::permanent("cannot-resume", error.to_string());
+                let fault = Fault::permanent(CANNOT_RESUME, error.to_string());
                 self.refuse(record, fault).await
             }
             Err(RunError::Denied(denial)) if denial.wait != Wait::Never => {
@@ -239,7 +240,10 @@ impl Custodian {
                 };
                 Taken::Waits(Box::new(Waiting { record, _owned: owned, until, changes, losses }))
             }
-            Err(RunError::Denied(denial)) => self.refuse(record, denial.into()).await,
+            Err(RunError::Denied(denial)) => {
+                let fault = Fault::denied(CANNOT_RESUME, denial.to_string());
+                self.refuse(record, fault).await
+            }
         }
     }
 

@@ -8,6 +8,7 @@ use oneiric_core::Fault;
 use oneiric_dag::custody::{Custodian, IDLE, Programs};
 use oneiric_dag::{Executor, Program};
 use oneiric_store::RunRecord;
+use oneiric_store::liveness::CANNOT_RESUME;
 use tokio::sync::Notify;
 
 use crate::error::{Error, Kind};
@@ -35,9 +36,9 @@ impl Programs for Stored {
 fn unable(error: &Error) -> Fault {
     match (error, error.kind()) {
         (Error::Store(_), _) => Fault::shutdown(error.to_string()),
-        (_, Kind::Execution) => Fault::transient("cannot-resume", error.to_string()),
+        (_, Kind::Execution) => Fault::transient(CANNOT_RESUME, error.to_string()),
         (_, Kind::Configuration | Kind::Resolution | Kind::Security) => {
-            Fault::permanent("cannot-resume", error.to_string())
+            Fault::permanent(CANNOT_RESUME, error.to_string())
         }
     }
 }

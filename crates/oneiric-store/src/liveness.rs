@@ -11,6 +11,10 @@ use std::fmt;
 use oneiric_core::{BootId, NodeId, RunId};
 use serde::{Deserialize, Serialize};
 
+/// The code of the fault of a run that is paused because it cannot go on in any process as it is: its
+/// component or its manifest is missing, say. Its rows stay as its last owner left them.
+pub const CANNOT_RESUME: &str = "cannot-resume";
+
 /// What is wrong with a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -23,7 +27,7 @@ pub enum Kind {
     Unowned,
     /// A run that ended or is paused still has an owner.
     Leaked,
-    /// A node counts as running in a run that ended or is paused.
+    /// A node counts as running in a run that ended or is paused, but for one that is paused as it was left.
     InFlight,
     /// A node waits for a time that is not there.
     NoWake,

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use oneiric_runtime::Oneiric;
+use oneiric_runtime::{Oneiric, SystemClock};
 
 use super::conduct::on_workers;
 use crate::args::OrchestrateArgs;
@@ -54,9 +54,10 @@ async fn stop(oneiric: &Oneiric, grace: Duration, signals: &mut Signals, code: C
         grace_seconds = grace.as_secs_f64(),
         "orchestrator is stopping; a second signal leaves at once"
     );
+    let clock = SystemClock::default();
     let down = tokio::select! {
         down = oneiric.shutdown(grace) => down,
-        _ = signals.next() => {
+        _ = signals.again(&clock) => {
             // The death of this process frees its runs as well as taking leave would.
             tracing::warn!("orchestrator left at once; the next one goes on with its runs");
             return;

@@ -1,6 +1,7 @@
 //! From rows to reasons.
 
 use oneiric_core::{Domain, Key, NodeId, Timestamp};
+use oneiric_store::liveness::CANNOT_RESUME;
 use oneiric_store::{BootSeen, Command, NodeRecord, NodeStatus, RunStatus, SkipReason};
 
 use super::{Explained, Explanation, Facts, Reason};
@@ -98,7 +99,7 @@ impl Found<'_> {
         let (why, since) = (fault.message.clone(), self.facts.last_event);
         let running = || self.named(NodeStatus::Running);
         match (fault.code.as_str(), state.status) {
-            ("cannot-resume", RunStatus::Paused) => self.add(Reason::CannotResume { why }, since),
+            (CANNOT_RESUME, RunStatus::Paused) => self.add(Reason::CannotResume { why }, since),
             ("paused", RunStatus::Paused) => self.add(Reason::Paused { why }, since),
             ("paused", _) => self.add(Reason::Pausing { why, running: running() }, since),
             // Their nodes say more.

@@ -12,6 +12,7 @@ use oneiric_core::roles::Task;
 use oneiric_core::{Clock, Fault, Payload};
 use oneiric_dag::custody::{Custodian, Programs};
 use oneiric_dag::{Ended, Executor, Limits, NoLog, Parts, Policy, Program};
+use oneiric_store::liveness::CANNOT_RESUME;
 use oneiric_store::{
     Batch, BootRecord, Claim, Lease, MemoryStore, NodeStatus, Op, Pulse, RunRecord, RunStatus, Store,
     UnknownNodes,
@@ -343,5 +344,43 @@ fn a_pending_run_that_was_submitted_is_taken_up() {
         let mut custodian = Custodian::new(first.clone(), Arc::new(Always(program)));
         assert_eq!(custodian.round().await.unwrap().taken, [RUN]);
         assert!(matches!(first.find(RUN).unwrap().ended().await, Ended::Reached(RunStatus::Completed)));
+    });
+}
+
+#[derive(Debug)]
+struct Missing;
+
+impl Programs for Missing {
+    fn program<'a>(
+        &'a self,
+        _: &'a RunRecord,
+    ) -> Pin<Box<dyn Future<Output = Result<Program, Fault>> + Send + 'a>> {
+        Box::pin(std::future::ready(Err(Fault::permanent(CANNOT_RESUME, "task `work` is unknown"))))
+    }
+}
+
+#[test]
+fn a_run_that_cannot_go_on_waits_for_a_person_as_it_was_left() {
+    let pair = Pair::new();
+    virtual_time(&pair.clock, async {
+        let (first, second) = (pair.process(1).await, pair.process(2).await);
+        let shape = vec![vec![]];
+        launch(&first, pair.program(1, &shape, 10 * SECOND), json!(null)).await.unwrap();
+        pair.store.bury(boot(1));
+        let mut custodian = Custodian::new(second.clone(), Arc::new(Missing));
+        let round = custodian.round().await.unwrap();
+        assert_eq!(round.refused.len(), 1);
+        let row = pair.store.run(RUN).await.unwrap().unwrap();
+        assert_eq!((row.state.status, row.state.owner), (RunStatus::Paused, None));
+        assert_eq!(row.state.fault.unwrap().message, "task `work` is unknown");
+        assert_eq!(pair.store.violations().await.unwrap(), []);
+
+        // Its component is there again, and somebody says so. The death of its owner was not forgotten.
+        let claim = Claim { run: Some(RUN), ..Claim::any(boot(2), 1) };
+        let record = second.parts().lease.claim(&pair.store, claim).await.unwrap().remove(0);
+        assert_eq!(record.state.deaths, 1);
+        let healed = pair.program(2, &shape, SECOND);
+        let run = second.resume(healed, &record, UnknownNodes::Keep).await.unwrap();
+        assert!(matches!(run.ended().await, Ended::Reached(RunStatus::Completed)));
     });
 }

@@ -1,7 +1,7 @@
 //! The integrity check of the store in memory: the rules that hold for every backend.
 
 use super::State;
-use crate::liveness::{Kind, Violation};
+use crate::liveness::{CANNOT_RESUME, Kind, Violation};
 use crate::record::node::{NodeRecord, NodeStatus};
 use crate::record::run::RunStatus;
 use crate::store::IntegrityReport;
@@ -26,8 +26,11 @@ pub(super) fn violations(state: &State) -> Vec<Violation> {
             None if active && serves => add(Kind::Unowned, None),
             None => {}
         }
+        // A run that cannot go on here is paused as it was left: who resumes it decides what was in flight.
+        let cannot = row.fault.as_ref().is_some_and(|fault| fault.code == CANNOT_RESUME);
+        let as_left = row.status == RunStatus::Paused && cannot;
         for node in run.nodes() {
-            if node.status == NodeStatus::Running && !active {
+            if node.status == NodeStatus::Running && !active && !as_left {
                 add(Kind::InFlight, Some(node));
             }
             if node.status == NodeStatus::Waiting && node.wake_at.is_none() {

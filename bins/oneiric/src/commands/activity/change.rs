@@ -165,6 +165,13 @@ pub(super) fn expect(session: &Session, domain: &Domain, key: &Key) -> Result<()
             rows.extend(status.components.into_iter().map(|component| (component.domain, component.key)));
         }
     }
+    // A run that was taken over brings components of its own manifests along.
+    let request = Request::Activity { domain: None, key: None };
+    for told in peers::ask(live(&session.state_dir()?), &request, HINT) {
+        if let Ok(Answer::Activity(activity)) = told.answer {
+            rows.extend(activity.in_flight.into_iter().map(|one| (one.domain, one.key)));
+        }
+    }
     let nobody = rows.is_empty() && session.manifests.is_empty();
     let catalog = session.catalog()?;
     let registry = catalog.registry();

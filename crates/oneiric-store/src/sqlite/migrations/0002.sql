@@ -70,7 +70,9 @@ SELECT 'leaked', r.id, NULL, r.owner FROM runs r
   WHERE r.owner IS NOT NULL AND r.status NOT IN (0, 1)
 UNION ALL
 SELECT 'in_flight', r.id, n.name, NULL FROM nodes n JOIN runs r ON r.n = n.run
+  -- A run that cannot go on here is paused as it was left: who resumes it decides what was in flight.
   WHERE n.status = 1 AND r.status NOT IN (0, 1)
+    AND NOT (r.status = 2 AND r.fault ->> 'code' IS 'cannot-resume')
 UNION ALL
 SELECT 'no_wake', r.id, n.name, NULL FROM nodes n JOIN runs r ON r.n = n.run
   WHERE n.status = 2 AND n.wake_at IS NULL
