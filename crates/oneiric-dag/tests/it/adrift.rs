@@ -1,7 +1,5 @@
 //! A process that lives and has lost something: a batch, an answer, its lease, its clock.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,7 +8,7 @@ use oneiric_core::retry::RetryPolicy;
 use oneiric_core::rng::SeededRng;
 use oneiric_core::roles::Task;
 use oneiric_core::{Clock, Digest, Fault, NodeId};
-use oneiric_dag::custody::{Custodian, Programs};
+use oneiric_dag::custody::Custodian;
 use oneiric_dag::{Ended, Executor, Limits, NoLog, Parts, Policy, Program};
 use oneiric_store::{
     Batch, BootRecord, Claim, Event, Lease, MemoryStore, Op, Require, RunRecord, RunStatus, Silent, Store,
@@ -18,7 +16,7 @@ use oneiric_store::{
 use oneiric_testkit::{FnTask, ManualClock, Through, graphs, virtual_time};
 use serde_json::json;
 
-use crate::support::{RUN, boot, key, launch, program, record};
+use crate::support::{Always, RUN, boot, key, launch, program, record};
 
 const LEASE: Duration = Duration::from_secs(2);
 const SECOND: Duration = Duration::from_secs(1);
@@ -86,18 +84,6 @@ impl Alone {
             self.clock.sleep(round.next.min(LEASE / 4)).await;
         }
         None
-    }
-}
-
-#[derive(Debug)]
-struct Always(Program);
-
-impl Programs for Always {
-    fn program<'a>(
-        &'a self,
-        _: &'a RunRecord,
-    ) -> Pin<Box<dyn Future<Output = Result<Program, Fault>> + Send + 'a>> {
-        Box::pin(std::future::ready(Ok(self.0.clone())))
     }
 }
 

@@ -21,7 +21,7 @@ use oneiric_testkit::graphs::{self, Shape};
 use oneiric_testkit::{FnTask, ManualClock, virtual_time};
 use serde_json::json;
 
-use crate::support::{RUN, boot, key, launch, program, record};
+use crate::support::{Always, RUN, boot, key, launch, program, record};
 
 const LEASE: Duration = Duration::from_secs(2);
 const SECOND: Duration = Duration::from_secs(1);
@@ -84,18 +84,6 @@ impl Task for Slow {
         self.calls.lock().unwrap().push((self.number, cx.idempotency_key()));
         self.clock.sleep(self.long).await;
         Ok(json!(1).into())
-    }
-}
-
-#[derive(Debug)]
-struct Always(Program);
-
-impl Programs for Always {
-    fn program<'a>(
-        &'a self,
-        _: &'a RunRecord,
-    ) -> Pin<Box<dyn Future<Output = Result<Program, Fault>> + Send + 'a>> {
-        Box::pin(std::future::ready(Ok(self.0.clone())))
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the tests of this crate share: a world of memory, virtual time and seeded chance.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,7 +9,8 @@ use futures_util::FutureExt as _;
 use oneiric_core::gate::Pipeline;
 use oneiric_core::rng::SeededRng;
 use oneiric_core::roles::Task;
-use oneiric_core::{BootId, Key, Payload, RunId, Timestamp};
+use oneiric_core::{BootId, Fault, Key, Payload, RunId, Timestamp};
+use oneiric_dag::custody::Programs;
 use oneiric_dag::{
     Bound, Draft, Executor, Launch, Limits, NoLog, Parts, Plan, Policy, Program, RunError, RunHandle,
 };
@@ -91,4 +94,17 @@ pub async fn launch(
             carried: Vec::new(),
         })
         .await
+}
+
+/// Every stored run has this program.
+#[derive(Debug)]
+pub struct Always(pub Program);
+
+impl Programs for Always {
+    fn program<'a>(
+        &'a self,
+        _: &'a RunRecord,
+    ) -> Pin<Box<dyn Future<Output = Result<Program, Fault>> + Send + 'a>> {
+        Box::pin(std::future::ready(Ok(self.0.clone())))
+    }
 }
