@@ -152,9 +152,9 @@ impl Lease {
         self.begun.notified().await;
     }
 
-    /// The same as [`Lease::own`] for something that a batch takes. What is returned belongs in that batch: it beats where
-    /// the heart was at rest, and takes nothing for a boot that has ended. Say [`Lease::confirm`] with the
-    /// time before the commit once it is durable.
+    /// The same as [`Lease::own`] for something that a batch takes. What is returned belongs in that batch:
+    /// it beats where the heart was at rest, and takes nothing for a boot that has ended. Say
+    /// [`Lease::confirm`] with the time before the commit once it is durable.
     pub fn take(self: &Arc<Self>) -> (Owned, Batch) {
         let boot = self.boot();
         let mut batch = Batch::default().require(Require::BootOpen(boot));

@@ -11,7 +11,7 @@ use oneiric_core::{Clock, Digest, Fault, NodeId};
 use oneiric_dag::custody::Custodian;
 use oneiric_dag::{Ended, Executor, Limits, NoLog, Parts, Policy, Program};
 use oneiric_store::{
-    Batch, BootRecord, Claim, Event, Lease, MemoryStore, Op, Require, RunRecord, RunStatus, Silent, Store,
+    Batch, BootRecord, Claim, Event, Lease, MemoryStore, Op, Require, RunStatus, Silent, Store,
 };
 use oneiric_testkit::{FnTask, ManualClock, Through, graphs, virtual_time};
 use serde_json::json;
