@@ -110,7 +110,7 @@ impl State {
             NodeStatus::Held => self.held -= 1,
             NodeStatus::Unknown => self.leave_unknown(place),
             NodeStatus::Parked => {
-                // Whoever wants it again wants as many tries as the first time.
+                // Its deaths are forgiven. Its tries count on: whoever wants it again wants one more.
                 node.deaths = 0;
                 self.parked -= 1;
             }

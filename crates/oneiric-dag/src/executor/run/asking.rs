@@ -11,7 +11,7 @@ use oneiric_core::{Clock, Fault, Payload};
 use oneiric_store::{Event, Found, NodeStatus};
 
 use super::super::invoke::of_panic;
-use super::{Mode, Run};
+use super::Run;
 use crate::graph::Hook;
 use crate::program::Bound;
 use crate::state::{Ask, Start};
@@ -126,30 +126,14 @@ impl Run {
             Reconciled::NotDone => (Found::NotDone, Payload::NULL),
             Reconciled::Unknown => (Found::Unknown, Payload::NULL),
         };
-        let turn = {
-            let mut inner = self.lock();
-            let asked = {
-                let view = inner.state.node(about.node);
-                view.status == NodeStatus::Unknown && view.attempt == about.attempt
-            };
-            if inner.mode != Mode::Live || !asked {
-                return;
-            }
+        // A person may have answered first, or the run may have ended.
+        self.nudge(0, |inner| {
+            let view = inner.state.node(about.node);
+            let asked = view.status == NodeStatus::Unknown && view.attempt == about.attempt;
             let more = 1 + self.program.plan().graph().successors(about.node).len();
-            let slots = self.shared.slots.take(inner.state.appetite(more));
-            let event = Event::Reconciled { node: about.node, found, output, slots };
-            match self.turn(&mut inner, event) {
-                Ok(turn) => turn,
-                // A person answered first, and the run ended with it.
-                Err(_) => {
-                    drop(inner);
-                    self.shared.slots.give(slots);
-                    return;
-                }
-            }
-        };
-        if let Some(start) = self.perform(turn).await {
-            self.drive(start).await;
-        }
+            let event = |slots| Event::Reconciled { node: about.node, found, output, slots };
+            asked.then_some((more, event))
+        })
+        .await;
     }
 }

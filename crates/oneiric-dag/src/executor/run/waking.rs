@@ -8,7 +8,7 @@ use oneiric_store::{Commit, Event, Refusal};
 use tokio::sync::watch;
 
 use super::super::Ended;
-use super::{Mode, Run};
+use super::{Inner, Mode, Run};
 use crate::executor::RunError;
 use crate::state::Timer;
 
@@ -17,27 +17,11 @@ impl Run {
     pub(in crate::executor) fn granted(self: &Arc<Self>, count: u32) {
         let run = Arc::clone(self);
         self.shared.tasks.spawn(async move {
-            let turn = {
-                let mut inner = run.lock();
+            run.nudge(count, |inner| {
                 inner.queued = false;
-                if inner.mode != Mode::Live || inner.state.appetite(0) == 0 {
-                    drop(inner);
-                    run.shared.slots.give(count);
-                    return;
-                }
-                let more = run.shared.slots.take(inner.state.appetite(0).saturating_sub(count));
-                match run.turn(&mut inner, Event::Granted { slots: count + more }) {
-                    Ok(turn) => turn,
-                    Err(_) => {
-                        drop(inner);
-                        run.shared.slots.give(count + more);
-                        return;
-                    }
-                }
-            };
-            if let Some(start) = run.perform(turn).await {
-                run.drive(start).await;
-            }
+                (inner.state.appetite(0) > 0).then_some((0, |slots| Event::Granted { slots }))
+            })
+            .await;
         });
     }
 
@@ -56,49 +40,48 @@ impl Run {
         });
     }
 
-    pub(super) async fn due(self: Arc<Self>, timer: Timer) {
-        let turn = {
-            let mut inner = self.lock();
-            if inner.mode != Mode::Live {
-                return;
-            }
-            let slots = self.shared.slots.take(inner.state.appetite(1));
-            let event = Event::Due { node: timer.node, attempt: Some(timer.attempt), slots };
-            match self.turn(&mut inner, event) {
-                Ok(turn) => turn,
-                // The node was cancelled or tried at once while its timer ran.
-                Err(_) => {
-                    drop(inner);
-                    self.shared.slots.give(slots);
-                    return;
-                }
-            }
-        };
-        if let Some(start) = self.perform(turn).await {
-            self.drive(start).await;
-        }
+    /// A wait is over. The machine does not listen where the node was cancelled or tried at once meanwhile.
+    pub(super) async fn due(self: Arc<Self>, Timer { node, attempt, .. }: Timer) {
+        let event = move |slots| Event::Due { node, attempt: Some(attempt), slots };
+        self.nudge(0, |_| Some((1, event))).await;
     }
 
     /// Nodes that wait for a change ask the gate again.
     pub(in crate::executor) async fn release(self: Arc<Self>) {
+        self.nudge(0, |inner| {
+            let nodes = inner.state.held();
+            (!nodes.is_empty()).then_some((nodes.len(), |slots| Event::Released { nodes, slots }))
+        })
+        .await;
+    }
+
+    /// Puts an event to the machine from outside of its nodes, and does what follows from it. `wish` is
+    /// asked under the lock: how many nodes the event may make ready, and the event for the slots that
+    /// there are. `granted` are slots that the caller has already; what is not needed is given back.
+    pub(super) async fn nudge<E: FnOnce(u32) -> Event>(
+        self: &Arc<Self>,
+        granted: u32,
+        wish: impl FnOnce(&mut Inner) -> Option<(usize, E)>,
+    ) {
+        let slots = &self.shared.slots;
         let turn = {
             let mut inner = self.lock();
-            let nodes = inner.state.held();
-            if inner.mode != Mode::Live || nodes.is_empty() {
-                return;
-            }
-            let slots = self.shared.slots.take(inner.state.appetite(nodes.len()));
-            match self.turn(&mut inner, Event::Released { nodes, slots }) {
+            let Some((more, event)) = wish(&mut inner).filter(|_| inner.mode == Mode::Live) else {
+                drop(inner);
+                return slots.give(granted);
+            };
+            let count = granted + slots.take(inner.state.appetite(more).saturating_sub(granted));
+            match self.turn(&mut inner, event(count)) {
                 Ok(turn) => turn,
+                // It has become of no account while the lock was waited for.
                 Err(_) => {
                     drop(inner);
-                    self.shared.slots.give(slots);
-                    return;
+                    return slots.give(count);
                 }
             }
         };
         if let Some(start) = self.perform(turn).await {
-            self.drive(start).await;
+            Arc::clone(self).drive(start).await;
         }
     }
 
