@@ -220,7 +220,7 @@ impl Custodian {
                 Taken::Goes(run)
             }
             Err(RunError::ShuttingDown) => {
-                self.set(&record, record.state.status, record.state.fault.clone()).await;
+                self.give_back(&record).await;
                 Taken::Gone
             }
             // Somebody else has it, or the store is gone: there is nothing to say about the run.
@@ -250,21 +250,31 @@ impl Custodian {
     /// The run cannot go on here: it waits for a person, with the reason.
     async fn refuse(&self, record: RunRecord, fault: Fault) -> Taken {
         if fault.class == oneiric_core::Class::Shutdown {
-            self.set(&record, record.state.status, record.state.fault.clone()).await;
+            self.give_back(&record).await;
             return Taken::Gone;
         }
         tracing::error!(run = %record.id, %fault, "a run cannot go on");
-        self.set(&record, RunStatus::Paused, Some(fault.clone())).await;
+        let state = RunState {
+            status: RunStatus::Paused,
+            owner: None,
+            fault: Some(fault.clone()),
+            ..record.state.clone()
+        };
+        let batch = Batch::of([Op::SetRun { run: record.id, state: Box::new(state) }])
+            .require(Require::RunEpoch { run: record.id, epoch: record.state.epoch })
+            .require(Require::RunOpen(record.id));
+        self.commit(record.id, batch).await;
         Taken::Refused(record.id, fault)
     }
 
-    /// Gives the run back.
-    async fn set(&self, record: &RunRecord, status: RunStatus, fault: Option<Fault>) {
-        let state = RunState { status, owner: None, fault, ..record.state.clone() };
-        let batch = Batch::of([Op::SetRun { run: record.id, state: Box::new(state) }])
-            .require(Require::RunEpoch { run: record.id, epoch: record.state.epoch });
+    /// Gives a run back as it is.
+    async fn give_back(&self, record: &RunRecord) {
+        self.commit(record.id, Batch::giving_back(record.id, record.state.epoch)).await;
+    }
+
+    async fn commit(&self, run: RunId, batch: Batch) {
         if let Err(error) = self.executor.parts().store.commit(batch).await {
-            tracing::warn!(run = %record.id, %error, "a run was not given back");
+            tracing::warn!(%run, %error, "a run was not given back");
         }
     }
 }

@@ -278,9 +278,7 @@ impl Oneiric {
 
     /// Gives a claimed run back, so that another process may take it before this one ends.
     pub(crate) async fn release(&self, record: &RunRecord) {
-        let state = oneiric_store::RunState { owner: None, ..record.state.clone() };
-        let batch = Batch::of([Op::SetRun { run: record.id, state: Box::new(state) }])
-            .require(oneiric_store::Require::RunEpoch { run: record.id, epoch: record.state.epoch });
+        let batch = Batch::giving_back(record.id, record.state.epoch);
         if let Err(error) = self.store().commit(batch).await {
             tracing::warn!(run = %record.id, %error, "a claimed run was not given back");
         }

@@ -138,6 +138,9 @@ pub enum Op {
     /// Takes the ownership of everything from a boot and raises the fences of it: what the boot still has
     /// on its way is refused.
     Disown(BootId),
+    /// Takes the ownership of one run away and raises its fence; nothing else of it changes. With
+    /// [`Require::RunEpoch`] and [`Require::RunOpen`] that is how somebody gives a run back.
+    Release(RunId),
     /// Puts a command behind those that the run already has; the same id again changes nothing.
     PutCommand(CommandRecord),
     /// Removes a command that was obeyed.
@@ -167,6 +170,13 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// Gives a run back that was claimed under this fence. What its owner still has on its way for it is
+    /// refused from then on; where it has moved on or ended, the batch is.
+    pub fn giving_back(run: RunId, epoch: u64) -> Self {
+        let held = Require::RunEpoch { run, epoch };
+        Self { require: vec![held, Require::RunOpen(run)], ops: vec![Op::Release(run)] }
+    }
+
     /// A batch without preconditions.
     pub fn of(ops: impl IntoIterator<Item = Op>) -> Self {
         Self { require: Vec::new(), ops: ops.into_iter().collect() }

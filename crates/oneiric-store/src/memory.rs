@@ -186,6 +186,12 @@ impl State {
                 }
             }
             Op::Disown(boot) => self.disown(boot, 0),
+            Op::Release(run) => {
+                if let Some(run) = self.runs.get_mut(&run) {
+                    run.record.state.owner = None;
+                    run.record.state.epoch += 1;
+                }
+            }
             Op::PutCommand(record) => {
                 let known = |command: &CommandRecord| command.id == record.id;
                 if self.runs.contains_key(&record.run) && !self.commands.iter().any(known) {

@@ -37,7 +37,7 @@ impl Custodian {
                 continue;
             };
             tracing::warn!(%run, "a run of this process that nobody works on is given back");
-            self.set(&record, record.state.status, record.state.fault.clone()).await;
+            self.give_back(&record).await;
             self.adrift.remove(&(run, record.state.epoch));
         }
         Ok(())

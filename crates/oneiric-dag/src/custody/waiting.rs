@@ -56,8 +56,7 @@ impl Custodian {
             if waiting.losses != losses {
                 // Others have it by now.
             } else if asked.contains(&waiting.record.id) {
-                let state = &waiting.record.state;
-                self.set(&waiting.record, state.status, state.fault.clone()).await;
+                self.give_back(&waiting.record).await;
             } else if waiting.changes != changes || waiting.until.is_some_and(|until| until <= now) {
                 again.push(waiting.record);
             } else {

@@ -12,7 +12,8 @@ pub(super) fn violations(state: &State) -> Vec<Violation> {
     for (id, run) in &state.runs {
         let row = &run.record.state;
         let mut add = |kind, node: Option<&NodeRecord>| {
-            let boot = row.owner.filter(|_| node.is_none());
+            let about_owner = matches!(kind, Kind::OwnerDead | Kind::OwnerEnded | Kind::Leaked);
+            let boot = row.owner.filter(|_| about_owner);
             found.push(Violation { kind, run: *id, node: node.map(|node| node.name.clone()), boot });
         };
         let active = matches!(row.status, RunStatus::Pending | RunStatus::Running);

@@ -140,6 +140,11 @@ fn apply(conn: &Connection, write: &Write) -> Result<(), Failure> {
             Ok(())
         }
         Write::Disown(boot) => Ok(disown(conn, *boot)?),
+        Write::Release(run) => {
+            conn.prepare_cached("UPDATE runs SET owner = NULL, epoch = epoch + 1 WHERE id = ?1")?
+                .execute([run.as_bytes()])?;
+            Ok(())
+        }
         Write::PutCommand { record, command } => {
             conn.prepare_cached(
                 "INSERT INTO commands (run, id, at, actor, command)

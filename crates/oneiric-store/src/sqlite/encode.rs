@@ -63,6 +63,7 @@ pub(super) enum Write {
     SetBoot(BootRecord),
     Beat { boot: BootId, at: Timestamp },
     Disown(BootId),
+    Release(RunId),
     PutCommand { record: CommandRecord, command: String },
     DropCommand { run: RunId, id: u128 },
     DropCommands(RunId),
@@ -105,6 +106,7 @@ fn write(op: Op) -> Write {
         Op::SetBoot(boot) => Write::SetBoot(boot),
         Op::Beat { boot, at } => Write::Beat { boot, at },
         Op::Disown(boot) => Write::Disown(boot),
+        Op::Release(run) => Write::Release(run),
         Op::PutCommand(record) => Write::PutCommand { command: json(&record.command), record },
         Op::DropCommand { run, id } => Write::DropCommand { run, id },
         Op::DropCommands(run) => Write::DropCommands(run),
@@ -127,6 +129,7 @@ fn bytes(write: &Write) -> usize {
         | Write::SetBoot(_)
         | Write::Beat { .. }
         | Write::Disown(_)
+        | Write::Release(_)
         | Write::DropCommand { .. }
         | Write::DropCommands(_)
         | Write::SetActivity(_) => 0,

@@ -78,6 +78,7 @@ macro_rules! store_contract {
             claim::a_fence_that_was_passed_refuses_its_owner,
             claim::what_the_dead_owned_is_free_and_they_are_found_once,
             claim::a_beat_in_time_keeps_everything,
+            claim::a_run_is_given_back_as_it_is,
             claim::leaving_frees_everything,
             commit::batches_apply_in_the_order_of_the_calls,
             commit::a_batch_happens_whole_or_not_at_all,

@@ -305,7 +305,7 @@ fn touched(batch: &Batch) -> BTreeSet<RunId> {
 fn run_of(op: &Op) -> Option<RunId> {
     match op {
         Op::InsertRun(record) => Some(record.id),
-        Op::SetRun { run, .. } => Some(*run),
+        Op::SetRun { run, .. } | Op::Release(run) => Some(*run),
         Op::SetNode(row) => Some(row.run),
         Op::PutCheckpoint(checkpoint) => Some(checkpoint.run),
         Op::Append(entry) => Some(entry.run),
@@ -340,6 +340,7 @@ impl fmt::Display for Told<'_> {
                 }
                 Op::SetNode(row) => write!(f, "{}={} ", row.name, row.status.name())?,
                 Op::SetRun { run, state } => write!(f, "{}={} ", short(*run), state.status)?,
+                Op::Release(run) => write!(f, "{} given back ", short(*run))?,
                 Op::Beat { .. } => f.write_str("beat ")?,
                 Op::SetBoot(boot) => write!(f, "boot {} ", boot.beat)?,
                 _ => {}

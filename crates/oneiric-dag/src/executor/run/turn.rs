@@ -136,6 +136,7 @@ impl Told {
             | Op::SetBoot(_)
             | Op::Beat { .. }
             | Op::Disown(_)
+            | Op::Release(_)
             | Op::PutCommand(_)
             | Op::DropCommand { .. }
             | Op::DropCommands(_)

@@ -144,3 +144,31 @@ pub async fn leaving_frees_everything(site: Arc<dyn Site>) {
     assert_eq!(store.dead().await.unwrap(), []);
     store.commit(Batch::of([Op::SetBoot(boot(7)), Op::Disown(boot_id(7))])).await.unwrap();
 }
+
+/// Giving a run back changes nothing but its owner, and shuts its owner out. One that ended meanwhile stays
+/// as it ended.
+pub async fn a_run_is_given_back_as_it_is(site: Arc<dyn Site>) {
+    let store = site.open();
+    for n in 1..=2 {
+        store.commit(insert(run(n))).await.unwrap();
+    }
+    let taken = store.claim(claim(1, 2)).await.unwrap();
+    let end = |n: u64| {
+        let state = RunState { status: RunStatus::Failed, ..RunState::PENDING };
+        let batch = Batch::of([Op::SetRun { run: run_id(n), state: Box::new(state) }]);
+        batch.require(Require::RunEpoch { run: run_id(n), epoch: 1 })
+    };
+    store.commit(Batch::giving_back(run_id(1), 1)).await.unwrap();
+    let back = store.run(run_id(1)).await.unwrap().unwrap();
+    assert_eq!((back.state.owner, back.state.epoch, back.state.deaths), (None, 2, 0));
+    assert_eq!(back.state.status, taken[0].state.status);
+    match store.commit(end(1)).await {
+        Err(CommitError::Refused(Refusal::StaleEpoch { held: 1, found: 2, .. })) => {}
+        other => panic!("{other:?}"),
+    }
+    store.commit(end(2)).await.unwrap();
+    match store.commit(Batch::giving_back(run_id(2), 1)).await {
+        Err(CommitError::Refused(Refusal::RunOver { status: RunStatus::Failed, .. })) => {}
+        other => panic!("{other:?}"),
+    }
+}

@@ -132,7 +132,7 @@ fn random_ops(rng: &SeededRng, n: u64, last: u64) -> Vec<Op> {
         }
         // Now and then one that was written already, or not yet.
         4 | 5 => vec![append(n, if pick(rng, 6) == 0 { pick(rng, 9) + 1 } else { last + 1 })],
-        6 => vec![Op::Disown(random_boot(rng))],
+        6 => vec![if pick(rng, 2) == 0 { Op::Disown(random_boot(rng)) } else { Op::Release(run_id(n)) }],
         7 | 8 => {
             let number = pick(rng, 3) as u8;
             let ended_at = (pick(rng, 4) == 0).then(|| at(8));

@@ -90,6 +90,7 @@ impl Account {
                 Op::SetNode(row) => self.set_node(run, row)?,
                 Op::PutCheckpoint(checkpoint) => self.put_checkpoint(checkpoint),
                 Op::Append(entry) => self.append(entry)?,
+                Op::Release(_) => self.release(),
                 _ => {}
             }
         }
@@ -178,6 +179,14 @@ impl Account {
         let mut record = self.record.clone();
         record.state.owner = self.holder;
         State::restore(self.workflow.plan(), &record, seq, rows, checkpoints.collect())
+    }
+
+    /// It was given back: nobody holds it, and the fence has risen.
+    fn release(&mut self) {
+        self.record.state.owner = None;
+        self.record.state.epoch += 1;
+        self.holder = None;
+        self.shadow = None;
     }
 
     fn set_run(&mut self, run: RunId, state: &RunState) -> Result<(), Broken> {
