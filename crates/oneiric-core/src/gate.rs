@@ -21,6 +21,8 @@ pub enum Purpose {
     Resume,
     /// A try of a node.
     Node,
+    /// A try of a handler with an event.
+    Event,
     /// A call of a component by whoever embeds the orchestrator: an adapter, an action.
     Call,
     /// A change of the instance that serves a key.

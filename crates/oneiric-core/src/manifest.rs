@@ -36,7 +36,7 @@ pub use canonical::{Layout, canonical, to_json};
 pub use capability::{Capability, Security};
 pub use dag::{Dag, Dependency, Node, OnFailure};
 pub use entry::Entry;
-pub use event::FanoutPolicy;
+pub use event::{FanoutPolicy, Overflow};
 pub use schema::schema;
 pub use values::MAX_TIMEOUT_SECONDS;
 

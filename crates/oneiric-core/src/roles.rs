@@ -10,7 +10,11 @@ mod service;
 mod task;
 
 pub use action::{Action, Schema};
-pub use event::{Envelope, EventHandler, MAX_TOPIC_BYTES, Topic, TopicError};
+pub use event::{
+    DeliveryMode, Envelope, EnvelopeError, EventHandler, EventId, EventIdError, MAX_EVENT_ID_BYTES,
+    MAX_HEADER_BYTES, MAX_PAYLOAD_BYTES, MAX_ROUTING_KEY_BYTES, MAX_TAG_BYTES, MAX_TAGS, MAX_TOPIC_BYTES,
+    Priority, Topic, TopicError,
+};
 pub use pulse::{MAX_PROGRESS_BYTES, PROGRESS_LINE, Progress, Pulse, Said};
 pub use reconcile::Reconciled;
 #[cfg(feature = "settings")]

@@ -27,6 +27,7 @@ mod app;
 mod circuit_breaker;
 mod coerce;
 mod error;
+mod event_delivery;
 mod execution;
 mod file;
 mod files;
@@ -67,6 +68,7 @@ use serde_json::{Map, Value};
 pub use app::App;
 pub use circuit_breaker::CircuitBreaker;
 pub use error::{SettingsError, SourceError};
+pub use event_delivery::EventDelivery;
 pub use execution::Execution;
 pub use files::{Files, MapFiles};
 pub use layer::LayerSettings;
@@ -147,6 +149,8 @@ pub struct Settings {
     pub runtimes: Runtimes,
     /// How much happens at a time.
     pub execution: Execution,
+    /// How events reach their handlers.
+    pub event_delivery: EventDelivery,
     /// When a task that keeps failing is left alone.
     pub circuit_breaker: CircuitBreaker,
 }

@@ -58,6 +58,11 @@ impl Template {
         Ok(Some(Template { root, references }))
     }
 
+    /// A payload without expressions, where a template is wanted: it renders to itself.
+    pub fn literal(payload: Value) -> Self {
+        Self { root: Part::Literal(payload), references: References::default() }
+    }
+
     /// What its expressions may look at, all together.
     pub fn references(&self) -> &References {
         &self.references

@@ -66,6 +66,15 @@ impl Entry {
             ("filters", json!(self.event_filters)),
             ("event_priority", json!(self.event_priority)),
             ("fanout_policy", json!(self.event_fanout_policy)),
+            ("event_when", json!(self.event_when)),
+            ("event_tags", json!(self.event_tags)),
+            ("event_sources", json!(self.event_sources)),
+            ("event_routing_keys", json!(self.event_routing_keys)),
+            ("event_min_priority", json!(self.event_min_priority)),
+            ("event_delivery", json!(self.event_delivery)),
+            ("event_buffer", json!(self.event_buffer)),
+            ("event_overflow", json!(self.event_overflow)),
+            ("event_shadowed", json!(self.event_shadowed.then_some(true))),
         ];
         let mut metadata = self.metadata.clone();
         let said = |value: &Json| match value {

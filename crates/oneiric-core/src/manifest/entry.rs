@@ -4,10 +4,11 @@ use serde_json::{Map, Value as Json};
 
 use super::capability::{Capability, capability};
 use super::dag::{Dag, dag, placed};
-use super::event::{self, FanoutPolicy};
+use super::event::{self, FanoutPolicy, MOST_BUFFERED, Overflow};
 use super::read::{Fields, Shape};
 use super::values::{choice, digest, flag, list, map, parsed, retry, text, timeout, whole};
 use crate::retry::RetryPolicy;
+use crate::roles::{DeliveryMode, Priority};
 use crate::text::problem::Position;
 use crate::text::reader::{Reader, short};
 use crate::text::tree::Tree;
@@ -78,6 +79,24 @@ pub struct Entry {
     pub event_priority: Option<i32>,
     /// Whether others get the event too.
     pub event_fanout_policy: Option<FanoutPolicy>,
+    /// A condition on the event, in CEL. Not known upstream, as little as the rest of these.
+    pub event_when: Option<String>,
+    /// Tags that the event must have.
+    pub event_tags: Vec<String>,
+    /// Sources that it may be from; empty means any.
+    pub event_sources: Vec<String>,
+    /// Routing keys that it may have; empty means any, or none.
+    pub event_routing_keys: Vec<String>,
+    /// How urgent it must be.
+    pub event_min_priority: Option<Priority>,
+    /// What is promised of events that say nothing themselves.
+    pub event_delivery: Option<DeliveryMode>,
+    /// How many events may wait for the handler in memory, at least 1.
+    pub event_buffer: Option<u32>,
+    /// What becomes of those for which there is no room.
+    pub event_overflow: Option<Overflow>,
+    /// Whether it gets events although another candidate of its key serves.
+    pub event_shadowed: bool,
     /// The graph of a workflow.
     pub dag: Option<Dag>,
     /// Where the entry starts.
@@ -120,6 +139,15 @@ pub(super) const ENTRY: Shape = Shape {
         "event_filters",
         "event_priority",
         "event_fanout_policy",
+        "event_when",
+        "event_tags",
+        "event_sources",
+        "event_routing_keys",
+        "event_min_priority",
+        "event_delivery",
+        "event_buffer",
+        "event_overflow",
+        "event_shadowed",
         "dag",
     ],
     aliases: &[],
@@ -171,6 +199,15 @@ pub(super) fn entry<'t>(reader: &mut Reader<'t>, _: &'static str, tree: Tree<'t>
             whole(i64::from(i32::MIN)..=i64::from(i32::MAX)),
         ),
         event_fanout_policy: fields.optional(reader, "event_fanout_policy", choice(FanoutPolicy::WORDS)),
+        event_when: fields.optional(reader, "event_when", text),
+        event_tags: texts(reader, &mut fields, "event_tags"),
+        event_sources: texts(reader, &mut fields, "event_sources"),
+        event_routing_keys: texts(reader, &mut fields, "event_routing_keys"),
+        event_min_priority: fields.optional(reader, "event_min_priority", choice(Priority::WORDS)),
+        event_delivery: fields.optional(reader, "event_delivery", choice(DeliveryMode::WORDS)),
+        event_buffer: fields.optional(reader, "event_buffer", whole(1..=MOST_BUFFERED)),
+        event_overflow: fields.optional(reader, "event_overflow", choice(Overflow::WORDS)),
+        event_shadowed: fields.optional(reader, "event_shadowed", flag).unwrap_or(false),
         dag: fields.optional(reader, "dag", dag),
         position,
         key_position: key.as_ref().map(|(_, position)| *position).unwrap_or_default(),

@@ -17,12 +17,58 @@ pub enum FanoutPolicy {
     Broadcast,
     /// If any handler is exclusive, the highest of these gets it and nobody else.
     Exclusive,
+    /// One after the other with all others that say so, the highest first. Not known upstream.
+    Ordered,
+    /// One after the other with all others that say so, the highest first, until one succeeds. Not known
+    /// upstream.
+    FirstSuccess,
 }
 
 impl FanoutPolicy {
-    pub(super) const WORDS: &[(&str, FanoutPolicy)] =
-        &[("broadcast", FanoutPolicy::Broadcast), ("exclusive", FanoutPolicy::Exclusive)];
+    pub(super) const WORDS: &[(&str, FanoutPolicy)] = &[
+        ("broadcast", FanoutPolicy::Broadcast),
+        ("exclusive", FanoutPolicy::Exclusive),
+        ("ordered", FanoutPolicy::Ordered),
+        ("first_success", FanoutPolicy::FirstSuccess),
+    ];
 }
+
+/// What becomes of an event for which a handler's buffer has no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Overflow {
+    /// Whoever emits it waits for room, for as long as a call of the handler may take; then it is dropped.
+    #[default]
+    Block,
+    /// The oldest one in the buffer is dropped.
+    DropOldest,
+    /// It is dropped.
+    DropNewest,
+    /// It is dropped, and whoever emits it is told.
+    Reject,
+}
+
+impl Overflow {
+    pub(super) const WORDS: &[(&str, Overflow)] = &[
+        ("block", Overflow::Block),
+        ("drop_oldest", Overflow::DropOldest),
+        ("drop_newest", Overflow::DropNewest),
+        ("reject", Overflow::Reject),
+    ];
+
+    /// The word in manifests and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Overflow::Block => "block",
+            Overflow::DropOldest => "drop_oldest",
+            Overflow::DropNewest => "drop_newest",
+            Overflow::Reject => "reject",
+        }
+    }
+}
+
+/// The largest buffer of a handler that an entry may ask for, in events.
+pub(super) const MOST_BUFFERED: i64 = 1_000_000;
 
 pub(super) const FILTER: Shape = Shape {
     what: "event filter",

@@ -47,14 +47,14 @@ pub enum Answer {
 
 /// Whether a component with these marks admits something; `busy` says that work of it is in flight.
 ///
-/// New work (a run, a node's try, a call) waits for the marks to go. What is taken over was accepted before,
+/// New work (a run, a node's try, an event, a call) waits for the marks to go. What is taken over was accepted before,
 /// and leaving it half done would be what a drain is there to avoid. A swap is no work: while a component
 /// drains, the swap comes when nothing is in flight, which is what the drain is for. A pause is an
 /// operator's hand on the component, and only a forced swap goes past it.
 pub const fn decide(purpose: Purpose, marks: Marks, busy: bool) -> Answer {
     match purpose {
         Purpose::Resume => Answer::Counted,
-        Purpose::Run | Purpose::Node | Purpose::Call => {
+        Purpose::Run | Purpose::Node | Purpose::Event | Purpose::Call => {
             if marks.accepts() {
                 Answer::Counted
             } else {
@@ -83,6 +83,7 @@ mod tests {
         let table = [
             (Purpose::Run, [Counted, NotNow, NotNow, NotNow, NotNow, NotNow]),
             (Purpose::Node, [Counted, NotNow, NotNow, NotNow, NotNow, NotNow]),
+            (Purpose::Event, [Counted, NotNow, NotNow, NotNow, NotNow, NotNow]),
             (Purpose::Call, [Counted, NotNow, NotNow, NotNow, NotNow, NotNow]),
             (Purpose::Resume, [Counted; 6]),
             (swap(false), [Passed, No, NotNow, Passed, No, No]),

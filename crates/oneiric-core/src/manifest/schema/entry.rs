@@ -6,7 +6,8 @@ use super::kinds::{any, choice, defined, flag, list, map, named, object, text, t
 use crate::Domain;
 use crate::manifest::capability::{CAPABILITY, SECURITY};
 use crate::manifest::entry::{ENTRY, LONGEST_FACTORY};
-use crate::manifest::event::{FILTER, FanoutPolicy};
+use crate::manifest::event::{FILTER, FanoutPolicy, MOST_BUFFERED, Overflow};
+use crate::roles::{DeliveryMode, Priority};
 
 pub(super) fn entry() -> Json {
     object(
@@ -64,6 +65,21 @@ pub(super) fn entry() -> Json {
             (
                 "event_fanout_policy",
                 choice(FanoutPolicy::WORDS, "Whether other handlers get the event, too."),
+            ),
+            ("event_when", text("A condition on the event, in CEL.")),
+            ("event_tags", texts("Tags that the event must have.")),
+            ("event_sources", texts("Sources that it may be from; empty means any.")),
+            ("event_routing_keys", texts("Routing keys that it may have; empty means any, or none.")),
+            ("event_min_priority", choice(Priority::WORDS, "How urgent it must be.")),
+            (
+                "event_delivery",
+                choice(DeliveryMode::WORDS, "What is promised of events that say nothing themselves."),
+            ),
+            ("event_buffer", whole(1, MOST_BUFFERED, "How many events may wait for the handler in memory.")),
+            ("event_overflow", choice(Overflow::WORDS, "What becomes of those for which there is no room.")),
+            (
+                "event_shadowed",
+                flag(Some(false), "Whether it gets events although another candidate of its key serves."),
             ),
             ("dag", defined("dag", "The graph of a workflow.")),
         ],
