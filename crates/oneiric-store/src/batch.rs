@@ -1,5 +1,6 @@
 //! What is applied atomically.
 
+use oneiric_core::roles::EventId;
 use oneiric_core::{BootId, Digest, Domain, Key, RunId, Timestamp};
 
 use crate::record::activity::ActivityRecord;
@@ -7,6 +8,8 @@ use crate::record::blob::Blob;
 use crate::record::boot::BootRecord;
 use crate::record::checkpoint::Checkpoint;
 use crate::record::command::CommandRecord;
+use crate::record::delivery::{DeliveryRecord, DeliveryState};
+use crate::record::envelope::EnvelopeRecord;
 use crate::record::extension::Extension;
 use crate::record::journal::JournalEntry;
 use crate::record::node::NodeRecord;
@@ -32,6 +35,17 @@ pub enum Require {
     Activity(ActivityRecord),
     /// The blob is there: a batch that points at one must not be first.
     BlobPresent(Digest),
+    /// No event of this id was accepted.
+    EventAbsent(EventId),
+    /// The delivery's fence still stands where its owner saw it.
+    DeliveryEpoch {
+        /// The event.
+        event: EventId,
+        /// The handler.
+        handler: String,
+        /// The fence.
+        epoch: u64,
+    },
     /// The extension's version; `None` is absent. A record starts at version 1.
     ExtensionVersion {
         /// Its family.
@@ -94,6 +108,31 @@ pub enum Refusal {
         /// What the journal expects.
         next: u64,
     },
+    /// An event of that id was accepted before.
+    #[error("event {0} was accepted before")]
+    EventExists(EventId),
+    /// Nothing is known of such a delivery.
+    #[error("there is no delivery of event {event} to {handler}")]
+    DeliveryMissing {
+        /// The event.
+        event: EventId,
+        /// The handler.
+        handler: String,
+    },
+    /// Somebody else sees to the delivery by now.
+    #[error(
+        "the delivery of event {event} to {handler} has moved on to epoch {found}, this owner held {held}"
+    )]
+    StaleDelivery {
+        /// The event.
+        event: EventId,
+        /// The handler.
+        handler: String,
+        /// The fence that the batch named.
+        held: u64,
+        /// The fence that stands.
+        found: u64,
+    },
     /// The extension has another version.
     #[error("{family} `{key}` is at version {found:?}, expected {expected:?}")]
     Version {
@@ -135,7 +174,7 @@ pub enum Op {
         /// Now, for people.
         at: Timestamp,
     },
-    /// Takes the ownership of everything from a boot and raises the fences of it: what the boot still has
+    /// Takes the ownership of everything, runs and deliveries, from a boot and raises the fences of it: what the boot still has
     /// on its way is refused.
     Disown(BootId),
     /// Takes the ownership of one run away and raises its fence; nothing else of it changes. With
@@ -154,6 +193,21 @@ pub enum Op {
     DropCommands(RunId),
     /// Sets what an operator said of a component; a default removes it.
     SetActivity(ActivityRecord),
+    /// Adds an event to the log. Its id must be new: a batch says so with [`Require::EventAbsent`].
+    PutEnvelope(Box<EnvelopeRecord>),
+    /// Adds a delivery of an event that is in the log; one that is there already stays as it is.
+    PutDelivery(Box<DeliveryRecord>),
+    /// Sets the part of a delivery that changes. The fence is not touched by it: only a claim raises it.
+    SetDelivery {
+        /// The event.
+        event: EventId,
+        /// The handler.
+        handler: String,
+        /// Its new state; `epoch` in it is ignored.
+        state: Box<DeliveryState>,
+    },
+    /// Removes an event with its deliveries.
+    DropEnvelope(EventId),
     /// Adds a blob; the same digest again changes nothing.
     Blob(Blob),
     /// Sets or removes a foreign record and raises its version.

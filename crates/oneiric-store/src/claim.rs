@@ -1,6 +1,6 @@
-//! Which runs a boot may take.
+//! Which runs and deliveries a boot may take.
 
-use oneiric_core::{BootId, RunId};
+use oneiric_core::{BootId, RunId, Timestamp};
 
 use crate::record::boot::Silent;
 use crate::record::run::{RunRecord, RunStatus};
@@ -39,6 +39,26 @@ impl Claim {
         };
         wanted && run.state.owner.is_none()
     }
+}
+
+/// A wish to see to deliveries: those that are due and that nobody owns, by priority and then by age.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliveryClaim {
+    /// Who wants them.
+    pub boot: BootId,
+    /// For which handlers, and how many of each at most.
+    pub wanted: Vec<(String, usize)>,
+    /// What is due by then.
+    pub now: Timestamp,
+}
+
+/// A handler for which events wait in the store that nobody owns.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Waiting {
+    /// The handler.
+    pub handler: String,
+    /// When the first of them is due.
+    pub due_at: Timestamp,
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 //! [`POINTS`].
 
 /// Every point.
-pub const POINTS: [&str; 15] = [
+pub const POINTS: [&str; 18] = [
     // A process enters: its lock is held, its row is not written.
     "enter.locked",
     // A run begins or goes on: before that is durable, and before anything acts on it.
@@ -30,6 +30,11 @@ pub const POINTS: [&str; 15] = [
     "leave.after",
     // A command was obeyed, and neither that nor what came of it is durable.
     "command.obeyed",
+    // An event was accepted, and no handler has it.
+    "event.accepted",
+    // A handler is about to be called with a stored event; it was called, and that is not on record.
+    "delivery.before_effect",
+    "delivery.after_effect",
 ];
 
 /// Dies here where the environment says so.

@@ -35,7 +35,7 @@ pub mod sqlite;
 mod store;
 
 pub use batch::{Batch, Op, Refusal, Require};
-pub use claim::Claim;
+pub use claim::{Claim, DeliveryClaim, Waiting};
 pub use commit::{Commit, CommitError};
 pub use error::StoreError;
 pub use lease::{Lease, Owned, Pulse, Watch};
@@ -45,10 +45,12 @@ pub use record::blob::Blob;
 pub use record::boot::{BootRecord, BootSeen, DEFAULT_LEASE, Silent};
 pub use record::checkpoint::Checkpoint;
 pub use record::command::{Command, CommandRecord};
+pub use record::delivery::{ChainMode, DeliveryRecord, DeliveryState, DeliveryStatus, UnknownDeliveryStatus};
+pub use record::envelope::EnvelopeRecord;
 pub use record::extension::Extension;
 pub use record::journal::{Event, Found, JournalEntry, UnknownNodes};
 pub use record::node::{NodeRecord, NodeStatus, SkipReason};
 pub use record::run::{RunRecord, RunState, RunStatus};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
-pub use store::{IntegrityReport, RunFilter, Store, WhoseCommands};
+pub use store::{DeliveryFilter, EnvelopeFilter, IntegrityReport, Order, RunFilter, Store, WhoseCommands};

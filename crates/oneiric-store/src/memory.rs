@@ -4,6 +4,7 @@
 //! Runs live in one map behind one lock; a commit holds it for a few hundred nanoseconds.
 
 mod check;
+mod event;
 mod run;
 
 use std::collections::{BTreeMap, HashMap};
@@ -11,10 +12,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use oneiric_core::roles::EventId;
 use oneiric_core::{BootId, Digest, RunId};
 
 use crate::batch::{Batch, Op, Refusal, Require};
-use crate::claim::Claim;
+use crate::claim::{Claim, DeliveryClaim, Waiting};
 use crate::commit::{Commit, CommitError};
 use crate::error::StoreError;
 use crate::liveness::Violation;
@@ -22,10 +24,13 @@ use crate::record::activity::ActivityRecord;
 use crate::record::boot::{BootRecord, BootSeen, Silent};
 use crate::record::checkpoint::Checkpoint;
 use crate::record::command::CommandRecord;
+use crate::record::delivery::DeliveryRecord;
+use crate::record::envelope::EnvelopeRecord;
 use crate::record::journal::JournalEntry;
 use crate::record::node::NodeRecord;
 use crate::record::run::RunRecord;
-use crate::store::{IntegrityReport, RunFilter, Store, WhoseCommands};
+use crate::store::{DeliveryFilter, EnvelopeFilter, IntegrityReport, RunFilter, Store, WhoseCommands};
+use event::Events;
 use run::Run;
 
 /// The store that forgets. A clone is the same store.
@@ -40,6 +45,7 @@ struct State {
     // Declared dead, and not buried yet.
     dead: Vec<BootId>,
     commands: Vec<CommandRecord>,
+    events: Events,
     activities: BTreeMap<(String, String), ActivityRecord>,
     blobs: HashMap<Digest, Arc<[u8]>>,
     extensions: HashMap<(String, String), Versioned>,
@@ -112,6 +118,13 @@ impl State {
                 }
                 Err(Refusal::ActivityChanged { domain: said.domain.clone(), key: said.key.clone() })
             }
+            Require::EventAbsent(event) if self.events.contains(event) => {
+                Err(Refusal::EventExists(event.clone()))
+            }
+            Require::EventAbsent(_) => Ok(()),
+            Require::DeliveryEpoch { event, handler, epoch } => {
+                self.events.check_epoch(event, handler, *epoch)
+            }
             Require::BlobPresent(digest) if self.blobs.contains_key(digest) => Ok(()),
             Require::BlobPresent(digest) => Err(Refusal::BlobMissing(*digest)),
             Require::ExtensionVersion { family, key, version } => {
@@ -139,6 +152,14 @@ impl State {
         match op {
             Op::InsertRun(record) if self.runs.contains_key(&record.id) || inserted(record.id) => {
                 Err(Refusal::RunExists(record.id))
+            }
+            Op::PutEnvelope(record) => {
+                let id = &record.id;
+                let put = |op: &Op| matches!(op, Op::PutEnvelope(other) if other.id == *id);
+                if self.events.contains(id) || before.iter().any(put) {
+                    return Err(Refusal::EventExists(id.clone()));
+                }
+                Ok(())
             }
             Op::Append(entry) => {
                 let run = entry.run;
@@ -210,6 +231,10 @@ impl State {
                     self.activities.insert(key, record);
                 }
             }
+            Op::PutEnvelope(record) => self.events.put(*record),
+            Op::PutDelivery(record) => self.events.put_delivery(*record),
+            Op::SetDelivery { event, handler, state } => self.events.set_delivery(&event, &handler, *state),
+            Op::DropEnvelope(event) => self.events.drop_envelope(&event),
             Op::Blob(blob) => {
                 self.blobs.entry(blob.digest).or_insert(blob.bytes);
             }
@@ -229,6 +254,7 @@ impl State {
             state.epoch += 1;
             state.deaths += deaths;
         }
+        self.events.disown(boot, deaths);
     }
 
     /// Ends the lease of a boot that is dead or was silent for too long.
@@ -305,7 +331,7 @@ impl Store for MemoryStore {
         let mut seen: Vec<BootSeen> = open
             .map(|boot| BootSeen {
                 boot: boot.clone(),
-                owns: owned(boot.id) as u64,
+                owns: owned(boot.id) as u64 + state.events.owned(boot.id),
                 dead: state.dead.contains(&boot.id),
             })
             .collect();
@@ -349,6 +375,38 @@ impl Store for MemoryStore {
 
     async fn boot(&self, boot: BootId) -> Result<Option<BootRecord>, StoreError> {
         Ok(self.lock().open()?.boots.get(&boot).cloned())
+    }
+
+    async fn claim_deliveries(
+        &self,
+        claim: DeliveryClaim,
+    ) -> Result<Vec<(EnvelopeRecord, DeliveryRecord)>, CommitError> {
+        let mut state = self.lock();
+        state.open()?;
+        if state.boots.get(&claim.boot).is_some_and(|boot| boot.ended_at.is_some()) {
+            return Err(Refusal::BootEnded(claim.boot).into());
+        }
+        let taken = state.events.claim(&claim);
+        if let Some(boot) = state.boots.get_mut(&claim.boot).filter(|_| !taken.is_empty()) {
+            boot.beat += 1;
+        }
+        Ok(taken)
+    }
+
+    async fn waiting(&self) -> Result<Vec<Waiting>, StoreError> {
+        Ok(self.lock().open()?.events.waiting())
+    }
+
+    async fn envelope(&self, event: &EventId) -> Result<Option<EnvelopeRecord>, StoreError> {
+        Ok(self.lock().open()?.events.envelope(event))
+    }
+
+    async fn envelopes(&self, filter: EnvelopeFilter) -> Result<Vec<EnvelopeRecord>, StoreError> {
+        Ok(self.lock().open()?.events.envelopes(&filter))
+    }
+
+    async fn deliveries(&self, filter: DeliveryFilter) -> Result<Vec<(u64, DeliveryRecord)>, StoreError> {
+        Ok(self.lock().open()?.events.deliveries(&filter))
     }
 
     async fn run(&self, run: RunId) -> Result<Option<RunRecord>, StoreError> {

@@ -8,6 +8,8 @@ pub mod blob;
 pub mod boot;
 pub mod checkpoint;
 pub mod command;
+pub mod delivery;
+pub mod envelope;
 pub mod extension;
 pub mod journal;
 pub mod node;

@@ -16,6 +16,7 @@ mod code;
 mod connect;
 mod encode;
 mod error;
+mod event;
 mod line;
 mod listing;
 mod options;
@@ -31,11 +32,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use async_trait::async_trait;
+use oneiric_core::roles::EventId;
 use oneiric_core::{BootId, Digest, RunId};
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::batch::Batch;
-use crate::claim::Claim;
+use crate::claim::{Claim, DeliveryClaim, Waiting};
 use crate::commit::{Commit, CommitError};
 use crate::error::StoreError;
 use crate::failpoint;
@@ -44,10 +46,12 @@ use crate::record::activity::ActivityRecord;
 use crate::record::boot::{BootRecord, BootSeen};
 use crate::record::checkpoint::Checkpoint;
 use crate::record::command::CommandRecord;
+use crate::record::delivery::DeliveryRecord;
+use crate::record::envelope::EnvelopeRecord;
 use crate::record::journal::JournalEntry;
 use crate::record::node::NodeRecord;
 use crate::record::run::RunRecord;
-use crate::store::{IntegrityReport, RunFilter, Store, WhoseCommands};
+use crate::store::{DeliveryFilter, EnvelopeFilter, IntegrityReport, RunFilter, Store, WhoseCommands};
 use boots::Boots;
 use encode::Encoded;
 use line::Line;
@@ -191,7 +195,7 @@ impl Store for SqliteStore {
             .for_each(|boot| self.0.boots.remove(boot));
         match answer {
             Answer::Claimed(runs) => Ok(runs),
-            Answer::Done => Ok(Vec::new()),
+            Answer::Done | Answer::Deliveries(_) => Ok(Vec::new()),
         }
     }
 
@@ -271,6 +275,33 @@ impl Store for SqliteStore {
 
     async fn boot(&self, boot: BootId) -> Result<Option<BootRecord>, StoreError> {
         self.read(move |conn| row::boot(conn, boot)).await
+    }
+
+    async fn claim_deliveries(
+        &self,
+        claim: DeliveryClaim,
+    ) -> Result<Vec<(EnvelopeRecord, DeliveryRecord)>, CommitError> {
+        match self.work(Work::ClaimDeliveries(claim)).await? {
+            Answer::Deliveries(taken) => Ok(taken),
+            Answer::Done | Answer::Claimed(_) => Ok(Vec::new()),
+        }
+    }
+
+    async fn waiting(&self) -> Result<Vec<Waiting>, StoreError> {
+        self.read(event::waiting).await
+    }
+
+    async fn envelope(&self, event: &EventId) -> Result<Option<EnvelopeRecord>, StoreError> {
+        let event = event.clone();
+        self.read(move |conn| event::envelope(conn, &event)).await
+    }
+
+    async fn envelopes(&self, filter: EnvelopeFilter) -> Result<Vec<EnvelopeRecord>, StoreError> {
+        self.read(move |conn| event::envelopes(conn, &filter)).await
+    }
+
+    async fn deliveries(&self, filter: DeliveryFilter) -> Result<Vec<(u64, DeliveryRecord)>, StoreError> {
+        self.read(move |conn| event::deliveries(conn, &filter)).await
     }
 
     async fn run(&self, run: RunId) -> Result<Option<RunRecord>, StoreError> {

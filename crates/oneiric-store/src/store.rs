@@ -5,10 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use oneiric_core::{BootId, Digest, Key, RunId};
+use oneiric_core::roles::{EventId, Topic};
+use oneiric_core::{BootId, Digest, Key, RunId, Timestamp};
 
 use crate::batch::Batch;
-use crate::claim::Claim;
+use crate::claim::{Claim, DeliveryClaim, Waiting};
 use crate::commit::{Commit, CommitError};
 use crate::error::StoreError;
 use crate::liveness::Violation;
@@ -16,6 +17,8 @@ use crate::record::activity::ActivityRecord;
 use crate::record::boot::{BootRecord, BootSeen};
 use crate::record::checkpoint::Checkpoint;
 use crate::record::command::CommandRecord;
+use crate::record::delivery::{DeliveryRecord, DeliveryStatus};
+use crate::record::envelope::EnvelopeRecord;
 use crate::record::journal::JournalEntry;
 use crate::record::node::NodeRecord;
 use crate::record::run::{RunRecord, RunStatus};
@@ -50,6 +53,84 @@ impl RunFilter {
             && (self.statuses.is_empty() || self.statuses.contains(&run.state.status))
             && self.prefix.as_ref().is_none_or(|prefix| run.id.to_string().starts_with(prefix.as_str()))
             && self.before.is_none_or(|before| run.id < before)
+    }
+}
+
+/// In which order to list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// The oldest come first.
+    Oldest,
+    /// The newest come first.
+    Newest,
+}
+
+/// Which events to list, by their place in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnvelopeFilter {
+    /// Only after this place.
+    pub after: Option<u64>,
+    /// Only before this place.
+    pub before: Option<u64>,
+    /// Only about exactly this.
+    pub topic: Option<Topic>,
+    /// Only accepted at this time or later.
+    pub since: Option<Timestamp>,
+    /// Only accepted before this time.
+    pub until: Option<Timestamp>,
+    /// In which order.
+    pub order: Order,
+    /// The most events to return.
+    pub limit: usize,
+}
+
+impl EnvelopeFilter {
+    /// All of them, in this order.
+    pub const fn all(order: Order, limit: usize) -> Self {
+        Self { after: None, before: None, topic: None, since: None, until: None, order, limit }
+    }
+
+    /// Whether an event passes.
+    pub fn accepts(&self, event: &EnvelopeRecord) -> bool {
+        self.after.is_none_or(|after| event.n > after)
+            && self.before.is_none_or(|before| event.n < before)
+            && self.topic.as_ref().is_none_or(|topic| *topic == event.envelope.topic)
+            && self.since.is_none_or(|since| event.accepted_at >= since)
+            && self.until.is_none_or(|until| event.accepted_at < until)
+    }
+}
+
+/// Which deliveries to list: the newest events' come first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliveryFilter {
+    /// Only of these events; empty is any.
+    pub events: Vec<EventId>,
+    /// Only to this handler.
+    pub handler: Option<String>,
+    /// Only in one of these; empty is any.
+    pub statuses: Vec<DeliveryStatus>,
+    /// Only of events before this place in the log.
+    pub before: Option<u64>,
+    /// The most deliveries to return.
+    pub limit: usize,
+}
+
+impl DeliveryFilter {
+    /// Those of one event.
+    pub fn of(event: EventId) -> Self {
+        Self { events: vec![event], ..Self::any(usize::MAX) }
+    }
+
+    /// Any.
+    pub const fn any(limit: usize) -> Self {
+        Self { events: Vec::new(), handler: None, statuses: Vec::new(), before: None, limit }
+    }
+
+    /// Whether a delivery passes, paging aside.
+    pub fn accepts(&self, delivery: &DeliveryRecord) -> bool {
+        (self.events.is_empty() || self.events.contains(&delivery.event))
+            && self.handler.as_ref().is_none_or(|handler| *handler == delivery.handler)
+            && (self.statuses.is_empty() || self.statuses.contains(&delivery.state.status))
     }
 }
 
@@ -142,6 +223,43 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`StoreError`].
     async fn violations(&self) -> Result<Vec<Violation>, StoreError>;
+
+    /// Takes deliveries: sets their owner and raises their fence, in one transaction. They come with their
+    /// events. Only what is due and nobody owns is taken.
+    ///
+    /// A claim that takes something beats for its boot.
+    ///
+    /// # Errors
+    /// As [`Store::claim`].
+    async fn claim_deliveries(
+        &self,
+        claim: DeliveryClaim,
+    ) -> Result<Vec<(EnvelopeRecord, DeliveryRecord)>, CommitError>;
+
+    /// The handlers for which events wait that nobody owns, by name; due or not.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn waiting(&self) -> Result<Vec<Waiting>, StoreError>;
+
+    /// One accepted event.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn envelope(&self, event: &EventId) -> Result<Option<EnvelopeRecord>, StoreError>;
+
+    /// A page of accepted events.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn envelopes(&self, filter: EnvelopeFilter) -> Result<Vec<EnvelopeRecord>, StoreError>;
+
+    /// A page of deliveries, each with the place of its event in the log: the newest events' first, and those
+    /// of one event by handler.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn deliveries(&self, filter: DeliveryFilter) -> Result<Vec<(u64, DeliveryRecord)>, StoreError>;
 
     /// One run.
     ///

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use async_trait::async_trait;
+use oneiric_core::roles::EventId;
 use oneiric_core::{BootId, Digest, RunId};
 use oneiric_store::liveness::Violation;
 use oneiric_store::{
     ActivityRecord, Batch, BootRecord, BootSeen, Checkpoint, Claim, CommandRecord, Commit, CommitError,
-    IntegrityReport, JournalEntry, NodeRecord, RunFilter, RunRecord, Store, StoreError, WhoseCommands,
+    DeliveryClaim, DeliveryFilter, DeliveryRecord, EnvelopeFilter, EnvelopeRecord, IntegrityReport,
+    JournalEntry, NodeRecord, RunFilter, RunRecord, Store, StoreError, Waiting, WhoseCommands,
 };
 
 /// On which side of the commit the death falls.
@@ -103,6 +105,24 @@ impl Store for CrashingStore {
     }
     async fn boot(&self, boot: BootId) -> Result<Option<BootRecord>, StoreError> {
         self.alive()?.boot(boot).await
+    }
+    async fn claim_deliveries(
+        &self,
+        claim: DeliveryClaim,
+    ) -> Result<Vec<(EnvelopeRecord, DeliveryRecord)>, CommitError> {
+        self.alive()?.claim_deliveries(claim).await
+    }
+    async fn waiting(&self) -> Result<Vec<Waiting>, StoreError> {
+        self.alive()?.waiting().await
+    }
+    async fn envelope(&self, event: &EventId) -> Result<Option<EnvelopeRecord>, StoreError> {
+        self.alive()?.envelope(event).await
+    }
+    async fn envelopes(&self, filter: EnvelopeFilter) -> Result<Vec<EnvelopeRecord>, StoreError> {
+        self.alive()?.envelopes(filter).await
+    }
+    async fn deliveries(&self, filter: DeliveryFilter) -> Result<Vec<(u64, DeliveryRecord)>, StoreError> {
+        self.alive()?.deliveries(filter).await
     }
     async fn run(&self, run: RunId) -> Result<Option<RunRecord>, StoreError> {
         self.alive()?.run(run).await

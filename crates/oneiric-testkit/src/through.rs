@@ -5,11 +5,13 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use oneiric_core::roles::EventId;
 use oneiric_core::{BootId, Digest, RunId};
 use oneiric_store::liveness::Violation;
 use oneiric_store::{
     ActivityRecord, Batch, BootRecord, BootSeen, Checkpoint, Claim, CommandRecord, Commit, CommitError,
-    IntegrityReport, JournalEntry, NodeRecord, RunFilter, RunRecord, Store, StoreError, WhoseCommands,
+    DeliveryClaim, DeliveryFilter, DeliveryRecord, EnvelopeFilter, EnvelopeRecord, IntegrityReport,
+    JournalEntry, NodeRecord, RunFilter, RunRecord, Store, StoreError, Waiting, WhoseCommands,
 };
 
 /// Passes everything on; batches go through a function first, in the order of the calls.
@@ -81,6 +83,24 @@ impl<F: FnMut(Batch) -> Batch + Send> Store for Through<F> {
     }
     async fn boot(&self, boot: BootId) -> Result<Option<BootRecord>, StoreError> {
         self.inner.boot(boot).await
+    }
+    async fn claim_deliveries(
+        &self,
+        claim: DeliveryClaim,
+    ) -> Result<Vec<(EnvelopeRecord, DeliveryRecord)>, CommitError> {
+        self.inner.claim_deliveries(claim).await
+    }
+    async fn waiting(&self) -> Result<Vec<Waiting>, StoreError> {
+        self.inner.waiting().await
+    }
+    async fn envelope(&self, event: &EventId) -> Result<Option<EnvelopeRecord>, StoreError> {
+        self.inner.envelope(event).await
+    }
+    async fn envelopes(&self, filter: EnvelopeFilter) -> Result<Vec<EnvelopeRecord>, StoreError> {
+        self.inner.envelopes(filter).await
+    }
+    async fn deliveries(&self, filter: DeliveryFilter) -> Result<Vec<(u64, DeliveryRecord)>, StoreError> {
+        self.inner.deliveries(filter).await
     }
     async fn run(&self, run: RunId) -> Result<Option<RunRecord>, StoreError> {
         self.inner.run(run).await

@@ -79,12 +79,15 @@ pub(super) fn check(state: &State) -> IntegrityReport {
             report.problems.push(format!("run {id}: its bundle {} is missing", run.record.bundle));
         }
     }
+    let (events, deliveries) = state.events.counts();
     report.checked = vec![
         ("runs".to_owned(), state.runs.len() as u64),
         ("nodes".to_owned(), nodes),
         ("checkpoints".to_owned(), checkpoints),
         ("journal".to_owned(), entries),
         ("blobs".to_owned(), state.blobs.len() as u64),
+        ("envelopes".to_owned(), events),
+        ("deliveries".to_owned(), deliveries),
     ];
     report
 }

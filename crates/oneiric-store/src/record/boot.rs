@@ -60,7 +60,7 @@ impl BootRecord {
 pub struct BootSeen {
     /// Its row.
     pub boot: BootRecord,
-    /// How many runs it owns.
+    /// How many runs and deliveries it owns.
     pub owns: u64,
     /// The system says that its process has ended: no lease has to be waited out.
     pub dead: bool,

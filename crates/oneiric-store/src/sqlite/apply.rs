@@ -7,7 +7,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use super::code;
 use super::encode::{Encoded, Stored, Write};
 use super::error::Failure;
-use super::row;
+use super::{event, row};
 use crate::batch::{Refusal, Require};
 use crate::record::activity::ActivityRecord;
 use crate::record::blob::Blob;
@@ -62,6 +62,14 @@ fn check(conn: &Connection, require: &Require) -> Result<(), Failure> {
                 conn.prepare_cached("SELECT 1 FROM blobs WHERE digest = ?1")?.exists([digest.as_bytes()])?;
             if found { Ok(()) } else { Err(Refusal::BlobMissing(*digest).into()) }
         }
+        Require::EventAbsent(id) => {
+            if event::is_known(conn, id)? {
+                Err(Refusal::EventExists(id.clone()).into())
+            } else {
+                Ok(())
+            }
+        }
+        Require::DeliveryEpoch { event, handler, epoch } => event::check_epoch(conn, event, handler, *epoch),
         Require::ExtensionVersion { family, key, version } => {
             let found = conn
                 .prepare_cached(
@@ -172,6 +180,14 @@ fn apply(conn: &Connection, write: &Write) -> Result<(), Failure> {
             Ok(())
         }
         Write::SetActivity(record) => Ok(set_activity(conn, record)?),
+        Write::PutEnvelope { record, head, payload } => event::put_envelope(conn, record, head, payload),
+        Write::PutDelivery { record, value, fault } => {
+            event::put_delivery(conn, record, value, fault.as_deref())
+        }
+        Write::SetDelivery { event, handler, state, value, fault } => {
+            event::set_delivery(conn, event, handler, state, value, fault.as_deref())
+        }
+        Write::DropEnvelope(event) => Ok(event::drop_envelope(conn, event)?),
         Write::Blob(blob) => Ok(put_blob(conn, blob)?),
         Write::Extension(extension) => {
             conn.prepare_cached(
@@ -264,8 +280,8 @@ fn set_run(conn: &Connection, run: RunId, state: &RunState, fault: Option<&str>)
 /// Frees what a boot owns. The fences rise with it: what the boot still has on its way is refused.
 pub(super) fn disown(conn: &Connection, boot: BootId) -> rusqlite::Result<()> {
     conn.prepare_cached("UPDATE runs SET owner = NULL, epoch = epoch + 1 WHERE owner = ?1")?
-        .execute([boot.as_bytes()])
-        .map(|_| ())
+        .execute([boot.as_bytes()])?;
+    event::disown(conn, boot)
 }
 
 fn set_activity(conn: &Connection, record: &ActivityRecord) -> rusqlite::Result<()> {
@@ -350,7 +366,7 @@ fn put_blob(conn: &Connection, blob: &Blob) -> rusqlite::Result<()> {
 }
 
 /// The two columns of a stored value; a large one is put where its digest points.
-fn put<'a>(
+pub(super) fn put<'a>(
     conn: &Connection,
     stored: &'a Stored,
 ) -> rusqlite::Result<(Option<&'a str>, Option<&'a [u8; 32]>)> {

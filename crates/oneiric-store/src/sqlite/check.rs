@@ -25,7 +25,7 @@ pub(super) fn check(conn: &Connection) -> rusqlite::Result<IntegrityReport> {
 
 fn fill(conn: &Connection, report: &mut IntegrityReport) -> rusqlite::Result<()> {
     let snapshot = conn.unchecked_transaction()?;
-    for table in ["runs", "nodes", "checkpoints", "journal", "blobs"] {
+    for table in ["runs", "nodes", "checkpoints", "journal", "blobs", "envelopes", "deliveries"] {
         let count =
             snapshot.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0));
         report.checked.push((table.to_owned(), count?.unsigned_abs()));
@@ -96,6 +96,11 @@ fn fill(conn: &Connection, report: &mut IntegrityReport) -> rusqlite::Result<()>
         ("nodes", "fault"),
         ("checkpoints", "output"),
         ("journal", "event"),
+        ("envelopes", "head"),
+        ("envelopes", "payload"),
+        ("deliveries", "behind"),
+        ("deliveries", "value"),
+        ("deliveries", "fault"),
     ] {
         find(
             &format!("SELECT 1 FROM {table} WHERE {column} IS NOT NULL AND NOT json_valid({column})"),

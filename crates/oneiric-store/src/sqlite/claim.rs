@@ -4,7 +4,7 @@ use oneiric_core::{BootId, RunId};
 use rusqlite::{Connection, params};
 
 use super::error::Failure;
-use super::{apply, row};
+use super::{apply, event, row};
 use crate::batch::Refusal;
 use crate::claim::Claim;
 use crate::failpoint;
@@ -46,7 +46,7 @@ pub(super) fn claim(conn: &Connection, claim: &Claim) -> Result<Vec<RunRecord>, 
     Ok(taken)
 }
 
-fn has_ended(conn: &Connection, boot: BootId) -> rusqlite::Result<bool> {
+pub(super) fn has_ended(conn: &Connection, boot: BootId) -> rusqlite::Result<bool> {
     conn.prepare_cached("SELECT 1 FROM boots WHERE id = ?1 AND ended_at IS NOT NULL")?
         .exists([boot.as_bytes()])
 }
@@ -66,6 +66,7 @@ fn take(conn: &Connection, mut run: RunRecord, boot: BootId) -> rusqlite::Result
 pub(super) fn bury(conn: &Connection, boot: BootId) -> rusqlite::Result<()> {
     conn.prepare_cached("UPDATE runs SET deaths = deaths + 1 WHERE owner = ?1")?
         .execute([boot.as_bytes()])?;
+    event::count_death(conn, boot)?;
     part(conn, boot)
 }
 

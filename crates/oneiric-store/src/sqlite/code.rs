@@ -1,6 +1,9 @@
 //! The numbers under which statuses stand in the file. They never change their meaning: a number
 //! that is no longer written is not given away again.
 
+use oneiric_core::roles::Priority;
+
+use crate::record::delivery::{ChainMode, DeliveryStatus};
 use crate::record::node::{NodeStatus, SkipReason};
 use crate::record::run::RunStatus;
 
@@ -35,6 +38,42 @@ pub(super) const fn skip(reason: SkipReason) -> i64 {
         SkipReason::Condition => 0,
         SkipReason::Upstream => 1,
     }
+}
+
+pub(super) const fn delivery(status: DeliveryStatus) -> i64 {
+    match status {
+        DeliveryStatus::Held => 0,
+        DeliveryStatus::Pending => 1,
+        DeliveryStatus::Running => 2,
+        DeliveryStatus::Done => 3,
+        DeliveryStatus::Dead => 4,
+        DeliveryStatus::Skipped => 5,
+        DeliveryStatus::Expired => 6,
+    }
+}
+
+pub(super) const fn chain(mode: ChainMode) -> i64 {
+    match mode {
+        ChainMode::Ordered => 0,
+        ChainMode::FirstSuccess => 1,
+    }
+}
+
+pub(super) const fn priority(priority: Priority) -> i64 {
+    match priority {
+        Priority::Low => 0,
+        Priority::Normal => 1,
+        Priority::High => 2,
+        Priority::Critical => 3,
+    }
+}
+
+pub(super) fn delivery_status(code: i64) -> Option<DeliveryStatus> {
+    DeliveryStatus::ALL.into_iter().find(|status| delivery(*status) == code)
+}
+
+pub(super) fn chain_mode(code: i64) -> Option<ChainMode> {
+    [ChainMode::Ordered, ChainMode::FirstSuccess].into_iter().find(|mode| chain(*mode) == code)
 }
 
 pub(super) fn run_status(code: i64) -> Option<RunStatus> {

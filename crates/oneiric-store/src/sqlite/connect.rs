@@ -16,7 +16,11 @@ use crate::error::StoreError;
 pub(super) const APPLICATION_ID: i64 = 0x4F6E_6569;
 
 /// Every step from an empty file to this release, in order. A released step never changes.
-const MIGRATIONS: [&str; 2] = [include_str!("migrations/0001.sql"), include_str!("migrations/0002.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/0001.sql"),
+    include_str!("migrations/0002.sql"),
+    include_str!("migrations/0003.sql"),
+];
 
 /// How long a lock of another process is waited for. Transactions are bounded and take milliseconds;
 /// a minute without one chance is a stopped process.

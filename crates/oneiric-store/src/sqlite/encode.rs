@@ -1,19 +1,22 @@
 //! A batch as it goes into the file: JSON written out and large values named by their digest, on the
 //! caller's thread, so that the writer only binds and steps.
 
-use oneiric_core::{Payload, RunId, Timestamp};
+use oneiric_core::roles::EventId;
+use oneiric_core::{BootId, Fault, Payload, RunId, Timestamp};
 
+use super::event::head;
 use crate::batch::{Batch, Op, Require};
 use crate::record::activity::ActivityRecord;
 use crate::record::blob::Blob;
 use crate::record::boot::BootRecord;
 use crate::record::checkpoint::Checkpoint;
 use crate::record::command::CommandRecord;
+use crate::record::delivery::{DeliveryRecord, DeliveryState};
+use crate::record::envelope::EnvelopeRecord;
 use crate::record::extension::Extension;
 use crate::record::journal::JournalEntry;
 use crate::record::node::NodeRecord;
 use crate::record::run::{RunRecord, RunState};
-use oneiric_core::{BootId, Fault};
 
 /// Larger values leave their row for the blobs: four pages, beyond which a row costs more to carry
 /// along than to look up.
@@ -55,19 +58,64 @@ impl Stored {
 /// One change, ready to be bound.
 #[derive(Debug)]
 pub(super) enum Write {
-    InsertRun { record: Box<RunRecord>, input: Stored, options: String, fault: Option<String> },
-    SetRun { run: RunId, state: Box<RunState>, fault: Option<String> },
-    SetNode { row: NodeRecord, fault: Option<String> },
-    PutCheckpoint { checkpoint: Checkpoint, output: Stored },
-    Append { entry: JournalEntry, event: String },
+    InsertRun {
+        record: Box<RunRecord>,
+        input: Stored,
+        options: String,
+        fault: Option<String>,
+    },
+    SetRun {
+        run: RunId,
+        state: Box<RunState>,
+        fault: Option<String>,
+    },
+    SetNode {
+        row: NodeRecord,
+        fault: Option<String>,
+    },
+    PutCheckpoint {
+        checkpoint: Checkpoint,
+        output: Stored,
+    },
+    Append {
+        entry: JournalEntry,
+        event: String,
+    },
     SetBoot(BootRecord),
-    Beat { boot: BootId, at: Timestamp },
+    Beat {
+        boot: BootId,
+        at: Timestamp,
+    },
     Disown(BootId),
     Release(RunId),
-    PutCommand { record: CommandRecord, command: String },
-    DropCommand { run: RunId, id: u128 },
+    PutCommand {
+        record: CommandRecord,
+        command: String,
+    },
+    DropCommand {
+        run: RunId,
+        id: u128,
+    },
     DropCommands(RunId),
     SetActivity(ActivityRecord),
+    PutEnvelope {
+        record: Box<EnvelopeRecord>,
+        head: String,
+        payload: Stored,
+    },
+    PutDelivery {
+        record: Box<DeliveryRecord>,
+        value: Stored,
+        fault: Option<String>,
+    },
+    SetDelivery {
+        event: EventId,
+        handler: String,
+        state: Box<DeliveryState>,
+        value: Stored,
+        fault: Option<String>,
+    },
+    DropEnvelope(EventId),
     Blob(Blob),
     Extension(Extension),
 }
@@ -111,6 +159,24 @@ fn write(op: Op) -> Write {
         Op::DropCommand { run, id } => Write::DropCommand { run, id },
         Op::DropCommands(run) => Write::DropCommands(run),
         Op::SetActivity(record) => Write::SetActivity(record),
+        Op::PutEnvelope(record) => Write::PutEnvelope {
+            head: json(&head(&record.envelope)),
+            payload: Stored::of(&record.envelope.payload),
+            record,
+        },
+        Op::PutDelivery(record) => Write::PutDelivery {
+            value: Stored::of(&record.state.value),
+            fault: record.state.fault.as_ref().map(fault),
+            record,
+        },
+        Op::SetDelivery { event, handler, state } => Write::SetDelivery {
+            value: Stored::of(&state.value),
+            fault: state.fault.as_ref().map(fault),
+            event,
+            handler,
+            state,
+        },
+        Op::DropEnvelope(event) => Write::DropEnvelope(event),
         Op::Blob(blob) => Write::Blob(blob),
         Op::Extension(extension) => Write::Extension(extension),
     }
@@ -123,6 +189,8 @@ fn bytes(write: &Write) -> usize {
         Write::Append { event, .. } => event.len(),
         Write::Blob(blob) => blob.bytes.len(),
         Write::Extension(extension) => extension.value.as_ref().map_or(0, Vec::len),
+        Write::PutEnvelope { head, payload, .. } => head.len() + payload.bytes(),
+        Write::PutDelivery { value, .. } | Write::SetDelivery { value, .. } => value.bytes(),
         Write::PutCommand { command, .. } => command.len(),
         Write::SetRun { .. }
         | Write::SetNode { .. }
@@ -132,6 +200,7 @@ fn bytes(write: &Write) -> usize {
         | Write::Release(_)
         | Write::DropCommand { .. }
         | Write::DropCommands(_)
+        | Write::DropEnvelope(_)
         | Write::SetActivity(_) => 0,
     }
 }

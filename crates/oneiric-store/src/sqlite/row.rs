@@ -81,10 +81,11 @@ pub(super) fn boot(conn: &Connection, id: BootId) -> Result<Option<BootRecord>> 
         .optional()
 }
 
-/// The boots that have not ended, with how many runs each owns.
+/// The boots that have not ended, with how many runs and deliveries each owns.
 pub(super) fn open_boots(conn: &Connection) -> Result<Vec<(BootRecord, u64)>> {
     conn.prepare_cached(&format!(
-        "SELECT {BOOT}, (SELECT count(*) FROM runs WHERE owner = boots.id) FROM boots
+        "SELECT {BOOT}, (SELECT count(*) FROM runs WHERE owner = boots.id)
+           + (SELECT count(*) FROM deliveries WHERE owner = boots.id) FROM boots
          WHERE ended_at IS NULL ORDER BY started_at, id"
     ))?
     .query_map([], |row| Ok((boot_of(row)?, count(row, 9)?)))?
@@ -259,19 +260,19 @@ fn name<T: FromStr<Err: std::fmt::Display>>(row: &Row<'_>, column: usize) -> Res
     row.get_ref(column)?.as_str()?.parse().map_err(unreadable)
 }
 
-fn fault(row: &Row<'_>, column: usize) -> Result<Option<Fault>> {
+pub(super) fn fault(row: &Row<'_>, column: usize) -> Result<Option<Fault>> {
     match row.get_ref(column)?.as_str_or_null()? {
         None => Ok(None),
         Some(text) => serde_json::from_str(text).map(Some).map_err(unreadable),
     }
 }
 
-fn json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> Result<T> {
+pub(super) fn json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> Result<T> {
     serde_json::from_str(row.get_ref(column)?.as_str()?).map_err(unreadable)
 }
 
 /// A stored value in its three columns: the text, the digest, the bytes under the digest.
-fn payload(row: &Row<'_>, column: usize) -> Result<Payload> {
+pub(super) fn payload(row: &Row<'_>, column: usize) -> Result<Payload> {
     if let Some(text) = row.get_ref(column)?.as_str_or_null()? {
         return serde_json::from_str::<serde_json::Value>(text).map(Payload::from).map_err(unreadable);
     }

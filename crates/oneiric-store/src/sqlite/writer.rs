@@ -10,12 +10,14 @@ use super::boots::Boots;
 use super::connect::retry;
 use super::encode::Encoded;
 use super::error::{Failure, store_error};
-use super::{apply, claim};
-use crate::claim::Claim;
+use super::{apply, claim, event};
+use crate::claim::{Claim, DeliveryClaim};
 use crate::commit::CommitError;
 use crate::error::StoreError;
 use crate::failpoint;
 use crate::record::boot::BootRecord;
+use crate::record::delivery::DeliveryRecord;
+use crate::record::envelope::EnvelopeRecord;
 use crate::record::run::RunRecord;
 
 /// How long the boot of another host counts as alive after its last beat.
@@ -26,6 +28,7 @@ const FOREIGN_LIFE: Duration = Duration::from_secs(60);
 pub(super) enum Work {
     Batch(Encoded),
     Claim(Claim),
+    ClaimDeliveries(DeliveryClaim),
     Enter(BootRecord),
     Leave(BootId),
 }
@@ -34,7 +37,7 @@ impl Work {
     pub(super) fn bytes(&self) -> usize {
         match self {
             Work::Batch(batch) => batch.bytes,
-            Work::Claim(_) | Work::Enter(_) | Work::Leave(_) => 0,
+            Work::Claim(_) | Work::ClaimDeliveries(_) | Work::Enter(_) | Work::Leave(_) => 0,
         }
     }
 }
@@ -44,6 +47,7 @@ impl Work {
 pub(super) enum Answer {
     Done,
     Claimed(Vec<RunRecord>),
+    Deliveries(Vec<(EnvelopeRecord, DeliveryRecord)>),
 }
 
 /// What a transaction came to.
@@ -127,6 +131,7 @@ impl Writer {
         let answer = match work {
             Work::Batch(batch) => apply::batch(&self.conn, batch).map(|()| Answer::Done),
             Work::Claim(claim) => claim::claim(&self.conn, claim).map(Answer::Claimed),
+            Work::ClaimDeliveries(claim) => event::claim(&self.conn, claim).map(Answer::Deliveries),
             Work::Enter(boot) => self.enter(boot).map(|()| Answer::Done),
             Work::Leave(boot) => Ok(claim::part(&self.conn, *boot).map(|()| Answer::Done)?),
         };

@@ -14,6 +14,7 @@
 pub mod asked;
 pub mod claim;
 pub mod commit;
+pub mod event;
 pub mod lease;
 pub mod life;
 pub mod listing;
@@ -88,6 +89,15 @@ macro_rules! store_contract {
             commit::a_commit_that_nobody_polls_is_applied,
             commit::an_answered_batch_is_visible_to_every_reader,
             commit::writers_at_the_same_time_lose_nothing,
+            event::an_event_comes_back_with_every_field_and_a_place,
+            event::an_event_is_accepted_once,
+            event::a_delivery_comes_back_with_every_field_and_is_put_once,
+            event::a_deliverys_state_is_set_but_its_fence_is_not,
+            event::what_is_due_and_free_is_claimed_by_priority_and_age,
+            event::deliveries_of_the_dead_are_free_and_only_a_begun_try_counts_the_death,
+            event::events_are_listed_by_place_topic_and_time,
+            event::deliveries_are_listed_by_event_handler_and_status,
+            event::an_event_goes_with_its_deliveries_and_its_place_is_not_given_again,
             lease::a_beat_is_counted_and_an_ended_boot_is_not_open,
             lease::a_boot_comes_back_with_every_field,
             lease::boots_are_listed_with_what_they_own_until_they_end,

@@ -565,6 +565,9 @@ fn answer(answer: Result<(), CommitError>) -> Result<Option<No>, String> {
             Refusal::BlobMissing(_)
             | Refusal::OutOfSequence { .. }
             | Refusal::ActivityChanged { .. }
+            | Refusal::EventExists(_)
+            | Refusal::DeliveryMissing { .. }
+            | Refusal::StaleDelivery { .. }
             | Refusal::Version { .. } => Err(refusal.to_string()),
         },
     }

@@ -317,6 +317,10 @@ fn run_of(op: &Op) -> Option<RunId> {
         | Op::DropCommands(_)
         | Op::SetActivity(_)
         | Op::Blob(_)
+        | Op::PutEnvelope(_)
+        | Op::PutDelivery(_)
+        | Op::SetDelivery { .. }
+        | Op::DropEnvelope(_)
         | Op::Extension(_) => None,
     }
 }

@@ -4,11 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use oneiric_core::roles::EventId;
 use oneiric_core::{BootId, Clock, Digest, RunId};
 use oneiric_store::liveness::Violation;
 use oneiric_store::{
     ActivityRecord, Batch, BootRecord, BootSeen, Checkpoint, Claim, CommandRecord, Commit, CommitError,
-    IntegrityReport, JournalEntry, NodeRecord, RunFilter, RunRecord, Store, StoreError, WhoseCommands,
+    DeliveryClaim, DeliveryFilter, DeliveryRecord, EnvelopeFilter, EnvelopeRecord, IntegrityReport,
+    JournalEntry, NodeRecord, RunFilter, RunRecord, Store, StoreError, Waiting, WhoseCommands,
 };
 use tokio::sync::oneshot;
 
@@ -101,6 +103,25 @@ impl Store for SimStore {
     }
     async fn boot(&self, boot: BootId) -> Result<Option<BootRecord>, StoreError> {
         self.read(|| self.disk.memory().boot(boot)).await
+    }
+    async fn claim_deliveries(
+        &self,
+        claim: DeliveryClaim,
+    ) -> Result<Vec<(EnvelopeRecord, DeliveryRecord)>, CommitError> {
+        // No scene has events yet.
+        self.disk.memory().claim_deliveries(claim).await
+    }
+    async fn waiting(&self) -> Result<Vec<Waiting>, StoreError> {
+        self.read(|| self.disk.memory().waiting()).await
+    }
+    async fn envelope(&self, event: &EventId) -> Result<Option<EnvelopeRecord>, StoreError> {
+        self.read(|| self.disk.memory().envelope(event)).await
+    }
+    async fn envelopes(&self, filter: EnvelopeFilter) -> Result<Vec<EnvelopeRecord>, StoreError> {
+        self.read(|| self.disk.memory().envelopes(filter.clone())).await
+    }
+    async fn deliveries(&self, filter: DeliveryFilter) -> Result<Vec<(u64, DeliveryRecord)>, StoreError> {
+        self.read(|| self.disk.memory().deliveries(filter.clone())).await
     }
     async fn run(&self, run: RunId) -> Result<Option<RunRecord>, StoreError> {
         self.read(|| self.disk.memory().run(run)).await

@@ -141,6 +141,10 @@ impl Told {
             | Op::DropCommand { .. }
             | Op::DropCommands(_)
             | Op::SetActivity(_)
+            | Op::PutEnvelope(_)
+            | Op::PutDelivery(_)
+            | Op::SetDelivery { .. }
+            | Op::DropEnvelope(_)
             | Op::Blob(_)
             | Op::Extension(_) => None,
         }

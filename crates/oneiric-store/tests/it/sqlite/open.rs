@@ -118,12 +118,12 @@ async fn a_later_schema_is_refused_and_a_damaged_page_is_found() {
     store_with_a_run(&path).await;
 
     let conn = rusqlite::Connection::open(&path).unwrap();
-    conn.pragma_update(None, "user_version", 3).unwrap();
+    conn.pragma_update(None, "user_version", 4).unwrap();
     drop(conn);
     let newer = open(&path).unwrap_err();
-    assert!(matches!(newer, StoreError::Newer { found: 3, known: 2, .. }), "{newer:?}");
+    assert!(matches!(newer, StoreError::Newer { found: 4, known: 3, .. }), "{newer:?}");
     let conn = rusqlite::Connection::open(&path).unwrap();
-    conn.pragma_update(None, "user_version", 2).unwrap();
+    conn.pragma_update(None, "user_version", 3).unwrap();
     conn.close().unwrap();
 
     let mut bytes = fs::read(&path).unwrap();
