@@ -4,6 +4,7 @@ mod activity;
 mod components;
 mod config;
 mod doctor;
+mod event;
 mod global;
 mod instances;
 mod manifest;
@@ -27,6 +28,7 @@ pub(crate) use config::{
     ValidateArgs as ConfigValidateArgs,
 };
 pub(crate) use doctor::DoctorArgs;
+pub(crate) use event::{EmitArgs, EventCommand};
 pub(crate) use global::{Global, LogLevel};
 pub(crate) use instances::{HealthArgs, InvokeArgs, StatusArgs, SwapArgs};
 pub(crate) use manifest::{ManifestCommand, PackArgs, ShowArgs as ManifestShowArgs, ValidateArgs};
@@ -97,6 +99,14 @@ pub(crate) enum Command {
   oneiric manifest pack -i shop.yaml --stdout"
     )]
     Manifest(ManifestCommand),
+    /// Emit events, and see what became of them
+    #[command(
+        subcommand,
+        arg_required_else_help = true,
+        after_help = "Examples:
+  oneiric --manifest shop.yaml event emit order.paid --payload '{\"order\": 7}'"
+    )]
+    Event(EventCommand),
     /// Plan, draw and run workflows
     #[command(
         subcommand,

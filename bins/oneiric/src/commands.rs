@@ -5,6 +5,7 @@ mod completions;
 mod conduct;
 mod config;
 mod doctor;
+mod event;
 mod explain;
 mod health;
 mod here;
@@ -23,7 +24,8 @@ mod swap;
 mod workflow;
 
 use crate::args::{
-    Command, ConfigCommand, ManifestCommand, RunCommand, SecretsCommand, StoreCommand, WorkflowCommand,
+    Command, ConfigCommand, EventCommand, ManifestCommand, RunCommand, SecretsCommand, StoreCommand,
+    WorkflowCommand,
 };
 use crate::exit::Code;
 use crate::failure::Failure;
@@ -73,6 +75,9 @@ pub(crate) fn dispatch(session: &mut Session, wanted: Command) -> Result<Code, F
             RunCommand::Extend(args) => run::extend(session, &args),
             RunCommand::Rerun(args) => run::rerun(session, args),
             RunCommand::Fork(args) => run::fork(session, &args),
+        },
+        Command::Event(wanted) => match wanted {
+            EventCommand::Emit(args) => event::emit(session, &args),
         },
         Command::Orchestrate(args) => orchestrate::orchestrate(session, &args),
         Command::Doctor(args) => doctor::doctor(session, &args),

@@ -27,6 +27,9 @@ impl Given {
     /// The payload of an action.
     pub(crate) const PAYLOAD: Given = Given { noun: "payload", option: "--payload" };
 
+    /// The headers of an event.
+    pub(crate) const HEADERS: Given = Given { noun: "headers", option: "--headers" };
+
     /// Reads the value of the option: a JSON object, `@FILE`, or `-` for standard input.
     pub(crate) fn read(self, given: &str) -> Result<Payload, Failure> {
         if given == "-" {

@@ -2,14 +2,14 @@
 //!
 //! | factory                                               | roles        | payload → result                                    |
 //! |-------------------------------------------------------|--------------|-----------------------------------------------------|
-//! | `builtin:noop`                                        | task, action | anything → `null`                                   |
-//! | `builtin:echo`                                        | task, action | anything → the same                                 |
+//! | `builtin:noop`                                        | task, action, event handler | anything → `null`                    |
+//! | `builtin:echo`                                        | task, action, event handler | anything → the same                  |
 //! | `builtin:sleep`                                       | task         | `{"seconds": 1.5}` → `{"slept": 1.5}`               |
 //! | `builtin:fail`                                        | task         | `{"times": 2, "message": "no"}` → `{"attempts": 3}` |
 //! | `oneiric.remote.samples:demo_remote_task`             | task         | anything → `"remote-task-run"`                      |
 //! | `oneiric.remote.samples:demo_remote_adapter`          | action       | anything → `"hello from remote manifest"`           |
 //! | `oneiric.remote.samples:demo_remote_service`          | action       | anything → `"remote-service-ok"`                    |
-//! | `oneiric.remote.samples:demo_remote_event_handler`    | action       | an envelope → `{"name", "topic", "payload"}`        |
+//! | `oneiric.remote.samples:demo_remote_event_handler`    | event handler, action | an envelope → `{"name", "topic", "payload"}` |
 //! | `oneiric.remote.samples:demo_remote_workflow`         | action       | anything → `"remote-workflow-complete"`             |
 //!
 //! The samples that are no tasks play `Action`: upstream's one interesting method of each (`describe`,
@@ -29,7 +29,7 @@ mod sleep;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use oneiric_core::roles::{Action, Task};
+use oneiric_core::roles::{Action, EventHandler, Task};
 use oneiric_core::{Blueprint, Component, ComponentRuntime, Descriptor, Fault, Instance};
 
 use crate::Parts;
@@ -77,11 +77,12 @@ impl ComponentRuntime for Builtin {
 
     async fn build(&self, blueprint: &Blueprint) -> Result<Instance, Fault> {
         Ok(match Kind::of(&blueprint.descriptor)? {
-            Kind::Noop => task_and_action(plain::Noop),
-            Kind::Echo => task_and_action(plain::Echo),
+            Kind::Noop => whatever(plain::Noop),
+            Kind::Echo => whatever(plain::Echo),
             Kind::Sleep => task(sleep::Sleep::new(self.parts.clock.clone())),
             Kind::Fail => task(fail::Fail),
             Kind::Sample(Sample::Task) => task(Sample::Task),
+            Kind::Sample(Sample::EventHandler) => handler_and_action(Sample::EventHandler),
             Kind::Sample(other) => action(other),
             #[cfg(feature = "actions")]
             Kind::Kit(kit) => action(kit.bounded(&blueprint.settings, &self.parts)?),
@@ -99,7 +100,15 @@ fn action<T: Component + Action>(component: T) -> Instance {
     Instance::new(shared.clone()).plays::<dyn Action>(shared)
 }
 
-fn task_and_action<T: Component + Task + Action>(component: T) -> Instance {
+fn handler_and_action<T: Component + EventHandler + Action>(component: T) -> Instance {
     let shared = Arc::new(component);
-    Instance::new(shared.clone()).plays::<dyn Task>(shared.clone()).plays::<dyn Action>(shared)
+    Instance::new(shared.clone()).plays::<dyn EventHandler>(shared.clone()).plays::<dyn Action>(shared)
+}
+
+fn whatever<T: Component + Task + Action + EventHandler>(component: T) -> Instance {
+    let shared = Arc::new(component);
+    Instance::new(shared.clone())
+        .plays::<dyn Task>(shared.clone())
+        .plays::<dyn Action>(shared.clone())
+        .plays::<dyn EventHandler>(shared)
 }

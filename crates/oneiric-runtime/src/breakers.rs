@@ -67,7 +67,8 @@ impl Breakers {
     }
 
     fn guard(&self, admission: &Admission<'_>) -> Option<Guard> {
-        let descriptor = admission.descriptor.filter(|_| admission.purpose == Purpose::Node)?;
+        let descriptor =
+            admission.descriptor.filter(|_| matches!(admission.purpose, Purpose::Node | Purpose::Event))?;
         // What is wrong in a manifest was found when that was read.
         let Guarded { policy, target } =
             breaker::stated(&descriptor.metadata, self.unsaid, self.by_default).ok()??;
@@ -234,9 +235,14 @@ impl Gate for Behind {
 }
 
 /// What breakers held back asks again once they have closed. Runs until it is dropped.
-pub(crate) async fn release(executor: oneiric_dag::Executor, closed: Arc<Notify>) {
+pub(crate) async fn release(
+    executor: oneiric_dag::Executor,
+    courier: oneiric_events::Courier,
+    closed: Arc<Notify>,
+) {
     loop {
         closed.notified().await;
         executor.reconsider();
+        courier.reconsider();
     }
 }

@@ -11,6 +11,7 @@ use oneiric_core::settings::Settings;
 use oneiric_core::{Descriptor, Domain, Key, Provider, Source};
 use oneiric_dag::graph::{Draft, DraftNode, Policy};
 use oneiric_dag::{Graph, GraphError, Hook, Limits, Plan};
+use oneiric_events::{Defaults, Subscription};
 
 use crate::bundle::{Bundle, ManifestFile};
 use crate::error::Error;
@@ -159,6 +160,15 @@ impl Catalog {
             if let Err(message) = breaker::stated(&written.metadata, breaker::Policy::default(), false) {
                 let text = String::from_utf8_lossy(&file.bytes);
                 let place = Place::of_name(&file.name, &text, written.position);
+                problems.push(Problem { place, message, help: None });
+            }
+            if written.domain == Domain::EVENT
+                && let Err(error) =
+                    Subscription::of(&Arc::new(written.descriptor(source.clone())), &Defaults::default())
+            {
+                let text = String::from_utf8_lossy(&file.bytes);
+                let place = Place::of_name(&file.name, &text, written.position);
+                let message = format!("event handler `{}`: {error}", written.key);
                 problems.push(Problem { place, message, help: None });
             }
             let Some(dag) = written.dag.as_ref().filter(|_| written.domain == Domain::WORKFLOW) else {

@@ -12,7 +12,7 @@ use oneiric_store::{StoreError, WhoseCommands};
 use tokio::sync::Notify;
 
 /// Runs until it is dropped.
-pub(crate) async fn deliver(executor: Executor, bell: Arc<Notify>) {
+pub(crate) async fn obey(executor: Executor, bell: Arc<Notify>) {
     let parts = executor.parts();
     let interval = parts.lease.interval();
     let mut seen = Begun::default();

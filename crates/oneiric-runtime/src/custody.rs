@@ -7,6 +7,7 @@ use std::sync::{Arc, Weak};
 use oneiric_core::Fault;
 use oneiric_dag::custody::{Custodian, IDLE, Programs};
 use oneiric_dag::{Executor, Program};
+use oneiric_events::Courier;
 use oneiric_store::RunRecord;
 use oneiric_store::liveness::CANNOT_RESUME;
 use tokio::sync::Notify;
@@ -44,7 +45,7 @@ fn unable(error: &Error) -> Fault {
 }
 
 /// Takes over what others leave, from the start on and whenever the bell rings. Runs until it is dropped.
-pub(crate) async fn tend(inner: Weak<Inner>, executor: Executor, bell: Arc<Notify>) {
+pub(crate) async fn tend(inner: Weak<Inner>, executor: Executor, courier: Courier, bell: Arc<Notify>) {
     let clock = Arc::clone(&executor.parts().clock);
     let mut custodian = Custodian::new(executor, Arc::new(Stored(inner)));
     loop {
@@ -55,6 +56,8 @@ pub(crate) async fn tend(inner: Weak<Inner>, executor: Executor, bell: Arc<Notif
                 IDLE
             }
         };
+        // Whom a look has buried may have had events in hand.
+        courier.nudge();
         tokio::select! {
             () = bell.notified() => custodian.rung(),
             () = clock.sleep(next) => {}

@@ -9,8 +9,10 @@ use oneiric_core::lifecycle::{LifecycleError, Phase};
 use oneiric_core::manifest::ParseError;
 use oneiric_core::payload::ShapeError;
 use oneiric_core::resolver::ResolveError;
+use oneiric_core::roles::EnvelopeError;
 use oneiric_core::{Fault, Key, RunId};
 use oneiric_dag::{Incomplete, OutputError, RunError};
+use oneiric_events::SubscriptionError;
 use oneiric_store::{CommitError, RunStatus, StoreError};
 use serde::{Deserialize, Serialize};
 
@@ -122,6 +124,17 @@ pub enum Error {
         what: String,
         /// What is wrong with it.
         source: ShapeError,
+    },
+    /// An event is not as it must be.
+    #[error(transparent)]
+    Envelope(#[from] EnvelopeError),
+    /// What a component says about its events cannot be.
+    #[error("event handler `{key}`: {error}")]
+    Subscription {
+        /// Its key.
+        key: Key,
+        /// What is wrong.
+        error: Box<SubscriptionError>,
     },
     /// A call of a component failed.
     #[error("{domain} `{key}`: {fault}")]
@@ -272,6 +285,8 @@ impl Error {
             | Error::Component { .. }
             | Error::Name(_)
             | Error::Shape { .. }
+            | Error::Envelope(_)
+            | Error::Subscription { .. }
             | Error::Setting { .. }
             | Error::Bundle { .. } => Kind::Configuration,
             Error::Unknown(_)

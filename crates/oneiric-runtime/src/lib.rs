@@ -9,6 +9,7 @@
 //! | whether they take work | [`Oneiric::pause_component`], [`Oneiric::drain_component`], [`Oneiric::resume_component`], [`activity`] |
 //! | manifests, without a store or a process | [`Catalog`], [`Bundle`], [`read_manifest`] |
 //! | how things stand | [`Oneiric::statuses`], [`component_statuses`], [`RunLog`], `control` |
+//! | events | [`Oneiric::emit_and_wait`], [`Oneiric::subscribe`], [`EventReport`] |
 //! | what went wrong | [`Error`], [`Kind`], [`Incomplete`] |
 //!
 //! It does not know which adapters exist: `builder().with(oneiric_adapters::enabled(..))`. Tasks, roles
@@ -23,12 +24,13 @@ mod builder;
 mod bundle;
 mod call;
 mod catalog;
+mod commands;
 mod components;
 #[cfg(feature = "sqlite")]
 pub mod control;
 mod custody;
-mod delivery;
 mod error;
+mod events;
 mod guarded;
 mod linked;
 mod oneiric;
@@ -48,6 +50,7 @@ pub use bundle::{Bundle, ManifestFile};
 pub use call::Call;
 pub use catalog::{Catalog, Workflow};
 pub use error::{Error, Kind};
+pub use events::{EventReport, StartedRun, Unstarted};
 pub use oneiric::Oneiric;
 pub use read::read_manifest;
 pub use request::{PROGRAM, RunOptions, RunRequest};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use oneiric_core::settings::Settings;
 use oneiric_core::{Lifecycle, RunId};
 use oneiric_dag::{Executor, Launch, Plan, Program, RunHandle};
+use oneiric_events::{Courier, Dispatcher};
 use oneiric_store::{Batch, Claim, CommitError, Op, Refusal, RunRecord, Store, UnknownNodes};
 use oneiric_supervisor::Activity;
 
@@ -34,6 +35,8 @@ pub(crate) struct Inner {
     pub(crate) catalog: Catalog,
     pub(crate) lifecycle: Lifecycle,
     pub(crate) executor: Executor,
+    pub(crate) dispatcher: Dispatcher,
+    pub(crate) courier: Courier,
     // Asked by the gate, told by the store.
     activity: Activity,
     // Held while what operators said is read and put to use.
@@ -52,6 +55,7 @@ impl Oneiric {
         catalog: Catalog,
         lifecycle: Lifecycle,
         executor: Executor,
+        courier: Courier,
         activity: Activity,
         own: Own,
         secrecy: Arc<FromSettings>,
@@ -65,6 +69,8 @@ impl Oneiric {
             catalog,
             lifecycle,
             executor,
+            dispatcher: courier.dispatcher().clone(),
+            courier,
             activity,
             rereading: tokio::sync::Mutex::default(),
             own,
@@ -187,7 +193,8 @@ impl Oneiric {
         let clock = &self.0.executor.parts().clock;
         let began = clock.monotonic();
         self.0.presence.end(&**clock, deadline).await;
-        let stopped = self.0.executor.shutdown(deadline).await;
+        let (carried, stopped) =
+            tokio::join!(self.0.courier.shutdown(deadline), self.0.executor.shutdown(deadline));
         let time_left = deadline.saturating_sub(clock.monotonic().saturating_sub(began));
         let unused = self.0.lifecycle.stop(time_left).await;
         let store = self.store();
@@ -196,7 +203,7 @@ impl Oneiric {
         self.0.executor.parts().lease.rest();
         store.close().await?;
         left?;
-        Ok(stopped && unused)
+        Ok(carried && stopped && unused)
     }
 
     pub(crate) async fn resume_claimed(
@@ -285,13 +292,18 @@ impl Oneiric {
     }
 
     pub(crate) fn new_id(&self) -> RunId {
-        let parts = self.0.executor.parts();
-        let millis = u64::try_from(parts.clock.now().as_micros() / 1000).unwrap_or(0);
+        let millis = u64::try_from(self.0.executor.parts().clock.now().as_micros() / 1000).unwrap_or(0);
+        RunId::from_uuid(uuid::Builder::from_unix_timestamp_millis(millis, &self.chance()).into_uuid())
+    }
+
+    /// Eighty random bits: the part of an id that is not time.
+    pub(crate) fn chance(&self) -> [u8; 10] {
+        let rng = &self.0.executor.parts().rng;
         let mut chance = [0; 10];
-        let (a, b) = (parts.rng.next_u64().to_le_bytes(), parts.rng.next_u64().to_le_bytes());
+        let (a, b) = (rng.next_u64().to_le_bytes(), rng.next_u64().to_le_bytes());
         chance[..8].copy_from_slice(&a);
         chance[8..].copy_from_slice(&b[..2]);
-        RunId::from_uuid(uuid::Builder::from_unix_timestamp_millis(millis, &chance).into_uuid())
+        chance
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::oneiric::Oneiric;
-use crate::{activity, breakers, custody, delivery};
+use crate::{activity, breakers, commands, custody};
 
 /// Background tasks and what reaches them. They end with the shutdown, or with the last clone.
 #[derive(Debug, Default)]
@@ -65,8 +65,9 @@ impl Oneiric {
     pub(crate) fn tend(&self) {
         self.0.presence.serves.store(true, Ordering::Relaxed);
         let inner = Arc::downgrade(&self.0);
-        let work = custody::tend(inner, self.0.executor.clone(), Arc::clone(&self.0.presence.bell));
-        self.0.presence.spawn(work);
+        let (bell, courier) = (Arc::clone(&self.0.presence.bell), self.0.courier.clone());
+        self.0.presence.spawn(custody::tend(inner, self.0.executor.clone(), courier.clone(), bell));
+        self.0.presence.spawn(async move { courier.tend().await });
     }
 
     /// Reads what operators said, now and from time to time.
@@ -80,12 +81,12 @@ impl Oneiric {
 
     /// Lets go of what a breaker held back, once it has closed.
     pub(crate) fn let_go(&self, closed: Arc<Notify>) {
-        self.0.presence.spawn(breakers::release(self.0.executor.clone(), closed));
+        self.0.presence.spawn(breakers::release(self.0.executor.clone(), self.0.courier.clone(), closed));
     }
 
     /// Obeys what is asked of the runs that it owns from now on.
-    pub(crate) fn deliver(&self) {
-        let work = delivery::deliver(self.0.executor.clone(), Arc::clone(&self.0.presence.orders));
+    pub(crate) fn obey(&self) {
+        let work = commands::obey(self.0.executor.clone(), Arc::clone(&self.0.presence.orders));
         self.0.presence.spawn(work);
     }
 

@@ -1,7 +1,7 @@
 //! The two components that need no payload of a certain shape.
 
 use async_trait::async_trait;
-use oneiric_core::roles::{Action, Task, TaskContext};
+use oneiric_core::roles::{Action, Envelope, EventHandler, Task, TaskContext};
 use oneiric_core::{Component, Fault, Payload};
 
 /// Returns `null`.
@@ -39,5 +39,19 @@ impl Task for Echo {
 impl Action for Echo {
     async fn apply(&self, input: Payload) -> Result<Payload, Fault> {
         Ok(input)
+    }
+}
+
+#[async_trait]
+impl EventHandler for Noop {
+    async fn handle(&self, _: &Envelope) -> Result<Payload, Fault> {
+        Ok(Payload::NULL)
+    }
+}
+
+#[async_trait]
+impl EventHandler for Echo {
+    async fn handle(&self, envelope: &Envelope) -> Result<Payload, Fault> {
+        Ok(envelope.payload.clone())
     }
 }

@@ -2,7 +2,7 @@
 //! upstream's sample manifests run without Python.
 
 use async_trait::async_trait;
-use oneiric_core::roles::{Action, Task, TaskContext};
+use oneiric_core::roles::{Action, Envelope, EventHandler, Task, TaskContext};
 use oneiric_core::{Component, Factory, Fault, Payload};
 use serde_json::{Value, json};
 
@@ -64,5 +64,12 @@ impl Task for Sample {
 impl Action for Sample {
     async fn apply(&self, input: Payload) -> Result<Payload, Fault> {
         self.answer(input.value()).map(Payload::from)
+    }
+}
+
+#[async_trait]
+impl EventHandler for Sample {
+    async fn handle(&self, envelope: &Envelope) -> Result<Payload, Fault> {
+        self.answer(envelope.to_payload().value()).map(Payload::from)
     }
 }

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use oneiric_core::gate::Gate;
 use oneiric_core::roles::LogSink;
 use oneiric_core::{BootId, Key, Lifecycle, Provider};
 use oneiric_dag::{Executor, Parts};
+use oneiric_events::{Courier, CourierParts, Dispatcher};
 use oneiric_store::{BootRecord, Lease, MemoryStore, Store};
 use oneiric_supervisor::Activity;
 
@@ -123,17 +125,33 @@ impl Loaded {
         let closed = breakers.closed();
         let gate = Arc::new(Behind { gate: builder.gate, breakers });
         let activity = Activity::default();
+        let gate = Arc::new(Guarded { activity: activity.clone(), gate });
+        let dispatcher = Dispatcher::new(oneiric_events::Parts {
+            clock: Arc::clone(&builder.clock),
+            rng: Arc::clone(&rng),
+            gate: Arc::clone(&gate) as Arc<dyn Gate>,
+        });
+        let courier = Courier::new(
+            dispatcher,
+            CourierParts {
+                store: Arc::clone(&store),
+                lease: Arc::clone(&lease),
+                in_hand: secrecy.settings.event_delivery.in_hand.max(1) as usize,
+                max_deliveries: secrecy.settings.execution.max_deliveries,
+            },
+        );
         let executor = Executor::new(Parts {
             store,
             clock: builder.clock,
             rng,
-            gate: Arc::new(Guarded { activity: activity.clone(), gate }),
+            gate,
             log: together(builder.logs.into_iter().chain(own_log).collect()),
             observer: builder.observer,
             lease,
             max_parallel: builder.max_parallel.unwrap_or(secrecy.settings.execution.max_parallel).max(1),
         });
-        let oneiric = Oneiric::new(catalog, lifecycle, executor, activity, own, secrecy);
+        let oneiric = Oneiric::new(catalog, lifecycle, executor, courier, activity, own, secrecy);
+        oneiric.declare()?;
         oneiric.let_go(closed);
         #[cfg(feature = "sqlite")]
         if let Some(state_dir) = state_dir {
@@ -142,7 +160,7 @@ impl Loaded {
         if shared {
             // Behind the listening, in front of all work: what is said from here on is heard.
             oneiric.heed().await?;
-            oneiric.deliver();
+            oneiric.obey();
         }
         if builder.serves && shared {
             oneiric.tend();

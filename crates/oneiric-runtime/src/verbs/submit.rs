@@ -59,7 +59,7 @@ impl Oneiric {
     }
 
     /// Tells whoever serves that there is a run that nobody has.
-    pub(super) async fn offer(&self) {
+    pub(crate) async fn offer(&self) {
         if self.serves() {
             self.ring();
             return;

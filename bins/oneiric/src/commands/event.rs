@@ -1,0 +1,5 @@
+//! Events from the command line.
+
+mod emit;
+
+pub(super) use emit::emit;

@@ -1,0 +1,351 @@
+//! Takes stored events to their handlers, in this process.
+//!
+//! What this process accepted it has in hand from the beginning, as far as there is room; the rest waits in the
+//! store for whoever has some, and so does what a dead process had in hand. Each delivery is a task of its own,
+//! and every one of them is waited for at the end.
+
+mod carry;
+mod emit;
+mod hand;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use oneiric_core::{Clock, Timestamp};
+use oneiric_store::{
+    Batch, CommitError, DeliveryClaim, DeliveryRecord, DeliveryStatus, EnvelopeRecord, Lease, Refusal, Store,
+    StoreError, failpoint,
+};
+use tokio::sync::{Notify, oneshot};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::accept::accept_stored;
+use crate::call::Parts;
+use crate::dispatcher::Dispatcher;
+use crate::outcome::Outcome;
+use crate::plan::{Plan, places};
+use carry::Load;
+pub use emit::Emitted;
+use hand::Hand;
+
+/// When to look into the store again where no bell rang: one may have been missed.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// What a courier needs of the process around it.
+#[derive(Debug, Clone)]
+pub struct CourierParts {
+    /// Where accepted events are.
+    pub store: Arc<dyn Store>,
+    /// What the deliveries in hand hang off.
+    pub lease: Arc<Lease>,
+    /// The most deliveries in hand for one handler.
+    pub in_hand: usize,
+    /// How often an event may kill the process over one handler.
+    pub max_deliveries: u32,
+}
+
+/// Takes stored events to their handlers. A clone is the same one.
+#[derive(Clone)]
+pub struct Courier(Arc<Inner>);
+
+struct Inner {
+    dispatcher: Dispatcher,
+    parts: CourierParts,
+    tasks: TaskTracker,
+    /// Nothing further starts.
+    stop: CancellationToken,
+    /// What is at work is dropped.
+    abort: CancellationToken,
+    bell: Arc<Notify>,
+    /// Handlers that the gate keeps events from, until then or until something changes.
+    shut: Mutex<HashMap<String, Option<Timestamp>>>,
+    /// How often something has changed.
+    changes: AtomicU64,
+}
+
+/// A handler that will have had a stored event, once it has.
+#[derive(Debug)]
+pub(crate) struct Awaited {
+    /// Its place in the table.
+    pub(crate) place: u32,
+    /// Comes when the delivery is over or somebody else's; never where the handler is not asked.
+    pub(crate) outcome: oneshot::Receiver<Outcome>,
+}
+
+impl Courier {
+    /// One with nothing in hand.
+    pub fn new(dispatcher: Dispatcher, parts: CourierParts) -> Self {
+        Self(Arc::new(Inner {
+            dispatcher,
+            parts,
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            abort: CancellationToken::new(),
+            bell: Arc::new(Notify::new()),
+            shut: Mutex::default(),
+            changes: AtomicU64::new(0),
+        }))
+    }
+
+    /// The subscriptions that it takes events to.
+    pub fn dispatcher(&self) -> &Dispatcher {
+        &self.0.dispatcher
+    }
+
+    /// Stores an event with its deliveries, and whatever else belongs to the same moment. When this returns, it
+    /// is durable, and those deliveries that this process has in hand are under way.
+    ///
+    /// # Errors
+    /// [`CommitError::Refused`] with [`Refusal::EventExists`] where it was accepted before;
+    /// [`CommitError::Store`]. Then nothing happened.
+    pub(crate) async fn accept(
+        &self,
+        plan: &Plan,
+        record: EnvelopeRecord,
+        with: Batch,
+    ) -> Result<Vec<Awaited>, CommitError> {
+        let lease = &self.0.parts.lease;
+        match self.put(plan, record.clone(), with.clone()).await {
+            // One that has been at rest may have been taken for dead meanwhile: then it gets up, and tries again.
+            Err(CommitError::Refused(Refusal::BootEnded(_))) => {
+                lease.beat(&*self.0.parts.store).await?;
+                self.put(plan, record, with).await
+            }
+            put => put,
+        }
+    }
+
+    async fn put(
+        &self,
+        plan: &Plan,
+        record: EnvelopeRecord,
+        with: Batch,
+    ) -> Result<Vec<Awaited>, CommitError> {
+        let CourierParts { store, lease, .. } = &self.0.parts;
+        let clock = self.clock();
+        let mut hands: HashMap<String, Hand> = HashMap::new();
+        let acceptance =
+            accept_stored(&plan.table, &plan.split.stored, record.clone(), clock.now(), |live| {
+                let hand = self.take(live)?;
+                hands.insert(live.subscription.name.to_string(), hand);
+                Some(lease.boot())
+            });
+        let losses = lease.losses();
+        let began = clock.monotonic();
+        let mut batch = acceptance.batch.and(with);
+        let (mut owned, mut beats) = (None, false);
+        if !hands.is_empty() {
+            let (holds, taking) = lease.take();
+            beats = !taking.ops.is_empty();
+            batch = batch.and(taking);
+            owned = Some(Arc::new(holds));
+        }
+        store.commit(batch).await?;
+        failpoint::reach("event.accepted");
+        if beats {
+            lease.confirm(began);
+        }
+        let mut tells = HashMap::new();
+        let awaited = places(&plan.split.stored)
+            .map(|place| {
+                let (tell, outcome) = oneshot::channel();
+                tells.insert(plan.table.live(place).subscription.name.to_string(), tell);
+                Awaited { place, outcome }
+            })
+            .collect();
+        let event = Arc::new(record);
+        let mut free = false;
+        for delivery in acceptance.deliveries {
+            if delivery.state.status == DeliveryStatus::Held {
+                // Who waits for it is told by the task of the one in front of it.
+                continue;
+            }
+            let Some(live) = plan.table.named(&delivery.handler) else { continue };
+            let Some((hand, owned)) = hands.remove(&delivery.handler).zip(owned.clone()) else {
+                free = true;
+                if let Some(tell) = tells.remove(&delivery.handler) {
+                    // Whoever waited may have given up.
+                    let _ = tell.send(Outcome::waiting(&live.subscription.name));
+                }
+                continue;
+            };
+            let of = |name: &String| tells.remove(name).map(|tell| (name.clone(), tell));
+            let told = std::iter::once(&delivery.handler).chain(&delivery.behind).filter_map(of).collect();
+            self.spawn(Load {
+                span: Parts::span(live, &event.envelope),
+                live: Arc::clone(live),
+                event: Arc::clone(&event),
+                record: delivery,
+                _hand: hand,
+                owned,
+                losses,
+                told,
+            });
+        }
+        if free {
+            self.nudge();
+        }
+        Ok(awaited)
+    }
+
+    fn spawn(&self, load: Load) {
+        let courier = self.clone();
+        self.0.tasks.spawn(async move { courier.carry(load).await });
+    }
+
+    /// There may be something to take.
+    pub fn nudge(&self) {
+        self.0.bell.notify_one();
+    }
+
+    /// Something has changed for handlers that the gate kept events from.
+    pub fn reconsider(&self) {
+        self.0.changes.fetch_add(1, Ordering::AcqRel);
+        self.shut().clear();
+        self.nudge();
+    }
+
+    /// Takes what is due and free, now and from then on. Runs until it is dropped or the courier is shut down.
+    pub async fn tend(&self) {
+        loop {
+            let next = match self.round().await {
+                Ok(next) => next,
+                Err(error) => {
+                    tracing::error!(%error, "cannot see which events wait");
+                    IDLE
+                }
+            };
+            tokio::select! {
+                () = self.0.stop.cancelled() => return,
+                () = self.0.bell.notified() => {}
+                () = self.clock().sleep(next) => {}
+            }
+        }
+    }
+
+    /// One look. When to look again at the latest.
+    async fn round(&self) -> Result<Duration, StoreError> {
+        let CourierParts { store, lease, .. } = &self.0.parts;
+        let clock = self.clock();
+        let (table, now) = (self.0.dispatcher.table(), clock.now());
+        let (mut wanted, mut next) = (Vec::new(), IDLE);
+        for waiting in store.waiting().await? {
+            let Some(live) = table.named(&waiting.handler) else { continue };
+            let due = self.opens(&waiting.handler, now).map_or(waiting.due_at, |at| at.max(waiting.due_at));
+            let room = hand::room(live, self.0.parts.in_hand);
+            if due > now {
+                next = next.min(due.since(now));
+            } else if room > 0 && !self.is_shut(&waiting.handler) {
+                wanted.push((waiting.handler, room));
+            }
+        }
+        if wanted.is_empty() {
+            return Ok(next);
+        }
+        let (losses, began) = (lease.losses(), clock.monotonic());
+        let claim = DeliveryClaim { boot: lease.boot(), wanted, now };
+        let taken = match store.claim_deliveries(claim).await {
+            Ok(taken) => taken,
+            Err(CommitError::Refused(Refusal::BootEnded(_))) => {
+                // Others took this process for dead. It gets up, and looks again.
+                lease.beat(&**store).await?;
+                return Ok(Duration::ZERO);
+            }
+            Err(CommitError::Refused(refusal)) => return Err(StoreError::Io(refusal.to_string())),
+            Err(CommitError::Store(error)) => return Err(error),
+        };
+        if taken.is_empty() {
+            return Ok(next);
+        }
+        lease.confirm(began);
+        let owned = Arc::new(lease.own());
+        for (event, record) in taken {
+            self.put_in_hand(event, record, &owned, losses);
+        }
+        // There may be more of it.
+        Ok(Duration::ZERO)
+    }
+
+    fn put_in_hand(
+        &self,
+        event: EnvelopeRecord,
+        record: DeliveryRecord,
+        owned: &Arc<oneiric_store::Owned>,
+        losses: u64,
+    ) {
+        // The table may have changed since the claim; what it does not know any more goes back.
+        let table = self.0.dispatcher.table();
+        let Some(live) = table.named(&record.handler) else {
+            self.give_back(record);
+            return;
+        };
+        self.spawn(Load {
+            span: Parts::span(live, &event.envelope),
+            live: Arc::clone(live),
+            event: Arc::new(event),
+            _hand: Hand::over(live, &self.0.bell, self.0.parts.in_hand),
+            record,
+            owned: Arc::clone(owned),
+            losses,
+            told: Vec::new(),
+        });
+    }
+
+    /// Room for a delivery, unless there is none or the gate keeps events from the handler.
+    fn take(&self, live: &Arc<crate::table::Live>) -> Option<Hand> {
+        if self.0.stop.is_cancelled() || self.is_shut(&live.subscription.name) {
+            return None;
+        }
+        Hand::take(live, &self.0.bell, self.0.parts.in_hand)
+    }
+
+    fn is_shut(&self, handler: &str) -> bool {
+        let mut shut = self.shut();
+        match shut.get(handler) {
+            None => false,
+            Some(Some(until)) if *until <= self.clock().now() => {
+                shut.remove(handler);
+                false
+            }
+            Some(_) => true,
+        }
+    }
+
+    /// When the gate may let events pass again, where it said so.
+    fn opens(&self, handler: &str, now: Timestamp) -> Option<Timestamp> {
+        self.shut().get(handler).copied().flatten().filter(|until| *until > now)
+    }
+
+    fn shut(&self) -> MutexGuard<'_, HashMap<String, Option<Timestamp>>> {
+        self.0.shut.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.dispatcher.0.parts.clock
+    }
+
+    /// Begins nothing further, and waits for what is at work, at most `deadline`; what is not done by then is
+    /// dropped. Whatever is in hand stays so until the lease ends. Whether everything had ended.
+    pub async fn shutdown(&self, deadline: Duration) -> bool {
+        self.0.stop.cancel();
+        self.0.tasks.close();
+        let in_time = tokio::select! {
+            biased;
+            () = self.0.tasks.wait() => true,
+            () = self.clock().sleep(deadline) => false,
+        };
+        self.0.abort.cancel();
+        self.0.tasks.wait().await;
+        in_time
+    }
+}
+
+impl fmt::Debug for Courier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Courier").field("in_hand", &self.0.tasks.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,85 @@
+//! An event on its way in: stored where that is promised, and taken to its handlers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use oneiric_core::Fault;
+use oneiric_store::{Batch, CommitError, EnvelopeRecord};
+
+use super::{Awaited, Courier};
+use crate::outcome::{Dispatched, Outcome};
+use crate::plan::{Plan, in_order, places};
+
+/// What became of an event.
+#[derive(Debug)]
+pub struct Emitted {
+    /// Handler by handler.
+    pub dispatched: Dispatched,
+    /// Whether it is in the store.
+    pub stored: bool,
+}
+
+impl Courier {
+    /// Stores an event where its plan says so, together with `with`, then gives it to everybody in the plan and
+    /// waits for all of them, at most `limit`. A stored event that has not reached its handler by then reaches it
+    /// later, and its result says that it is pending; who was only passing it on is dropped.
+    ///
+    /// Dropping the future after the event was stored loses nothing that was promised.
+    ///
+    /// # Errors
+    /// [`CommitError::Refused`] with [`oneiric_store::Refusal::EventExists`] where it was accepted before, or as
+    /// `with` requires; [`CommitError::Store`]. Then no handler has the event.
+    pub async fn emit_and_wait(
+        &self,
+        plan: Plan,
+        record: EnvelopeRecord,
+        with: Batch,
+        limit: Duration,
+    ) -> Result<Emitted, CommitError> {
+        let envelope = record.envelope.clone();
+        let began = self.clock().monotonic();
+        let stored = plan.is_stored() || !with.ops.is_empty();
+        let awaited = if stored { self.accept(&plan, record, with).await? } else { Vec::new() };
+        let (mut passed, mut carried) = (Vec::new(), Vec::new());
+        {
+            let parts = &self.0.dispatcher.0.parts;
+            let passing = parts.run(&plan.table, &plan.split.passing, &envelope, &mut passed);
+            let carrying = outcomes(awaited, &mut carried);
+            tokio::select! {
+                biased;
+                _ = async { tokio::join!(passing, carrying) } => {}
+                () = self.clock().sleep(limit) => {}
+            }
+        }
+        let took = self.clock().monotonic().saturating_sub(began);
+        let late = |places: &mut dyn Iterator<Item = u32>, had: &[(u32, Outcome)], pending: bool| -> Vec<_> {
+            places
+                .filter(|place| had.iter().all(|(of, _)| of != place))
+                .map(|place| {
+                    let handler = Arc::clone(&plan.table.live(place).subscription.name);
+                    let result = Err(Fault::timeout(limit));
+                    (place, Outcome { handler, result, attempts: 0, took, pending })
+                })
+                .collect()
+        };
+        if took >= limit {
+            passed.extend(late(&mut places(&plan.split.passing), &passed, false));
+            carried.extend(late(&mut places(&plan.split.stored), &carried, true));
+        }
+        passed.append(&mut carried);
+        Ok(Emitted { dispatched: in_order(&envelope, passed), stored })
+    }
+}
+
+/// The outcomes as they come; a handler that is not asked any more has none.
+async fn outcomes(awaited: Vec<Awaited>, into: &mut Vec<(u32, Outcome)>) {
+    let mut awaited: FuturesUnordered<_> =
+        awaited.into_iter().map(|awaited| async move { (awaited.place, awaited.outcome.await) }).collect();
+    while let Some((place, outcome)) = awaited.next().await {
+        if let Ok(outcome) = outcome {
+            into.push((place, outcome));
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! Subscriptions of a process, and events on their way through them in memory.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+
+use arc_swap::ArcSwap;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use oneiric_core::roles::Envelope;
+
+use crate::call::{Parts, once};
+use crate::handler::Handler;
+use crate::outcome::{Dispatched, Outcome};
+use crate::plan::in_order;
+use crate::stats::Counts;
+use crate::subscription::Subscription;
+use crate::table::{Live, Route, Table};
+
+/// Subscriptions, and events on their way through them. A clone is the same one.
+///
+/// ```
+/// use std::sync::Arc;
+/// use oneiric_core::roles::Envelope;
+/// use oneiric_core::{Fault, gate::Pipeline};
+/// use oneiric_events::{Defaults, Dispatcher, Handler, Interest, Parts, Pattern, Subscription, typed};
+/// # use oneiric_core::rng::SeededRng;
+/// # use oneiric_testkit::ManualClock;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let (clock, rng) = (Arc::new(ManualClock::new()), Arc::new(SeededRng::new(1)));
+/// let dispatcher = Dispatcher::new(Parts { clock, rng, gate: Arc::new(Pipeline::standard()) });
+/// let greeter = typed(|name: String| async move { Ok::<_, Fault>(format!("hello {name}")) });
+/// let subscription = Subscription {
+///     interest: Interest::topic(Pattern::new("user.*")?),
+///     ..Subscription::new("greeter", "greeter".parse()?, &Defaults::default())
+/// };
+/// dispatcher.subscribe(subscription, Handler::fixed(Arc::new(greeter)));
+/// let done = dispatcher.dispatch(&Envelope::new("user.created".parse()?, serde_json::json!("Ada"))).await;
+/// assert_eq!(serde_json::to_value(&done)?["results"][0]["value"], "hello Ada");
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Dispatcher(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) parts: Parts,
+    table: ArcSwap<Table>,
+    /// The table does not show the entries any more.
+    stale: AtomicBool,
+    entries: Mutex<Entries>,
+    next: AtomicU64,
+}
+
+/// All subscriptions, in the order in which they came.
+#[derive(Default)]
+struct Entries {
+    /// Those of manifests and of the builder: replaced together.
+    declared: Vec<Arc<Live>>,
+    /// Those that came at run time.
+    added: Vec<(u64, Arc<Live>)>,
+}
+
+/// What a subscription is told apart by, from when it came to when it goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Subscribed(u64);
+
+impl Dispatcher {
+    /// One without subscriptions.
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(Inner {
+            parts,
+            table: ArcSwap::default(),
+            stale: AtomicBool::new(false),
+            entries: Mutex::default(),
+            next: AtomicU64::new(1),
+        }))
+    }
+
+    /// Adds a subscription. Every event that is emitted after this returns finds it. One of the same name is
+    /// replaced.
+    pub fn subscribe(&self, subscription: Subscription, handler: Handler) -> Subscribed {
+        let id = self.0.next.fetch_add(1, Ordering::Relaxed);
+        self.entries().added.push((id, Live::new(subscription, handler)));
+        self.0.stale.store(true, Ordering::Release);
+        Subscribed(id)
+    }
+
+    /// Removes a subscription. No event that is emitted after this returns finds it; those under way end.
+    /// Whether it was there.
+    pub fn unsubscribe(&self, subscribed: Subscribed) -> bool {
+        let mut entries = self.entries();
+        let before = entries.added.len();
+        entries.added.retain(|(id, _)| *id != subscribed.0);
+        let there = entries.added.len() < before;
+        drop(entries);
+        self.0.stale.store(true, Ordering::Release);
+        there
+    }
+
+    /// Replaces all declared subscriptions at once; those that came at run time stay. One that is as it was
+    /// keeps its slots, its buffer and its counts. Events under way end on the table that they began on.
+    pub fn declare(&self, declared: impl IntoIterator<Item = (Subscription, Handler)>) {
+        let mut entries = self.entries();
+        let old = std::mem::take(&mut entries.declared);
+        entries.declared = declared
+            .into_iter()
+            .map(|(subscription, handler)| {
+                let same = old.iter().find(|live| live.subscription == subscription);
+                same.cloned().unwrap_or_else(|| Live::new(subscription, handler))
+            })
+            .collect();
+        self.0.table.store(Arc::new(entries.table()));
+        self.0.stale.store(false, Ordering::Release);
+    }
+
+    /// Every subscription, the highest priority first.
+    pub fn subscriptions(&self) -> Vec<Subscription> {
+        self.table().lives().iter().map(|live| live.subscription.clone()).collect()
+    }
+
+    /// What each subscription has counted, by name, in the order of [`Dispatcher::subscriptions`].
+    pub fn counts(&self) -> Vec<(Arc<str>, Counts)> {
+        let counted = |live: &Arc<Live>| (Arc::clone(&live.subscription.name), live.stats.read());
+        self.table().lives().iter().map(counted).collect()
+    }
+
+    /// The table of this moment.
+    pub(crate) fn table(&self) -> Arc<Table> {
+        if self.0.stale.load(Ordering::Acquire) {
+            let entries = self.entries();
+            if self.0.stale.swap(false, Ordering::AcqRel) {
+                self.0.table.store(Arc::new(entries.table()));
+            }
+        }
+        self.0.table.load_full()
+    }
+
+    // Nothing under the lock can panic half way.
+    fn entries(&self) -> MutexGuard<'_, Entries> {
+        self.0.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives an event to everybody who wants it, and waits for all of them. Nothing is stored.
+    ///
+    /// Whatever one handler does (fail, panic, take too long) is in its result and touches no other. Dropping the
+    /// future cancels those that are at work.
+    pub async fn dispatch(&self, envelope: &Envelope) -> Dispatched {
+        let table = self.table();
+        let route = table.route(envelope);
+        let mut ended = Vec::with_capacity(route.alone.len());
+        self.0.parts.run(&table, &route, envelope, &mut ended).await;
+        in_order(envelope, ended)
+    }
+}
+
+/// A call under way; the places of the handlers that had the event, with what became of it.
+type Under<'a> = Pin<Box<dyn Future<Output = Vec<(u32, Outcome)>> + Send + 'a>>;
+
+impl Parts {
+    /// Takes an event along its route, and puts what comes of it behind what `ended` has. Who can answer at once
+    /// does so one after the other; the others go on at the same time.
+    pub(crate) async fn run(
+        &self,
+        table: &Table,
+        route: &Route,
+        envelope: &Envelope,
+        ended: &mut Vec<(u32, Outcome)>,
+    ) {
+        let mut waiting = FuturesUnordered::new();
+        for place in &route.alone {
+            let mut call = Box::pin(async move { (*place, self.call(table.live(*place), envelope).await) });
+            match once(call.as_mut()).await {
+                Poll::Ready(outcome) => ended.push(outcome),
+                Poll::Pending => waiting.push(call),
+            }
+        }
+        let mut chains: FuturesUnordered<Under<'_>> = FuturesUnordered::new();
+        for (chain, until_success) in [(&route.ordered, false), (&route.first_success, true)] {
+            if !chain.is_empty() {
+                chains.push(Box::pin(self.run_chain(table, chain, until_success, envelope)));
+            }
+        }
+        loop {
+            tokio::select! {
+                Some(outcome) = waiting.next(), if !waiting.is_empty() => ended.push(outcome),
+                Some(outcomes) = chains.next(), if !chains.is_empty() => ended.extend(outcomes),
+                else => return,
+            }
+        }
+    }
+
+    /// One handler after the other; where it says so, only until one has succeeded.
+    pub(crate) async fn run_chain(
+        &self,
+        table: &Table,
+        chain: &[u32],
+        until_success: bool,
+        envelope: &Envelope,
+    ) -> Vec<(u32, Outcome)> {
+        let mut ended = Vec::with_capacity(chain.len());
+        for place in chain {
+            let outcome = self.call(table.live(*place), envelope).await;
+            let enough = until_success && outcome.is_success();
+            ended.push((*place, outcome));
+            if enough {
+                break;
+            }
+        }
+        ended
+    }
+}
+
+impl Entries {
+    fn table(&self) -> Table {
+        let added = self.added.iter().map(|(_, live)| live);
+        Table::new(self.declared.iter().chain(added).map(Arc::clone))
+    }
+}
+
+impl fmt::Debug for Dispatcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dispatcher")
+            .field("subscriptions", &self.table().lives().len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,140 @@
+//! What handles the events of a subscription.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use oneiric_core::lifecycle::{Handle, Lifecycle, LifecycleError};
+use oneiric_core::resolver::Query;
+use oneiric_core::roles::{Envelope, EventHandler};
+use oneiric_core::{Descriptor, Fault, Payload};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::OnceCell;
+
+/// What handles the events of a subscription. A clone is the same one.
+#[derive(Clone)]
+pub struct Handler(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    /// A closure or a struct of the program.
+    Fixed(Arc<dyn EventHandler>),
+    /// A component, brought up for its first event; follows swaps.
+    Component(Arc<Component>),
+}
+
+struct Component {
+    lifecycle: Lifecycle,
+    descriptor: Arc<Descriptor>,
+    /// Exactly this candidate, whatever serves its key.
+    pinned: bool,
+    handle: OnceCell<Handle<dyn EventHandler>>,
+}
+
+impl Handler {
+    /// A closure or a struct.
+    pub fn fixed(handler: Arc<dyn EventHandler>) -> Self {
+        Self(Kind::Fixed(handler))
+    }
+
+    /// The component that serves the key of a candidate; it is brought up for its first event.
+    pub fn component(lifecycle: Lifecycle, descriptor: Arc<Descriptor>) -> Self {
+        Self(Kind::Component(Arc::new(Component {
+            lifecycle,
+            descriptor,
+            pinned: false,
+            handle: OnceCell::new(),
+        })))
+    }
+
+    /// Exactly this candidate, although another one may serve its key.
+    pub fn candidate(lifecycle: Lifecycle, descriptor: Arc<Descriptor>) -> Self {
+        Self(Kind::Component(Arc::new(Component {
+            lifecycle,
+            descriptor,
+            pinned: true,
+            handle: OnceCell::new(),
+        })))
+    }
+
+    /// Handles one event.
+    pub(crate) async fn handle(&self, envelope: &Envelope) -> Result<Payload, Fault> {
+        match &self.0 {
+            Kind::Fixed(handler) => handler.handle(envelope).await,
+            Kind::Component(component) => {
+                let current = component.handle().await?.current()?;
+                current.handle(envelope).await
+            }
+        }
+    }
+}
+
+impl Component {
+    async fn handle(&self) -> Result<&Handle<dyn EventHandler>, Fault> {
+        self.handle.get_or_try_init(|| self.bring_up()).await.map_err(Fault::from)
+    }
+
+    async fn bring_up(&self) -> Result<Handle<dyn EventHandler>, LifecycleError> {
+        if self.pinned {
+            return self.lifecycle.handle_of(&self.descriptor).await;
+        }
+        let (domain, key) = (&self.descriptor.domain, &self.descriptor.key);
+        self.lifecycle.handle(domain, key, &Query::default()).await
+    }
+}
+
+/// An event handler from an async function of the payload, read as a type of its own; see [`typed`].
+pub struct Typed<F, I>(F, std::marker::PhantomData<fn(I)>);
+
+/// Makes an event handler of a function of the payload: `typed(|order: Order| async move { ... })`. A payload
+/// that is not as the type says is a permanent fault that names the field.
+pub fn typed<F, I, O, E, Fut>(function: F) -> Typed<F, I>
+where
+    F: Fn(I) -> Fut + Send + Sync,
+    I: DeserializeOwned + 'static,
+    O: Serialize,
+    E: Into<Fault>,
+    Fut: Future<Output = Result<O, E>> + Send,
+{
+    Typed(function, std::marker::PhantomData)
+}
+
+#[async_trait]
+impl<F, I, O, E, Fut> EventHandler for Typed<F, I>
+where
+    F: Fn(I) -> Fut + Send + Sync,
+    I: DeserializeOwned + Send + 'static,
+    O: Serialize + Send,
+    E: Into<Fault> + Send,
+    Fut: Future<Output = Result<O, E>> + Send,
+{
+    async fn handle(&self, envelope: &Envelope) -> Result<Payload, Fault> {
+        let payload = envelope.payload.read::<I>().map_err(|wrong| {
+            Fault::permanent(
+                "bad-payload",
+                format!("the payload of `{}` cannot be read: {wrong}", envelope.topic),
+            )
+        })?;
+        let output = (self.0)(payload).await.map_err(Into::into)?;
+        Payload::of(&output)
+            .map_err(|wrong| Fault::permanent("bad-output", format!("the output is not JSON: {wrong}")))
+    }
+}
+
+impl<F, I> fmt::Debug for Typed<F, I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Typed")
+    }
+}
+
+impl fmt::Debug for Handler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::Fixed(_) => f.write_str("Handler::Fixed"),
+            Kind::Component(component) => {
+                f.debug_tuple("Handler::Component").field(&component.descriptor.key).finish()
+            }
+        }
+    }
+}

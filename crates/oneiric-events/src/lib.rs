@@ -1,0 +1,48 @@
+//! Events of Oneiric: who wants which, and how they get there.
+//!
+//! | for | there is |
+//! |---|---|
+//! | which events are meant | [`Pattern`], [`Filter`], [`Interest`] |
+//! | who handles them, and how | [`Subscription`], [`Handler`], [`typed`] |
+//! | in memory | [`Dispatcher`], [`Dispatched`], [`Outcome`] |
+//! | stored, until every handler is done | [`accept`], [`Courier`] |
+//! | starting workflows | [`Trigger`] |
+//!
+//! Deciding is pure: a [`Pattern`], a [`Filter`] and a table of subscriptions are values, and so are what an
+//! accepted event writes ([`accept`]) and what becomes of a delivery ([`delivery`]). Runs are `oneiric-dag`'s;
+//! who wants both to happen in one transaction merges what each of them returns.
+
+pub mod accept;
+mod call;
+mod courier;
+pub mod delivery;
+mod dispatcher;
+mod filter;
+mod handler;
+mod interest;
+mod outcome;
+mod pattern;
+mod plan;
+mod scope;
+mod stamp;
+mod stats;
+mod subscription;
+mod table;
+mod trigger;
+
+pub use accept::{Acceptance, accept};
+pub use call::Parts;
+pub use courier::{Courier, CourierParts, Emitted};
+pub use dispatcher::{Dispatcher, Subscribed};
+pub use filter::{Filter, FilterError, FilterPath};
+pub use handler::{Handler, Typed, typed};
+pub use interest::{Interest, Predicate};
+pub use outcome::{Dispatched, Outcome};
+pub use pattern::index::Index;
+pub use pattern::{Pattern, PatternError};
+pub use plan::Plan;
+pub use scope::EVENT_VARIABLES;
+pub use stamp::{VERSION, stamp};
+pub use stats::{BUCKETS_MS, Counts, DurationCounts};
+pub use subscription::{Defaults, Subscription, SubscriptionError, name};
+pub use trigger::{Gather, MAX_BATCH, Singleton, Throttle, Trigger, TriggerError};

@@ -1,0 +1,8 @@
+//! Events: who wants which, and how they get there.
+
+mod declare;
+mod emit;
+mod report;
+mod trigger;
+
+pub use report::{EventReport, StartedRun, Unstarted};

@@ -1,0 +1,76 @@
+//! Events on their way in.
+
+use std::time::Duration;
+
+use oneiric_core::roles::Envelope;
+use oneiric_events::{Dispatched, Emitted, Outcome, Plan, stamp};
+use oneiric_store::{CommitError, DeliveryFilter, EnvelopeRecord, Refusal};
+
+use super::report::EventReport;
+use super::trigger::Starts;
+use crate::error::Error;
+use crate::oneiric::Oneiric;
+
+/// An event, ready to go.
+struct Ready {
+    plan: Plan,
+    record: EnvelopeRecord,
+    starts: Starts,
+}
+
+impl Oneiric {
+    /// Gives an event to everybody who wants it, and waits for all of them, at most `limit`.
+    ///
+    /// It is stored first where it says so, where a handler is promised it, or where it starts a workflow: in one
+    /// transaction with its deliveries and with the runs that it starts. A stored event that was emitted before,
+    /// by its id, does nothing: its report is that of then. Runs that it starts are carried out by whoever serves.
+    ///
+    /// What a handler does is in its result and touches no other. Dropping the future loses nothing that was
+    /// promised.
+    ///
+    /// # Errors
+    /// [`Error::Envelope`] for one that is too large or whose id is none; [`Error::Store`]. Then no handler
+    /// has it.
+    pub async fn emit_and_wait(&self, envelope: Envelope, limit: Duration) -> Result<EventReport, Error> {
+        let Ready { plan, record, starts } = self.ready(envelope)?;
+        let (id, topic) = (record.id.clone(), record.envelope.topic.clone());
+        let Starts { batch, runs, unstarted } = starts;
+        let started = !runs.is_empty();
+        let emitted = self.0.courier.emit_and_wait(plan, record, batch, limit).await;
+        let (Emitted { dispatched, stored }, duplicate) = match emitted {
+            Ok(emitted) => (emitted, false),
+            Err(CommitError::Refused(Refusal::EventExists(_))) => {
+                let known = self.store().deliveries(DeliveryFilter::of(id.clone())).await?;
+                let results = known.iter().map(|(_, delivery)| Outcome::of(delivery)).collect();
+                (
+                    Emitted { dispatched: Dispatched { topic, event_id: Some(id), results }, stored: true },
+                    true,
+                )
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if duplicate {
+            return Ok(EventReport {
+                dispatched,
+                stored,
+                duplicate,
+                runs: Vec::new(),
+                unstarted: Vec::new(),
+            });
+        }
+        if started {
+            self.offer().await;
+        }
+        Ok(EventReport { dispatched, stored, duplicate, runs, unstarted })
+    }
+
+    fn ready(&self, mut envelope: Envelope) -> Result<Ready, Error> {
+        envelope.check()?;
+        let parts = self.executor().parts();
+        let now = parts.clock.now();
+        let id = stamp(&mut envelope, &self.settings().app.name, now, self.chance());
+        let plan = self.0.dispatcher.plan(&envelope);
+        let starts = self.triggered(&plan, &envelope);
+        Ok(Ready { plan, record: EnvelopeRecord::new(id, envelope, now), starts })
+    }
+}
