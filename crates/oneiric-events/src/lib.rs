@@ -24,6 +24,7 @@ mod outcome;
 mod pattern;
 mod plan;
 mod scope;
+mod slots;
 mod stamp;
 mod stats;
 mod subscription;
