@@ -70,7 +70,8 @@ impl Oneiric {
         let now = parts.clock.now();
         let id = stamp(&mut envelope, &self.settings().app.name, now, self.chance());
         let plan = self.0.dispatcher.plan(&envelope);
-        let starts = self.triggered(&plan, &envelope);
-        Ok(Ready { plan, record: EnvelopeRecord::new(id, envelope, now), starts })
+        let record = EnvelopeRecord::new(id, envelope, now);
+        let starts = self.triggered(&plan, &record);
+        Ok(Ready { plan, record, starts })
     }
 }
