@@ -7,7 +7,7 @@
 //! | in memory | [`Dispatcher`], [`Dispatched`], [`Outcome`] |
 //! | stored, until every handler is done | [`accept`], [`Courier`] |
 //! | once more, and for how long | [`Repeat`], [`retention`] |
-//! | why one has not arrived | [`explain`] |
+//! | why one has not arrived | [`delivery::explain`] |
 //! | starting workflows | [`Trigger`] |
 //!
 //! Deciding is pure: a [`Pattern`], a [`Filter`] and a table of subscriptions are values, and so are what an
@@ -19,7 +19,6 @@ mod call;
 mod courier;
 pub mod delivery;
 mod dispatcher;
-pub mod explain;
 mod filter;
 mod handler;
 mod interest;
