@@ -1,5 +1,6 @@
 //! Events: who wants which, and how they get there.
 
+mod accept;
 mod declare;
 mod emit;
 mod report;
