@@ -7,6 +7,7 @@
 mod carry;
 mod emit;
 mod hand;
+mod leave;
 
 use std::collections::HashMap;
 use std::fmt;

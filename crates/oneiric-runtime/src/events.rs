@@ -1,5 +1,6 @@
 //! Events: who wants which, how they get there, and what is done with their log.
 
+mod accept;
 mod dead;
 mod declare;
 mod emit;
@@ -11,7 +12,7 @@ mod trigger;
 mod walk;
 
 pub use dead::DROPPED;
-pub use log::{EventQuery, Logged, Tail, list_events};
+pub use log::{EventQuery, Logged, Tail, list_events, logged_handlers};
 pub use replay::{MAX_RATE, ReplayReport, ReplayRequest, Replayed};
 pub use report::{EventReport, StartedRun, Unstarted};
 pub use retention::Tidied;

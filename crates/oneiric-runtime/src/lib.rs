@@ -53,7 +53,7 @@ pub use catalog::{Catalog, Workflow};
 pub use error::{Error, Kind};
 pub use events::{
     DROPPED, EventQuery, EventReport, EventSelection, Logged, MAX_RATE, ReplayReport, ReplayRequest,
-    Replayed, StartedRun, Tail, Tidied, Unstarted, list_events,
+    Replayed, StartedRun, Tail, Tidied, Unstarted, list_events, logged_handlers,
 };
 pub use oneiric::Oneiric;
 pub use read::read_manifest;
@@ -69,7 +69,10 @@ pub use verbs::{Again, Ask, Kept, PATIENCE, Told, place};
 
 // What the functions of this crate take and give.
 pub use oneiric_dag::{Ended, Incomplete, NodeReport, Obeyed, OutputError, RunHandle, RunReport};
-pub use oneiric_events::Repeat;
+pub use oneiric_events::delivery::explain::{
+    Facts as DeliveryFacts, Reason as DeliveryReason, explain as explain_delivery,
+};
+pub use oneiric_events::{Dispatched, Outcome, Pattern, PatternError, Repeat};
 pub use oneiric_store::{Command, NodeStatus, RunStatus, UnknownNodes};
 
 /// The Rust on the page about embedding is tested as documentation.

@@ -3,7 +3,7 @@
 use oneiric_core::Fault;
 use oneiric_events::Repeat;
 use oneiric_store::{
-    Batch, CommitError, DeliveryFilter, DeliveryRecord, DeliveryState, DeliveryStatus, Op, Refusal, Require,
+    Batch, CommitError, DeliveryRecord, DeliveryState, DeliveryStatus, Op, Refusal, Require,
 };
 
 use super::walk::{EventSelection, Walk};
@@ -63,25 +63,4 @@ impl Oneiric {
         let renewed = DeliveryRecord { state, ..delivery };
         Batch::of([Op::RenewDelivery(Box::new(renewed))]).require(fence)
     }
-
-    /// The names that deliveries of the log have for a handler which is named by its key or its name, among the
-    /// newest of them; what is written otherwise stays as it is.
-    pub async fn handlers_named(
-        &self,
-        text: &str,
-        statuses: Vec<DeliveryStatus>,
-    ) -> Result<Vec<String>, Error> {
-        let filter = DeliveryFilter { statuses, ..DeliveryFilter::any(LOOKED_AT) };
-        let mut names: Vec<String> = Vec::new();
-        for (_, delivery) in self.store().deliveries(filter).await? {
-            let of_key = delivery.handler.strip_prefix(text).is_some_and(|rest| rest.starts_with(':'));
-            if (of_key || delivery.handler == text) && !names.contains(&delivery.handler) {
-                names.push(delivery.handler);
-            }
-        }
-        Ok(names)
-    }
 }
-
-/// Deliveries that are looked at for the name of a handler.
-const LOOKED_AT: usize = 2000;

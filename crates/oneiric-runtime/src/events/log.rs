@@ -1,5 +1,7 @@
 //! The log of events, looked at: the newest of it, or from a place on.
 
+use std::collections::BTreeSet;
+
 use oneiric_core::Timestamp;
 use oneiric_core::roles::EventId;
 use oneiric_events::Pattern;
@@ -11,6 +13,9 @@ use super::walk::{of_topics, only_topic, with_deliveries};
 
 /// Rows that are read at a time.
 const PAGE: usize = 200;
+
+/// Deliveries that are looked at for the names of handlers.
+const LOOKED_AT: usize = 2000;
 
 /// An accepted event with its deliveries, by handler.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,6 +61,19 @@ pub async fn list_events(store: &dyn Store, query: &EventQuery) -> Result<Vec<Lo
     }
     found.truncate(query.limit);
     Ok(found)
+}
+
+/// The handlers of the newest deliveries in one of these statuses, any where there is none: for names that were
+/// not written as they are.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn logged_handlers(
+    store: &dyn Store,
+    statuses: Vec<DeliveryStatus>,
+) -> Result<BTreeSet<String>, StoreError> {
+    let rows = store.deliveries(DeliveryFilter { statuses, ..DeliveryFilter::any(LOOKED_AT) }).await?;
+    Ok(rows.into_iter().map(|(_, delivery)| delivery.handler).collect())
 }
 
 /// Events that are meant, and the place to go on from; `None` at the end.
