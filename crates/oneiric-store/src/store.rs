@@ -107,6 +107,8 @@ pub struct DeliveryFilter {
     pub events: Vec<EventId>,
     /// Only to this handler.
     pub handler: Option<String>,
+    /// Only what this boot owns.
+    pub owner: Option<BootId>,
     /// Only in one of these; empty is any.
     pub statuses: Vec<DeliveryStatus>,
     /// Only of events before this place in the log.
@@ -123,13 +125,19 @@ impl DeliveryFilter {
 
     /// Any.
     pub const fn any(limit: usize) -> Self {
-        Self { events: Vec::new(), handler: None, statuses: Vec::new(), before: None, limit }
+        Self { events: Vec::new(), handler: None, owner: None, statuses: Vec::new(), before: None, limit }
+    }
+
+    /// Those that a boot owns.
+    pub fn owned_by(boot: BootId) -> Self {
+        Self { owner: Some(boot), ..Self::any(usize::MAX) }
     }
 
     /// Whether a delivery passes, paging aside.
     pub fn accepts(&self, delivery: &DeliveryRecord) -> bool {
         (self.events.is_empty() || self.events.contains(&delivery.event))
             && self.handler.as_ref().is_none_or(|handler| *handler == delivery.handler)
+            && self.owner.is_none_or(|owner| delivery.state.owner == Some(owner))
             && (self.statuses.is_empty() || self.statuses.contains(&delivery.state.status))
     }
 }

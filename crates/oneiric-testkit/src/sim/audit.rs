@@ -320,6 +320,8 @@ fn run_of(op: &Op) -> Option<RunId> {
         | Op::PutEnvelope(_)
         | Op::PutDelivery(_)
         | Op::SetDelivery { .. }
+        | Op::SetHeldDelivery { .. }
+        | Op::ReleaseDelivery { .. }
         | Op::DropEnvelope(_)
         | Op::Extension(_) => None,
     }

@@ -144,6 +144,8 @@ impl Told {
             | Op::PutEnvelope(_)
             | Op::PutDelivery(_)
             | Op::SetDelivery { .. }
+            | Op::SetHeldDelivery { .. }
+            | Op::ReleaseDelivery { .. }
             | Op::DropEnvelope(_)
             | Op::Blob(_)
             | Op::Extension(_) => None,
