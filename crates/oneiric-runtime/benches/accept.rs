@@ -72,7 +72,8 @@ fn emit(runtime: &Runtime, store: Arc<dyn Store>, handled: Handled) -> Duration 
                 let oneiric = oneiric.clone();
                 tokio::spawn(async move {
                     for n in 0..EACH {
-                        let report = oneiric.emit_and_wait(envelope(n), PATIENCE).await.expect("an open store");
+                        let report =
+                            oneiric.emit_and_wait(envelope(n), PATIENCE).await.expect("an open store");
                         assert_eq!(report.dispatched.is_success(), handled == Handled::Now);
                     }
                 })

@@ -1,1 +1,9 @@
 //! What the public API promises.
+
+#![expect(clippy::unwrap_used, unreachable_pub, reason = "a test may panic, and modules share helpers")]
+
+mod adrift;
+mod crash;
+mod held_up;
+mod poison;
+mod support;

@@ -18,7 +18,10 @@ impl Oneiric {
     /// it ends with [`Oneiric::unsubscribe`], or with the process. See [`Oneiric::subscription`] for one to begin
     /// with.
     pub fn subscribe(&self, subscription: Subscription, handler: Handler) -> Subscribed {
-        self.0.dispatcher.subscribe(subscription, handler)
+        let subscribed = self.0.dispatcher.subscribe(subscription, handler);
+        // Stored events may have waited for somebody who knows it.
+        self.0.courier.nudge();
+        subscribed
     }
 
     /// Removes a subscription. Whether it was there.
@@ -70,6 +73,7 @@ impl Oneiric {
         });
         let declared = declared.collect::<Result<Vec<_>, Error>>()?;
         self.0.dispatcher.declare(declared);
+        self.0.courier.nudge();
         Ok(())
     }
 }
