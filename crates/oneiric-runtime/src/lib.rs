@@ -7,6 +7,7 @@
 //! | runs of any process | [`Oneiric::tell`], [`Ask`], [`Command`]; [`Oneiric::again`], [`Again`] |
 //! | components | [`Oneiric::resolve`], [`Oneiric::call`], [`Oneiric::swap_to`], [`Oneiric::explain`] |
 //! | whether they take work | [`Oneiric::pause_component`], [`Oneiric::drain_component`], [`Oneiric::resume_component`], [`activity`] |
+//! | other manifests while it lives | [`Oneiric::reload`], [`Reloaded`] |
 //! | manifests, without a store or a process | [`Catalog`], [`Bundle`], [`read_manifest`] |
 //! | how things stand | [`Oneiric::statuses`], [`component_statuses`], [`RunLog`], `control` |
 //! | events | [`Oneiric::emit_and_wait`], [`Oneiric::subscribe`], [`EventReport`] |
@@ -36,6 +37,7 @@ mod linked;
 mod oneiric;
 mod presence;
 mod read;
+mod reload;
 mod request;
 mod run_log;
 mod secrets;
@@ -53,6 +55,7 @@ pub use error::{Error, Kind};
 pub use events::{EventReport, StartedRun, Unstarted};
 pub use oneiric::Oneiric;
 pub use read::read_manifest;
+pub use reload::{Alteration, Altered, Reloaded};
 pub use request::{PROGRAM, RunOptions, RunRequest};
 pub use run_log::{LOGS, LogLine, MAX_LOG_BYTES, RunLog, read_log};
 pub use secrets::Rotated;

@@ -7,6 +7,7 @@ use oneiric_store::{Batch, Op, Require};
 
 use super::report::{StartedRun, Unstarted};
 use crate::bind;
+use crate::catalog::Catalog;
 use crate::oneiric::Oneiric;
 use crate::request::RunRequest;
 
@@ -25,8 +26,10 @@ impl Oneiric {
     /// The runs that an event starts. What cannot be started keeps nobody from the event.
     pub(super) fn triggered(&self, plan: &Plan, envelope: &Envelope) -> Starts {
         let mut starts = Starts::default();
+        // Those that the triggers stand in, whatever was read since.
+        let catalog = plan.origin::<Catalog>().unwrap_or_else(|| self.catalog());
         for (handler, trigger) in plan.triggers() {
-            match self.start_of(trigger, envelope) {
+            match self.start_of(&catalog, trigger, envelope) {
                 Ok(None) => {}
                 Ok(Some((run, batch))) => {
                     starts.batch = std::mem::take(&mut starts.batch).and(batch);
@@ -42,16 +45,20 @@ impl Oneiric {
         starts
     }
 
-    fn start_of(&self, trigger: &Trigger, envelope: &Envelope) -> Result<Option<(RunId, Batch)>, String> {
+    fn start_of(
+        &self,
+        catalog: &Catalog,
+        trigger: &Trigger,
+        envelope: &Envelope,
+    ) -> Result<Option<(RunId, Batch)>, String> {
         if !trigger.accepts(envelope).map_err(|error| error.to_string())? {
             return Ok(None);
         }
         let input = trigger.input_of(envelope).map_err(|error| error.to_string())?;
-        bind::check(self.lifecycle(), self.catalog(), &trigger.workflow, None)
-            .map_err(|error| error.to_string())?;
+        bind::check(self.lifecycle(), catalog, &trigger.workflow, None).map_err(|error| error.to_string())?;
         let request =
             RunRequest { input, trigger: EVENT.to_owned(), ..RunRequest::new(trigger.workflow.clone()) };
-        let (mut record, with) = self.record(request);
+        let (mut record, with) = self.record(catalog, request);
         let said = |name| envelope.header(name).map(str::to_owned);
         record.correlation = said("correlation_id").or_else(|| said("event_id"));
         record.traceparent = said("traceparent");

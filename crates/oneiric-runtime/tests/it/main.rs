@@ -11,6 +11,7 @@ mod errors;
 mod exec;
 mod poison;
 mod recovery;
+mod reload;
 mod secrets;
 mod settings;
 mod starving;
