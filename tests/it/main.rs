@@ -15,6 +15,7 @@ mod live;
 mod outcomes;
 mod ownership;
 mod release;
+mod reload;
 mod resume;
 mod settings;
 mod support;
