@@ -74,3 +74,8 @@ pub use oneiric_store::{Command, NodeStatus, RunStatus, UnknownNodes};
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/embedding.md")]
 struct Embedding;
+
+/// And that on the page about events.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/events.md")]
+struct Events;

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use oneiric_core::linked::handler_fn;
-use oneiric_core::manifest::FanoutPolicy;
+use oneiric_core::manifest::{self, FanoutPolicy, Overflow};
 use oneiric_core::retry::RetryPolicy;
-use oneiric_core::roles::{Envelope, EventHandler, Priority};
-use oneiric_core::{Clock as _, Fault, Payload};
+use oneiric_core::roles::{DeliveryMode, Envelope, EventHandler, Priority};
+use oneiric_core::{Clock as _, Descriptor, Fault, Payload, Source};
 use oneiric_events::{Defaults, Filter, Handler, Index, Interest, Predicate, Subscription, typed};
 use serde_json::{Value, json};
 
@@ -299,4 +299,47 @@ fn a_topic_is_found_among_ten_thousand_patterns() {
     let mut found = Vec::new();
     index.find("order.1234.paid", &mut found);
     assert_eq!(found, [1234]);
+}
+
+/// The subscription of the only entry of a manifest.
+fn declared(entry: &str) -> Subscription {
+    let text = format!(
+        "entries:\n- {{domain: event, key: audit, provider: shop, factory: 'builtin:noop', {entry}}}"
+    );
+    let manifest = manifest::parse("shop.yaml", text.as_bytes()).unwrap_or_else(|error| panic!("{error}"));
+    let descriptor: Arc<Descriptor> = Arc::new(manifest.entries[0].descriptor(Source::Manual));
+    let defaults = Defaults { timeout: Duration::from_secs(7), buffer: 11 };
+    Subscription::of(&descriptor, &defaults).unwrap()
+}
+
+#[test]
+fn what_a_manifest_says_of_events_is_what_its_subscription_does() {
+    let said = declared(
+        "priority: 3, event_priority: 9, event_topics: ['order.*'], event_max_concurrency: 4, event_fanout_policy: ordered, \
+         event_filters: [{path: n, equals: 1}], event_when: 'payload.n > 0', event_tags: [vip], event_sources: [shop], \
+         event_routing_keys: ['eu.#'], event_min_priority: high, event_delivery: at_least_once, event_buffer: 5, \
+         event_overflow: drop_oldest, timeout_seconds: 2, idempotent: true, retry_policy: {attempts: 3}",
+    );
+    let of = said.clone();
+    assert_eq!((&*of.name, of.key.as_str(), of.priority, of.max_concurrency), ("audit:shop", "audit", 9, 4));
+    assert_eq!((of.fanout, of.delivery), (FanoutPolicy::Ordered, DeliveryMode::AtLeastOnce));
+    assert_eq!((of.buffer, of.overflow, of.timeout), (5, Overflow::DropOldest, Duration::from_secs(2)));
+    assert_eq!((of.idempotent, of.retry.map(|retry| retry.attempts)), (Some(true), Some(3)));
+    let world = World::new();
+    world.dispatcher.subscribe(said, world.works("audit", 0));
+    let mut event = event("order.paid", json!({"n": 1})).with_header("source", "shop");
+    event.tags = ["vip".to_owned()].into();
+    event.routing_key = Some("eu.de".to_owned());
+    event.priority = Priority::High;
+    assert_eq!(world.reaches(&event), ["audit:shop"]);
+    for other in [json!({"n": 2}), json!({"n": -1}), json!({})] {
+        assert!(world.reaches(&Envelope { payload: other.into(), ..event.clone() }).is_empty());
+    }
+    let plain = declared("priority: 3");
+    assert_eq!((plain.priority, plain.max_concurrency, plain.fanout), (3, 1, FanoutPolicy::Broadcast));
+    assert_eq!(
+        (plain.timeout, plain.buffer, plain.delivery),
+        (Duration::from_secs(7), 11, DeliveryMode::FireAndForget)
+    );
+    assert_eq!(plain.interest, Interest::default());
 }
