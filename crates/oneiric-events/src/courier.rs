@@ -22,7 +22,7 @@ use oneiric_store::{
     Batch, ChainMode, CommitError, DeliveryClaim, DeliveryRecord, DeliveryStatus, EnvelopeRecord, Lease,
     Refusal, Store, StoreError, failpoint,
 };
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -284,7 +284,7 @@ impl Courier {
             tokio::select! {
                 () = self.0.stop.cancelled() => return,
                 () = &mut more, if !ended => ended = true,
-                () = self.0.bell.notified() => {}
+                () = self.0.hands.bell.notified() => {}
                 () = self.0.idle.notified() => {}
                 () = self.clock().sleep(next) => {}
             }

@@ -4,6 +4,9 @@
 
 mod adrift;
 mod crash;
+mod defects;
 mod held_up;
+mod parity;
 mod poison;
 mod support;
+mod world;

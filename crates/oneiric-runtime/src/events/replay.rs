@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::log::Logged;
 use super::trigger::causes;
 use super::walk::{EventSelection, Walk};
+use crate::catalog::Catalog;
 use crate::error::Error;
 use crate::oneiric::Oneiric;
 
@@ -239,6 +240,7 @@ impl Oneiric {
         report: &mut ReplayReport,
     ) -> Result<bool, Error> {
         let plan = self.dispatcher().plan(&event.envelope);
+        let catalog = plan.origin::<Catalog>().unwrap_or_else(|| self.catalog());
         let mut started = false;
         for (id, handler, trigger) in causes(&plan, event) {
             if !request.of.handlers.is_empty() && !request.of.handlers.contains(&*handler) {
@@ -249,7 +251,7 @@ impl Oneiric {
                 None if trigger.gather != Gather::Each => {
                     Err("it gathers events as they come, which those of the log did already".to_owned())
                 }
-                None => self.start_of(id, trigger, &event.envelope),
+                None => self.start_of(&catalog, id, trigger, &event.envelope),
             };
             match why {
                 Ok(None) => {}

@@ -10,6 +10,7 @@ use oneiric_store::{Batch, EnvelopeRecord, Op, Require};
 
 use super::report::{StartedRun, Unstarted};
 use crate::bind;
+use crate::catalog::Catalog;
 use crate::oneiric::Oneiric;
 use crate::request::RunRequest;
 
@@ -28,8 +29,10 @@ impl Oneiric {
     /// The runs that an event starts. What cannot be started keeps nobody from the event.
     pub(super) fn triggered(&self, plan: &Plan, event: &EnvelopeRecord) -> Starts {
         let mut starts = Starts::default();
+        // Those that the triggers stand in, whatever was read since.
+        let catalog = plan.origin::<Catalog>().unwrap_or_else(|| self.catalog());
         for (id, handler, trigger) in causes(plan, event) {
-            match self.start_of(id, trigger, &event.envelope) {
+            match self.start_of(&catalog, id, trigger, &event.envelope) {
                 Ok(None) => {}
                 Ok(Some(batch)) => {
                     starts.batch = std::mem::take(&mut starts.batch).and(batch);
@@ -48,6 +51,7 @@ impl Oneiric {
     /// The run that a trigger starts for an event, under this id; `None` where it does not want the event.
     pub(super) fn start_of(
         &self,
+        catalog: &Catalog,
         id: RunId,
         trigger: &Trigger,
         envelope: &Envelope,
@@ -56,15 +60,14 @@ impl Oneiric {
             return Ok(None);
         }
         let input = trigger.input_of(envelope).map_err(|error| error.to_string())?;
-        bind::check(self.lifecycle(), self.catalog(), &trigger.workflow, None)
-            .map_err(|error| error.to_string())?;
+        bind::check(self.lifecycle(), catalog, &trigger.workflow, None).map_err(|error| error.to_string())?;
         let request = RunRequest {
             id: Some(id),
             input,
             trigger: EVENT.to_owned(),
             ..RunRequest::new(trigger.workflow.clone())
         };
-        let (mut record, with) = self.record(request);
+        let (mut record, with) = self.record(catalog, request);
         let said = |name| envelope.header(name).map(str::to_owned);
         record.correlation = said("correlation_id").or_else(|| said("event_id"));
         record.traceparent = said("traceparent");
