@@ -29,7 +29,7 @@ use crate::dispatcher::Dispatcher;
 use crate::outcome::Outcome;
 use crate::plan::{Plan, places};
 use carry::Load;
-pub use emit::Emitted;
+pub use emit::{Emitted, Entered};
 use hand::Hand;
 
 /// When to look into the store again where no bell rang: one may have been missed.
