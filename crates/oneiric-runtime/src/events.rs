@@ -1,8 +1,10 @@
-//! Events: who wants which, and how they get there.
+//! Events: who wants which, how they get there, and the runs that they start.
 
 mod declare;
 mod emit;
 mod report;
 mod trigger;
+pub(crate) mod windows;
 
-pub use report::{EventReport, StartedRun, Unstarted};
+pub use report::{EventReport, StartedRun, Unstarted, WaitingRun};
+pub use windows::WindowView;

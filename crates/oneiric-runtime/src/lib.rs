@@ -9,7 +9,7 @@
 //! | whether they take work | [`Oneiric::pause_component`], [`Oneiric::drain_component`], [`Oneiric::resume_component`], [`activity`] |
 //! | manifests, without a store or a process | [`Catalog`], [`Bundle`], [`read_manifest`] |
 //! | how things stand | [`Oneiric::statuses`], [`component_statuses`], [`RunLog`], `control` |
-//! | events | [`Oneiric::emit_and_wait`], [`Oneiric::subscribe`], [`EventReport`] |
+//! | events | [`Oneiric::emit_and_wait`], [`Oneiric::subscribe`], [`EventReport`], [`Oneiric::windows`] |
 //! | what went wrong | [`Error`], [`Kind`], [`Incomplete`] |
 //!
 //! It does not know which adapters exist: `builder().with(oneiric_adapters::enabled(..))`. Tasks, roles
@@ -50,10 +50,10 @@ pub use bundle::{Bundle, ManifestFile};
 pub use call::Call;
 pub use catalog::{Catalog, Workflow};
 pub use error::{Error, Kind};
-pub use events::{EventReport, StartedRun, Unstarted};
+pub use events::{EventReport, StartedRun, Unstarted, WaitingRun, WindowView};
 pub use oneiric::Oneiric;
 pub use read::read_manifest;
-pub use request::{PROGRAM, RunOptions, RunRequest};
+pub use request::{PROGRAM, RunOptions, RunRequest, StartedBy};
 pub use run_log::{LOGS, LogLine, MAX_LOG_BYTES, RunLog, read_log};
 pub use secrets::Rotated;
 #[cfg(feature = "sqlite")]

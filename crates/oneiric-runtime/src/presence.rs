@@ -10,6 +10,7 @@ use oneiric_core::Clock;
 use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::events::windows;
 use crate::oneiric::Oneiric;
 use crate::{activity, breakers, commands, custody};
 
@@ -68,6 +69,9 @@ impl Oneiric {
         let (bell, courier) = (Arc::clone(&self.0.presence.bell), self.0.courier.clone());
         self.0.presence.spawn(custody::tend(inner, self.0.executor.clone(), courier.clone(), bell));
         self.0.presence.spawn(async move { courier.tend().await });
+        let (inner, windows) = (Arc::downgrade(&self.0), Arc::clone(&self.0.windows));
+        let clock = Arc::clone(&self.0.executor.parts().clock);
+        self.0.presence.spawn(windows::keep(inner, windows, clock));
     }
 
     /// Reads what operators said, now and from time to time.

@@ -15,4 +15,5 @@ mod secrets;
 mod settings;
 mod starving;
 mod support;
+mod triggers;
 mod verbs;
