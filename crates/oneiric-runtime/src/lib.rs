@@ -10,7 +10,7 @@
 //! | other manifests while it lives | [`Oneiric::reload`], [`Reloaded`] |
 //! | manifests, without a store or a process | [`Catalog`], [`Bundle`], [`read_manifest`] |
 //! | how things stand | [`Oneiric::statuses`], [`component_statuses`], [`RunLog`], `control` |
-//! | events | [`Oneiric::emit_and_wait`], [`Oneiric::subscribe`], [`EventReport`] |
+//! | events | [`Oneiric::emit_and_wait`], [`Oneiric::subscribe`], [`EventReport`], [`Oneiric::windows`] |
 //! | their log | [`list_events`], [`Tail`], [`Oneiric::replay`], [`Oneiric::tidy_events`] |
 //! | what went wrong | [`Error`], [`Kind`], [`Incomplete`] |
 //!
@@ -55,12 +55,12 @@ pub use catalog::{Catalog, Workflow};
 pub use error::{Error, Kind};
 pub use events::{
     DROPPED, EventQuery, EventReport, EventSelection, Logged, MAX_RATE, ReplayReport, ReplayRequest,
-    Replayed, StartedRun, Tail, Tidied, Unstarted, list_events, logged_handlers,
+    Replayed, StartedRun, Tail, Tidied, Unstarted, WaitingRun, WindowView, list_events, logged_handlers,
 };
 pub use oneiric::Oneiric;
 pub use read::read_manifest;
 pub use reload::{Alteration, Altered, Reloaded};
-pub use request::{PROGRAM, RunOptions, RunRequest};
+pub use request::{PROGRAM, RunOptions, RunRequest, StartedBy};
 pub use run_log::{LOGS, LogLine, MAX_LOG_BYTES, RunLog, read_log};
 pub use secrets::Rotated;
 #[cfg(feature = "sqlite")]

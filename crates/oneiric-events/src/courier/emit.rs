@@ -21,16 +21,22 @@ pub struct Emitted {
     pub stored: bool,
 }
 
+/// An event on its way to its handlers, stored where that is promised.
+#[derive(Debug)]
+pub struct Entered {
+    plan: Plan,
+    record: EnvelopeRecord,
+    awaited: Vec<Awaited>,
+    stored: bool,
+    began: Duration,
+}
+
 impl Courier {
     /// Stores an event where its plan says so, together with `with`, then gives it to everybody in the plan and
-    /// waits for all of them, at most `limit`. A stored event that has not reached its handler by then reaches it
-    /// later, and its result says that it is pending; who was only passing it on is dropped.
-    ///
-    /// Dropping the future after the event was stored loses nothing that was promised.
+    /// waits for all of them, at most `limit`: [`Courier::enter`] and [`Courier::attend`] in one.
     ///
     /// # Errors
-    /// [`CommitError::Refused`] with [`oneiric_store::Refusal::EventExists`] where it was accepted before, or as
-    /// `with` requires; [`CommitError::Store`]. Then no handler has the event.
+    /// As [`Courier::enter`].
     pub async fn emit_and_wait(
         &self,
         plan: Plan,
@@ -38,10 +44,36 @@ impl Courier {
         with: Batch,
         limit: Duration,
     ) -> Result<Emitted, CommitError> {
-        let (id, envelope) = (record.id.clone(), record.envelope.clone());
+        let entered = self.enter(plan, record, with).await?;
+        Ok(self.attend(entered, limit).await)
+    }
+
+    /// Stores an event where its plan says so, or where there is something to be stored with it. When this
+    /// returns, that is durable, and what was promised is lost with nothing that happens from here on.
+    ///
+    /// # Errors
+    /// [`CommitError::Refused`] with [`oneiric_store::Refusal::EventExists`] where it was accepted before, or as
+    /// `with` requires; [`CommitError::Store`]. Then no handler has the event.
+    pub async fn enter(
+        &self,
+        plan: Plan,
+        record: EnvelopeRecord,
+        with: Batch,
+    ) -> Result<Entered, CommitError> {
         let began = self.clock().monotonic();
         let stored = plan.is_stored() || !with.ops.is_empty();
-        let awaited = if stored { self.accept(&plan, record, with).await? } else { Vec::new() };
+        let awaited = if stored { self.accept(&plan, record.clone(), with).await? } else { Vec::new() };
+        Ok(Entered { plan, record, awaited, stored, began })
+    }
+
+    /// Gives an event to everybody in its plan and waits for all of them, at most `limit`. A stored event that has
+    /// not reached its handler by then reaches it later, and its result says that it is pending; who was only
+    /// passing it on is dropped.
+    ///
+    /// Dropping the future loses nothing that was promised.
+    pub async fn attend(&self, entered: Entered, limit: Duration) -> Emitted {
+        let Entered { plan, record, awaited, stored, began } = entered;
+        let (id, envelope) = (record.id, record.envelope);
         let mut carried = Vec::new();
         let waited = {
             let parts = &self.0.dispatcher.0.parts;
@@ -70,7 +102,7 @@ impl Courier {
         }
         carried.extend(waited);
         let dispatched = Dispatched { event_id: Some(id), ..in_order(&envelope, carried) };
-        Ok(Emitted { dispatched, stored })
+        Emitted { dispatched, stored }
     }
 }
 

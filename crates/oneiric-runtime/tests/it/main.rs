@@ -18,4 +18,5 @@ mod secrets;
 mod settings;
 mod starving;
 mod support;
+mod triggers;
 mod verbs;
