@@ -8,6 +8,7 @@ mod carry;
 mod emit;
 mod hand;
 mod leave;
+mod status;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -32,6 +33,7 @@ use crate::plan::{Plan, places};
 use carry::Load;
 pub use emit::Emitted;
 use hand::Hand;
+pub use status::HandlerStatus;
 
 /// When to look into the store again where no bell rang: one may have been missed.
 const IDLE: Duration = Duration::from_secs(60);

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | which events are meant | [`Pattern`], [`Filter`], [`Interest`] |
 //! | who handles them, and how | [`Subscription`], [`Handler`], [`typed`] |
+//! | why they do or do not get one | [`Dispatcher::explain`], [`Verdict`] |
 //! | in memory | [`Dispatcher`], [`Dispatched`], [`Outcome`] |
 //! | stored, until every handler is done | [`accept`], [`Courier`] |
 //! | starting workflows | [`Trigger`] |
@@ -17,6 +18,7 @@ mod call;
 mod courier;
 pub mod delivery;
 mod dispatcher;
+mod explain;
 mod filter;
 mod handler;
 mod interest;
@@ -32,8 +34,9 @@ mod trigger;
 
 pub use accept::{Acceptance, accept};
 pub use call::Parts;
-pub use courier::{Courier, CourierParts, Emitted};
+pub use courier::{Courier, CourierParts, Emitted, HandlerStatus};
 pub use dispatcher::{Dispatcher, Subscribed};
+pub use explain::{Explained, Turn, Verdict};
 pub use filter::{Filter, FilterError, FilterPath};
 pub use handler::{Handler, Typed, typed};
 pub use interest::{Interest, Predicate};

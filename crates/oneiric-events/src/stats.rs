@@ -14,7 +14,6 @@ pub const BUCKETS_MS: [u64; 14] = [5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 
 pub(crate) struct Stats {
     succeeded: Durations,
     failed: Durations,
-    attempts: AtomicU64,
     pub(crate) refused: AtomicU64,
     pub(crate) overflowed: AtomicU64,
     pub(crate) expired: AtomicU64,
@@ -26,14 +25,16 @@ pub(crate) struct Stats {
 struct Durations {
     buckets: [AtomicU64; BUCKETS_MS.len() + 1],
     sum_us: AtomicU64,
+    attempts: AtomicU64,
 }
 
 impl Durations {
-    fn add(&self, took: Duration) {
+    fn add(&self, attempts: u32, took: Duration) {
         let millis = took.as_secs_f64() * 1000.0;
         let at = BUCKETS_MS.iter().position(|most| millis <= *most as f64).unwrap_or(BUCKETS_MS.len());
         self.buckets[at].fetch_add(1, Ordering::Relaxed);
         self.sum_us.fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.attempts.fetch_add(attempts.into(), Ordering::Relaxed);
     }
 
     fn read(&self) -> DurationCounts {
@@ -42,6 +43,7 @@ impl Durations {
             count: buckets.iter().sum(),
             sum_ms: self.sum_us.load(Ordering::Relaxed) as f64 / 1000.0,
             buckets: buckets.to_vec(),
+            attempts: self.attempts.load(Ordering::Relaxed),
         }
     }
 }
@@ -50,8 +52,7 @@ impl Stats {
     /// A call has ended: all its tries together.
     pub(crate) fn ended(&self, success: bool, attempts: u32, took: Duration) {
         let durations = if success { &self.succeeded } else { &self.failed };
-        durations.add(took);
-        self.attempts.fetch_add(attempts.into(), Ordering::Relaxed);
+        durations.add(attempts, took);
     }
 
     pub(crate) fn count(counter: &AtomicU64) {
@@ -60,10 +61,11 @@ impl Stats {
 
     pub(crate) fn read(&self) -> Counts {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (succeeded, failed) = (self.succeeded.read(), self.failed.read());
         Counts {
-            succeeded: self.succeeded.read(),
-            failed: self.failed.read(),
-            attempts: read(&self.attempts),
+            attempts: succeeded.attempts + failed.attempts,
+            succeeded,
+            failed,
             refused: read(&self.refused),
             overflowed: read(&self.overflowed),
             expired: read(&self.expired),
@@ -103,6 +105,8 @@ pub struct DurationCounts {
     pub sum_ms: f64,
     /// How many lie in each bucket of [`BUCKETS_MS`], and beyond the last.
     pub buckets: Vec<u64>,
+    /// How many tries there were in all of them.
+    pub attempts: u64,
 }
 
 #[cfg(test)]

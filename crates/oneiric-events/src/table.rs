@@ -136,9 +136,13 @@ impl Table {
         found
     }
 
-    /// Who gets an event. If any of those that want it is exclusive, the highest of these alone.
+    /// Who gets an event.
     pub(crate) fn route(&self, envelope: &Envelope) -> Route {
-        let matching = self.matching(envelope);
+        self.fan_out(self.matching(envelope))
+    }
+
+    /// Who of those that want an event gets it. If any of them is exclusive, the highest of these alone.
+    pub(crate) fn fan_out(&self, matching: Vec<u32>) -> Route {
         let fanout = |place: &u32| self.live(*place).subscription.fanout;
         if let Some(highest) = matching.iter().find(|place| fanout(place) == FanoutPolicy::Exclusive) {
             return Route { alone: vec![*highest], ..Route::default() };

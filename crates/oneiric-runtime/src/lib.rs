@@ -65,7 +65,10 @@ pub use verbs::{Again, Ask, Kept, PATIENCE, Told, place};
 
 // What the functions of this crate take and give.
 pub use oneiric_dag::{Ended, Incomplete, NodeReport, Obeyed, OutputError, RunHandle, RunReport};
-pub use oneiric_events::{Dispatched, Outcome};
+pub use oneiric_events::{
+    BUCKETS_MS, Counts, Dispatched, DurationCounts, Explained, HandlerStatus, Outcome, Subscription, Turn,
+    Verdict,
+};
 pub use oneiric_store::{Command, NodeStatus, RunStatus, UnknownNodes};
 
 /// The Rust on the page about embedding is tested as documentation.
