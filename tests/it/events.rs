@@ -4,6 +4,7 @@
 mod doctor;
 mod emit;
 pub(crate) mod failpoints;
+mod inspect;
 mod kills;
 mod serving;
 mod stage;

@@ -79,6 +79,7 @@ pub(crate) fn dispatch(session: &mut Session, wanted: Command) -> Result<Code, F
         Command::Event(wanted) => match wanted {
             EventCommand::Emit(args) => event::emit(session, &args),
         },
+        Command::Orchestrate(args) if args.events.events => orchestrate::events(session, &args.events),
         Command::Orchestrate(args) => orchestrate::orchestrate(session, &args),
         Command::Doctor(args) => doctor::doctor(session, &args),
         Command::Config(wanted) => match wanted {

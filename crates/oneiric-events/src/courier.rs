@@ -9,6 +9,7 @@ mod carry;
 mod emit;
 mod hand;
 mod leave;
+mod status;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -36,6 +37,7 @@ use adrift::Unheard;
 use carry::Load;
 pub use emit::{Emitted, Entered};
 use hand::{Hand, Hands};
+pub use status::HandlerStatus;
 
 /// When to look into the store again where no bell rang: one may have been missed.
 const IDLE: Duration = Duration::from_secs(60);

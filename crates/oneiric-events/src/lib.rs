@@ -4,6 +4,7 @@
 //! |---|---|
 //! | which events are meant | [`Pattern`], [`Filter`], [`Interest`] |
 //! | who handles them, and how | [`Subscription`], [`Handler`], [`typed`] |
+//! | why they do or do not get one | [`Dispatcher::explain`], [`Verdict`] |
 //! | in memory | [`Dispatcher`], [`Dispatched`], [`Outcome`] |
 //! | stored, until every handler is done | [`accept`], [`Courier`] |
 //! | once more, and for how long | [`Repeat`], [`retention`] |
@@ -19,6 +20,7 @@ mod call;
 mod courier;
 pub mod delivery;
 mod dispatcher;
+mod explain;
 mod filter;
 mod handler;
 mod interest;
@@ -37,8 +39,9 @@ mod trigger;
 
 pub use accept::{Acceptance, accept};
 pub use call::Parts;
-pub use courier::{Courier, CourierParts, Emitted, Entered};
+pub use courier::{Courier, CourierParts, Emitted, Entered, HandlerStatus};
 pub use dispatcher::{Dispatcher, Subscribed};
+pub use explain::{Explained, Turn, Verdict};
 pub use filter::{Filter, FilterError, FilterPath};
 pub use handler::{Handler, Typed, typed};
 pub use interest::{Interest, Predicate};

@@ -75,7 +75,10 @@ pub use oneiric_dag::{Ended, Incomplete, NodeReport, Obeyed, OutputError, RunHan
 pub use oneiric_events::delivery::explain::{
     Facts as DeliveryFacts, Reason as DeliveryReason, explain as explain_delivery,
 };
-pub use oneiric_events::{Dispatched, Outcome, Pattern, PatternError, Repeat};
+pub use oneiric_events::{
+    BUCKETS_MS, Counts, Dispatched, DurationCounts, Explained, HandlerStatus, Outcome, Pattern, PatternError,
+    Repeat, Subscription, Turn, Verdict,
+};
 pub use oneiric_store::{Command, NodeStatus, RunStatus, UnknownNodes};
 
 /// The Rust on the page about embedding is tested as documentation.

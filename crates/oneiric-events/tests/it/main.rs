@@ -8,5 +8,6 @@ mod defects;
 mod held_up;
 mod parity;
 mod poison;
+mod spans;
 mod support;
 mod world;
