@@ -8,7 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use oneiric_core::gate::{Admission, Denial, Gate, Purpose};
+use oneiric_core::gate::{Admission, Decision, Denial, Gate, Purpose};
 use oneiric_core::roles::Envelope;
 use oneiric_core::{Clock, Domain, Fault, Payload, Rng, retry};
 
@@ -16,7 +16,7 @@ use tracing::Instrument as _;
 
 use crate::outcome::Outcome;
 use crate::stats::Stats;
-use crate::table::Live;
+use crate::table::{Live, Mode};
 
 /// What calls need of the process around them.
 #[derive(Debug, Clone)]
@@ -47,6 +47,9 @@ impl Parts {
         envelope: &Envelope,
         before: impl Future<Output = Result<(), Fault>>,
     ) -> Try {
+        if live.buffer.is_paused() && live.mode != Mode::Pull {
+            live.buffer.resumed().await;
+        }
         let _slot = match live.slots.try_acquire() {
             Ok(slot) => slot,
             // It is never closed: whoever waits gets one, or is dropped.
@@ -55,17 +58,7 @@ impl Parts {
                 Err(_) => return Try::Ended(Err(Fault::shutdown("the subscription is gone"))),
             },
         };
-        let subscription = &live.subscription;
-        let admission = Admission {
-            purpose: Purpose::Event,
-            domain: &Domain::EVENT,
-            key: &subscription.key,
-            descriptor: subscription.descriptor.as_deref(),
-            run: None,
-            deadline: envelope.expires_at,
-            now: self.clock.now(),
-        };
-        let permit = match self.gate.admit(&admission).verdict().await {
+        let permit = match self.gate.admit(&self.admission(live, envelope)).verdict().await {
             Ok(permit) => permit,
             Err(denial) => return Try::Denied(denial),
         };
@@ -76,6 +69,28 @@ impl Parts {
         // Only now is the work over, for whoever counts it.
         permit.settle(result.as_ref().map(|_| ())).await;
         Try::Ended(result)
+    }
+
+    fn admission<'a>(&self, live: &'a Live, envelope: &Envelope) -> Admission<'a> {
+        let subscription = &live.subscription;
+        Admission {
+            purpose: Purpose::Event,
+            domain: &Domain::EVENT,
+            key: &subscription.key,
+            descriptor: subscription.descriptor.as_deref(),
+            run: None,
+            deadline: envelope.expires_at,
+            now: self.clock.now(),
+        }
+    }
+
+    /// Whether the gate keeps events from a handler at this moment, as far as it knows without asking further:
+    /// what it has to find out, it is asked when the handler's turn comes.
+    pub(crate) fn shut(&self, live: &Live, envelope: &Envelope) -> Option<Denial> {
+        match self.gate.admit(&self.admission(live, envelope)) {
+            Decision::Now(verdict) => verdict.err(),
+            Decision::Later(_) => None,
+        }
     }
 
     /// The call itself, within its time. It is polled once before a timer is made: most calls of a busy process

@@ -29,7 +29,7 @@ use crate::dispatcher::Dispatcher;
 use crate::outcome::Outcome;
 use crate::plan::{Plan, places};
 use carry::Load;
-pub use emit::Emitted;
+pub use emit::{Accepted, Emitted};
 use hand::Hand;
 
 /// When to look into the store again where no bell rang: one may have been missed.
@@ -236,7 +236,8 @@ impl Courier {
         for waiting in store.waiting().await? {
             let Some(live) = table.named(&waiting.handler) else { continue };
             let due = self.opens(&waiting.handler, now).map_or(waiting.due_at, |at| at.max(waiting.due_at));
-            let room = hand::room(live, self.0.parts.in_hand);
+            // A paused one is asked again once it goes on.
+            let room = if live.buffer.is_paused() { 0 } else { hand::room(live, self.0.parts.in_hand) };
             if due > now {
                 next = next.min(due.since(now));
             } else if room > 0 && !self.is_shut(&waiting.handler) {
@@ -297,7 +298,8 @@ impl Courier {
 
     /// Room for a delivery, unless there is none or the gate keeps events from the handler.
     fn take(&self, live: &Arc<crate::table::Live>) -> Option<Hand> {
-        if self.0.stop.is_cancelled() || self.is_shut(&live.subscription.name) {
+        let paused = live.buffer.is_paused();
+        if paused || self.0.stop.is_cancelled() || self.is_shut(&live.subscription.name) {
             return None;
         }
         Hand::take(live, &self.0.bell, self.0.parts.in_hand)

@@ -12,6 +12,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 
+use crate::buffer::{Buffer, Job, Offered};
+
 /// What handles the events of a subscription. A clone is the same one.
 #[derive(Clone)]
 pub struct Handler(Kind);
@@ -22,6 +24,8 @@ enum Kind {
     Fixed(Arc<dyn EventHandler>),
     /// A component, brought up for its first event; follows swaps.
     Component(Arc<Component>),
+    /// Nobody: events wait until they are fetched.
+    Buffer(Arc<Buffer>),
 }
 
 struct Component {
@@ -58,6 +62,11 @@ impl Handler {
         })))
     }
 
+    /// Nobody: events wait in a buffer.
+    pub(crate) fn buffered(buffer: Arc<Buffer>) -> Self {
+        Self(Kind::Buffer(buffer))
+    }
+
     /// Handles one event.
     pub(crate) async fn handle(&self, envelope: &Envelope) -> Result<Payload, Fault> {
         match &self.0 {
@@ -66,8 +75,20 @@ impl Handler {
                 let current = component.handle().await?.current()?;
                 current.handle(envelope).await
             }
+            Kind::Buffer(buffer) => keep(buffer, envelope).await,
         }
     }
+}
+
+/// Whoever waits for the handlers of an event waits until it is in the buffer.
+async fn keep(buffer: &Buffer, envelope: &Envelope) -> Result<Payload, Fault> {
+    let taken = match buffer.offer(Job::One(Arc::new(envelope.clone()))) {
+        Offered::Taken => true,
+        Offered::Wait(entering) => entering.enter().await,
+        Offered::Full | Offered::Gone => false,
+    };
+    let no = || Fault::transient("no-room", "there was no room for the event, or nobody fetches it any more");
+    taken.then_some(Payload::NULL).ok_or_else(no)
 }
 
 impl Component {
@@ -135,6 +156,7 @@ impl fmt::Debug for Handler {
             Kind::Component(component) => {
                 f.debug_tuple("Handler::Component").field(&component.descriptor.key).finish()
             }
+            Kind::Buffer(_) => f.write_str("Handler::Buffer"),
         }
     }
 }

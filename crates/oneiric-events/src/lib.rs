@@ -4,7 +4,9 @@
 //! |---|---|
 //! | which events are meant | [`Pattern`], [`Filter`], [`Interest`] |
 //! | who handles them, and how | [`Subscription`], [`Handler`], [`typed`] |
-//! | in memory | [`Dispatcher`], [`Dispatched`], [`Outcome`] |
+//! | in memory, with answers | [`Dispatcher::dispatch`], [`Dispatched`], [`Outcome`] |
+//! | in memory, fire and forget | [`Dispatcher::emit`], [`Passed`] |
+//! | fetching events | [`Dispatcher::subscribe_pull`], [`Pull`] |
 //! | stored, until every handler is done | [`accept`], [`Courier`] |
 //! | starting workflows | [`Trigger`] |
 //!
@@ -13,27 +15,32 @@
 //! who wants both to happen in one transaction merges what each of them returns.
 
 pub mod accept;
+mod buffer;
 mod call;
 mod courier;
 pub mod delivery;
 mod dispatcher;
+mod emit;
 mod filter;
 mod handler;
 mod interest;
 mod outcome;
 mod pattern;
 mod plan;
+mod pull;
 mod scope;
 mod stamp;
 mod stats;
 mod subscription;
 mod table;
 mod trigger;
+mod worker;
 
 pub use accept::{Acceptance, accept};
 pub use call::Parts;
-pub use courier::{Courier, CourierParts, Emitted};
+pub use courier::{Accepted, Courier, CourierParts, Emitted};
 pub use dispatcher::{Dispatcher, Subscribed};
+pub use emit::{Passed, Refused};
 pub use filter::{Filter, FilterError, FilterPath};
 pub use handler::{Handler, Typed, typed};
 pub use interest::{Interest, Predicate};
@@ -41,6 +48,7 @@ pub use outcome::{Dispatched, Outcome};
 pub use pattern::index::Index;
 pub use pattern::{Pattern, PatternError};
 pub use plan::Plan;
+pub use pull::Pull;
 pub use scope::EVENT_VARIABLES;
 pub use stamp::{VERSION, stamp};
 pub use stats::{BUCKETS_MS, Counts, DurationCounts};

@@ -11,10 +11,11 @@ use oneiric_core::manifest::FanoutPolicy;
 use oneiric_core::roles::Envelope;
 use tokio::sync::Semaphore;
 
+use crate::buffer::Buffer;
 use crate::handler::Handler;
 use crate::pattern::index::Index;
 use crate::scope::EventScope;
-use crate::stats::Stats;
+use crate::stats::{Counts, Stats};
 use crate::subscription::Subscription;
 
 /// A subscription in a table, with what lives as long as it does.
@@ -25,14 +26,51 @@ pub(crate) struct Live {
     /// As many as may be handled at a time.
     pub(crate) slots: Semaphore,
     pub(crate) stats: Stats,
+    /// What waits in memory.
+    pub(crate) buffer: Arc<Buffer>,
+    pub(crate) mode: Mode,
     /// How many stored events this process has in hand for it.
     pub(crate) in_hand: AtomicUsize,
 }
 
+/// How the events of a subscription get to whom they are for. ACB's three modes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// They go to its handler.
+    Push,
+    /// They are fetched.
+    Pull,
+    /// Both: each by who is first.
+    Hybrid,
+}
+
 impl Live {
     pub(crate) fn new(subscription: Subscription, handler: Handler) -> Arc<Self> {
+        let buffer = Arc::new(Buffer::new(subscription.buffer, subscription.overflow));
+        Arc::new(Self::with(subscription, handler, buffer, Mode::Push))
+    }
+
+    /// One whose events are fetched, and handled where there is a handler.
+    pub(crate) fn pulled(subscription: Subscription, handler: Option<Handler>) -> Arc<Self> {
+        let buffer = Arc::new(Buffer::new(subscription.buffer, subscription.overflow));
+        let (handler, mode) = match handler {
+            Some(handler) => (handler, Mode::Hybrid),
+            None => (Handler::buffered(Arc::clone(&buffer)), Mode::Pull),
+        };
+        Arc::new(Self::with(subscription, handler, buffer, mode))
+    }
+
+    fn with(subscription: Subscription, handler: Handler, buffer: Arc<Buffer>, mode: Mode) -> Self {
         let slots = Semaphore::new((subscription.max_concurrency as usize).min(Semaphore::MAX_PERMITS));
-        Arc::new(Self { subscription, handler, slots, stats: Stats::default(), in_hand: AtomicUsize::new(0) })
+        let (stats, in_hand) = (Stats::default(), AtomicUsize::new(0));
+        Self { subscription, handler, slots, stats, buffer, mode, in_hand }
+    }
+
+    /// What it has counted.
+    pub(crate) fn counts(&self) -> Counts {
+        let buffer = &self.buffer;
+        let (buffered, overflowed) = (buffer.len() as u64, buffer.overflowed());
+        Counts { buffered, overflowed, paused: buffer.is_paused(), ..self.stats.read() }
     }
 }
 

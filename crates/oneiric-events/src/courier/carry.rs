@@ -43,6 +43,13 @@ pub(super) struct Load {
     pub(super) told: Vec<(String, oneshot::Sender<Outcome>)>,
 }
 
+impl Load {
+    /// Whether somebody still waits for an outcome.
+    fn is_awaited(&self) -> bool {
+        self.told.iter().any(|(_, tell)| !tell.is_closed())
+    }
+}
+
 /// It is not in hand any more, and nothing is to be written: somebody else has it, or the process ends.
 struct Gone;
 
@@ -226,7 +233,7 @@ impl Courier {
             DeliveryStatus::Done => Ok(state.value.clone()),
             DeliveryStatus::Dead => {
                 Stats::count(&stats.dead);
-                if let Some(fault) = state.fault.as_ref().filter(|_| load.told.is_empty()) {
+                if let Some(fault) = state.fault.as_ref().filter(|_| !load.is_awaited()) {
                     let (event, handler) = (&load.record.event, &load.record.handler);
                     tracing::warn!(%event, handler, %fault, "an event became a dead letter");
                 }

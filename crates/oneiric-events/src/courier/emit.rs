@@ -9,6 +9,7 @@ use oneiric_core::Fault;
 use oneiric_store::{Batch, CommitError, EnvelopeRecord};
 
 use super::{Awaited, Courier};
+use crate::emit::Passed;
 use crate::outcome::{Dispatched, Outcome};
 use crate::plan::{Plan, in_order, places};
 
@@ -21,7 +22,51 @@ pub struct Emitted {
     pub stored: bool,
 }
 
+/// An event that is accepted.
+#[derive(Debug)]
+pub struct Accepted {
+    /// Whether it is in the store.
+    pub stored: bool,
+    /// How many handlers it is promised to.
+    pub promised: usize,
+    /// What became of it at those that are promised nothing.
+    pub passed: Passed,
+}
+
 impl Courier {
+    /// Stores an event where its plan says so, together with `with`, and puts it into the buffers of those that
+    /// are promised nothing. When this returns, what is promised is durable and under way; no handler has been
+    /// waited for. See [`Dispatcher::emit`](crate::Dispatcher::emit) for who may hold it up.
+    ///
+    /// Dropping the future after the event was stored loses nothing that was promised.
+    ///
+    /// # Errors
+    /// [`CommitError::Refused`] with [`oneiric_store::Refusal::EventExists`] where it was accepted before, or as
+    /// `with` requires; [`CommitError::Store`]. Then no handler has the event.
+    pub async fn emit(
+        &self,
+        plan: Plan,
+        record: EnvelopeRecord,
+        with: Batch,
+    ) -> Result<Accepted, CommitError> {
+        let Plan { table, split, .. } = &plan;
+        let promised = places(&split.stored).count();
+        let stored = plan.is_stored() || !with.ops.is_empty();
+        let envelope = if stored {
+            let envelope = (!split.passing.is_empty()).then(|| Arc::new(record.envelope.clone()));
+            // Nobody waits for what becomes of it.
+            drop(self.accept(&plan, record, with).await?);
+            envelope
+        } else {
+            Some(Arc::new(record.envelope))
+        };
+        let passed = match envelope {
+            Some(envelope) => self.0.dispatcher.pass(table, &split.passing, &envelope).await,
+            None => Passed::default(),
+        };
+        Ok(Accepted { stored, promised, passed })
+    }
+
     /// Stores an event where its plan says so, together with `with`, then gives it to everybody in the plan and
     /// waits for all of them, at most `limit`. A stored event that has not reached its handler by then reaches it
     /// later, and its result says that it is pending; who was only passing it on is dropped.
