@@ -5,4 +5,4 @@ mod emit;
 mod report;
 mod trigger;
 
-pub use report::{EventReport, StartedRun, Unstarted};
+pub use report::{Accepted, EventReport, StartedRun, Unstarted};

@@ -9,7 +9,7 @@
 //! | whether they take work | [`Oneiric::pause_component`], [`Oneiric::drain_component`], [`Oneiric::resume_component`], [`activity`] |
 //! | manifests, without a store or a process | [`Catalog`], [`Bundle`], [`read_manifest`] |
 //! | how things stand | [`Oneiric::statuses`], [`component_statuses`], [`RunLog`], `control` |
-//! | events | [`Oneiric::emit_and_wait`], [`Oneiric::subscribe`], [`EventReport`] |
+//! | events | [`Oneiric::emit`], [`Oneiric::emit_and_wait`], [`Oneiric::on`], [`Oneiric::pull`], [`EventReport`] |
 //! | what went wrong | [`Error`], [`Kind`], [`Incomplete`] |
 //!
 //! It does not know which adapters exist: `builder().with(oneiric_adapters::enabled(..))`. Tasks, roles
@@ -50,7 +50,7 @@ pub use bundle::{Bundle, ManifestFile};
 pub use call::Call;
 pub use catalog::{Catalog, Workflow};
 pub use error::{Error, Kind};
-pub use events::{EventReport, StartedRun, Unstarted};
+pub use events::{Accepted, EventReport, StartedRun, Unstarted};
 pub use oneiric::Oneiric;
 pub use read::read_manifest;
 pub use request::{PROGRAM, RunOptions, RunRequest};
@@ -65,6 +65,7 @@ pub use verbs::{Again, Ask, Kept, PATIENCE, Told, place};
 
 // What the functions of this crate take and give.
 pub use oneiric_dag::{Ended, Incomplete, NodeReport, Obeyed, OutputError, RunHandle, RunReport};
+pub use oneiric_events::typed;
 pub use oneiric_store::{Command, NodeStatus, RunStatus, UnknownNodes};
 
 /// The Rust on the page about embedding is tested as documentation.

@@ -1,7 +1,8 @@
 //! What became of an event.
 
+use oneiric_core::roles::EventId;
 use oneiric_core::{Key, RunId};
-use oneiric_events::Dispatched;
+use oneiric_events::{Dispatched, Refused};
 use serde::Serialize;
 
 /// What became of an event.
@@ -23,6 +24,48 @@ pub struct EventReport {
     /// Workflows that it would have started.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unstarted: Vec<Unstarted>,
+}
+
+/// An event that was accepted, and that nobody waits for.
+///
+/// Shape in JSON: `{"event_id":"…","stored":false,"duplicate":false,"handlers":2,"overflowed":0,"runs":[]}`, and
+/// `"refused":[{"handler":"k:p","fault":{…}}]` and `"unstarted"` where there are any.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Accepted {
+    /// Its id: what it said, or a new one.
+    pub event_id: EventId,
+    /// Whether it is in the store.
+    pub stored: bool,
+    /// Whether it had been accepted before: nothing happened now.
+    pub duplicate: bool,
+    /// How many handlers have it or will have it.
+    pub handlers: usize,
+    /// How many had no room for it and dropped it, as their policy says.
+    pub overflowed: usize,
+    /// Those that did not take it, with why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<Refused>,
+    /// The runs that it started.
+    pub runs: Vec<StartedRun>,
+    /// Workflows that it would have started.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unstarted: Vec<Unstarted>,
+}
+
+impl Accepted {
+    /// Nothing has come of it yet.
+    pub(super) fn nothing(event_id: EventId) -> Self {
+        Self {
+            event_id,
+            stored: false,
+            duplicate: false,
+            handlers: 0,
+            overflowed: 0,
+            refused: Vec::new(),
+            runs: Vec::new(),
+            unstarted: Vec::new(),
+        }
+    }
 }
 
 /// A run that an event started.
