@@ -85,6 +85,12 @@ impl Courier {
                 () = self.0.stop.cancelled() => return Err(Gone),
             }
         }
+        if load.live.buffer.is_paused() {
+            tokio::select! {
+                () = load.live.buffer.resumed() => {}
+                () = self.0.stop.cancelled() => return Err(Gone),
+            }
+        }
         if load.event.envelope.has_expired(parts.clock.now()) {
             return Ok(Ended::Expired);
         }
