@@ -7,13 +7,14 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use oneiric_core::manifest::Overflow;
 use oneiric_core::roles::{Envelope, Priority};
 use tokio::sync::{Notify, Semaphore};
 
+use crate::stats::Stats;
 use crate::table::Table;
 
 /// One thing to do for a subscription.
@@ -55,7 +56,7 @@ pub(crate) struct Buffer {
     /// Written under the lock.
     paused: AtomicBool,
     resumed: Notify,
-    overflowed: AtomicU64,
+    stats: Arc<Stats>,
 }
 
 #[derive(Default)]
@@ -92,8 +93,8 @@ pub(crate) struct Entering<'b> {
 }
 
 impl Buffer {
-    /// One for at most `most` jobs.
-    pub(crate) fn new(most: usize, overflow: Overflow) -> Self {
+    /// One for at most `most` jobs. What is dropped is counted in `stats`.
+    pub(crate) fn new(most: usize, overflow: Overflow, stats: Arc<Stats>) -> Self {
         Self {
             overflow,
             queue: Mutex::default(),
@@ -101,7 +102,7 @@ impl Buffer {
             arrived: Notify::new(),
             paused: AtomicBool::new(false),
             resumed: Notify::new(),
-            overflowed: AtomicU64::new(0),
+            stats,
         }
     }
 
@@ -233,13 +234,8 @@ impl Buffer {
         len
     }
 
-    /// How many were dropped because there was no room.
-    pub(crate) fn overflowed(&self) -> u64 {
-        self.overflowed.load(Ordering::Relaxed)
-    }
-
     fn count_overflow(&self) {
-        self.overflowed.fetch_add(1, Ordering::Relaxed);
+        Stats::count(&self.stats.overflowed);
     }
 
     /// Whether its handler is kept from it.
@@ -341,12 +337,16 @@ mod tests {
     /// Offers events, each a number and a priority, to a buffer for three; what is in it then, and how many
     /// were dropped.
     fn check(overflow: Overflow, offered: &[(i64, Priority)], expected: &[i64], overflowed: u64) {
-        let buffer = Buffer::new(3, overflow);
+        let buffer = Buffer::new(3, overflow, Arc::default());
         for (number, priority) in offered {
             drop(buffer.offer(job(*number, *priority)));
             assert!(buffer.len() <= 3);
         }
-        assert_eq!((numbers(&buffer), buffer.overflowed()), (expected.to_vec(), overflowed), "{overflow:?}");
+        assert_eq!(
+            (numbers(&buffer), buffer.stats.read().overflowed),
+            (expected.to_vec(), overflowed),
+            "{overflow:?}"
+        );
         assert_eq!(buffer.room.available_permits(), 3);
     }
 
@@ -366,7 +366,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_waits_for_room_gets_it_in_turn() {
-        let buffer = Buffer::new(1, Overflow::Block);
+        let buffer = Buffer::new(1, Overflow::Block, Arc::default());
         assert!(matches!(buffer.offer(job(1, Priority::Normal)), Offered::Taken));
         let waiting = [2, 3].map(|number| match buffer.offer(job(number, Priority::Normal)) {
             Offered::Wait(entering) => entering.enter(),
@@ -382,12 +382,12 @@ mod tests {
         };
         let [second, third] = waiting;
         let (_, _, took) = tokio::join!(second, third, took);
-        assert_eq!((took, buffer.overflowed()), (vec![1, 2, 3], 0));
+        assert_eq!((took, buffer.stats.read().overflowed), (vec![1, 2, 3], 0));
     }
 
     #[test]
     fn workers_start_while_there_is_something_to_do_and_leave_when_there_is_nothing() {
-        let buffer = Buffer::new(8, Overflow::Block);
+        let buffer = Buffer::new(8, Overflow::Block, Arc::default());
         assert_eq!(buffer.hire(2), 0, "there is nothing to do");
         (1..=3).for_each(|number| drop(buffer.offer(job(number, Priority::Normal))));
         assert_eq!([buffer.hire(1), buffer.hire(2), buffer.hire(2)], [1, 1, 0]);

@@ -1,10 +1,13 @@
 //! Subscriptions of a process, and events on their way through them in memory.
 
+use std::any::Any;
+use std::collections::HashMap;
 use std::fmt;
-use std::pin::Pin;
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use futures_util::StreamExt as _;
@@ -15,7 +18,7 @@ use oneiric_core::roles::{Envelope, EventHandler};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::call::{Parts, once};
+use crate::call::{Parts, Under, Watch};
 use crate::handler::Handler;
 use crate::interest::Interest;
 use crate::outcome::{Dispatched, Outcome};
@@ -23,7 +26,7 @@ use crate::pattern::Pattern;
 use crate::plan::in_order;
 use crate::stats::Counts;
 use crate::subscription::{Defaults, Subscription};
-use crate::table::{Live, Mode, Route, Table};
+use crate::table::{Live, Mode, Origin, Route, Table};
 
 /// Subscriptions, and events on their way through them. A clone is the same one.
 ///
@@ -73,6 +76,8 @@ pub(crate) struct Inner {
 struct Entries {
     /// Those of manifests and of the builder: replaced together.
     declared: Vec<Arc<Live>>,
+    /// What those were made from.
+    origin: Option<Origin>,
     /// Those that came at run time.
     added: Vec<(u64, Arc<Live>)>,
 }
@@ -190,19 +195,36 @@ impl Dispatcher {
     }
 
     /// Replaces all declared subscriptions at once; those that came at run time stay. One that is as it was
-    /// keeps its slots, its buffer and its counts. Events under way end on the table that they began on.
+    /// keeps its slots, its buffer and its counts; one that has changed keeps its counts, and its slots where
+    /// there are as many. Events under way end on the table that they began on.
     pub fn declare(&self, declared: impl IntoIterator<Item = (Subscription, Handler)>) {
+        self.declare_of(declared, Arc::new(()));
+    }
+
+    /// As [`Dispatcher::declare`], with what the subscriptions were made from. [`Plan::origin`](crate::Plan::origin)
+    /// gives it back, so that an event and what it starts are decided by one and the same.
+    pub fn declare_of(
+        &self,
+        declared: impl IntoIterator<Item = (Subscription, Handler)>,
+        origin: Arc<dyn Any + Send + Sync>,
+    ) {
         let mut entries = self.entries();
         let old = std::mem::take(&mut entries.declared);
+        let old: HashMap<_, _> =
+            old.into_iter().map(|live| (Arc::clone(&live.subscription.name), live)).collect();
         entries.declared = declared
             .into_iter()
-            .map(|(subscription, handler)| {
-                let same = old.iter().find(|live| live.subscription == subscription);
-                same.cloned().unwrap_or_else(|| Live::new(subscription, handler))
+            .map(|(subscription, handler)| match old.get(&subscription.name) {
+                Some(live) if live.subscription == subscription && live.handler.is_as(&handler) => {
+                    Arc::clone(live)
+                }
+                Some(live) => Live::after(live, subscription, handler),
+                None => Live::new(subscription, handler),
             })
             .collect();
         let kept = |old: &Arc<Live>| entries.declared.iter().any(|new| Arc::ptr_eq(new, old));
-        let gone: Vec<_> = old.into_iter().filter(|live| !kept(live)).collect();
+        let gone: Vec<_> = old.into_values().filter(|live| !kept(live)).collect();
+        entries.origin = Some(origin);
         self.0.table.store(Arc::new(entries.table()));
         self.0.stale.store(false, Ordering::Release);
         drop(entries);
@@ -245,46 +267,48 @@ impl Dispatcher {
     pub async fn dispatch(&self, envelope: &Envelope) -> Dispatched {
         let table = self.table();
         let route = table.route(envelope);
-        let mut ended = Vec::with_capacity(route.alone.len());
-        self.0.parts.run(&table, &route, envelope, &mut ended).await;
+        let ended = self.0.parts.run(&table, &route, envelope, None).await;
         in_order(envelope, ended)
     }
 }
 
-/// A call under way; the places of the handlers that had the event, with what became of it.
-type Under<'a> = Pin<Box<dyn Future<Output = Vec<(u32, Outcome)>> + Send + 'a>>;
-
 impl Parts {
-    /// Takes an event along its route, and puts what comes of it behind what `ended` has. Who can answer at once
-    /// does so one after the other; the others go on at the same time.
+    /// Takes an event along its route. Who can answer at once does so one after the other; the others go on at
+    /// the same time. Who has not answered when `limit` has passed is dropped.
     pub(crate) async fn run(
         &self,
         table: &Table,
         route: &Route,
         envelope: &Envelope,
-        ended: &mut Vec<(u32, Outcome)>,
-    ) {
-        let mut waiting = FuturesUnordered::new();
-        for place in &route.alone {
-            let mut call = Box::pin(async move { (*place, self.call(table.live(*place), envelope).await) });
-            match once(call.as_mut()).await {
-                Poll::Ready(outcome) => ended.push(outcome),
-                Poll::Pending => waiting.push(call),
-            }
+        limit: Option<Duration>,
+    ) -> Vec<(u32, Outcome)> {
+        let watch = Watch::start(&*self.clock);
+        let alone = async {
+            let mut ended = Vec::with_capacity(route.alone.len());
+            let mut under: Vec<(u32, Under<'_>)> = Vec::new();
+            poll_fn(|cx| {
+                for place in &route.alone {
+                    match self.begin(table.live(*place), envelope, &watch, limit, cx) {
+                        Ok(outcome) => ended.push((*place, outcome)),
+                        Err(call) => under.push((*place, call)),
+                    }
+                }
+                Poll::Ready(())
+            })
+            .await;
+            all(under, &mut ended).await;
+            ended
+        };
+        if route.ordered.is_empty() && route.first_success.is_empty() {
+            return alone.await;
         }
-        let mut chains: FuturesUnordered<Under<'_>> = FuturesUnordered::new();
-        for (chain, until_success) in [(&route.ordered, false), (&route.first_success, true)] {
-            if !chain.is_empty() {
-                chains.push(Box::pin(self.run_chain(table, chain, until_success, envelope)));
-            }
-        }
-        loop {
-            tokio::select! {
-                Some(outcome) = waiting.next(), if !waiting.is_empty() => ended.push(outcome),
-                Some(outcomes) = chains.next(), if !chains.is_empty() => ended.extend(outcomes),
-                else => return,
-            }
-        }
+        let chain =
+            |places, until_success| self.run_chain(table, places, until_success, envelope, &watch, limit);
+        let (mut ended, ordered, first) =
+            tokio::join!(alone, chain(&route.ordered, false), chain(&route.first_success, true));
+        ended.extend(ordered);
+        ended.extend(first);
+        ended
     }
 
     /// One handler after the other; where it says so, only until one has succeeded.
@@ -294,10 +318,14 @@ impl Parts {
         chain: &[u32],
         until_success: bool,
         envelope: &Envelope,
+        watch: &Watch<'_>,
+        limit: Option<Duration>,
     ) -> Vec<(u32, Outcome)> {
+        let began = self.clock.monotonic();
         let mut ended = Vec::with_capacity(chain.len());
         for place in chain {
-            let outcome = self.call(table.live(*place), envelope).await;
+            let left = limit.map(|limit| limit.saturating_sub(self.clock.monotonic().saturating_sub(began)));
+            let outcome = self.call(table.live(*place), envelope, watch, left).await;
             let enough = until_success && outcome.is_success();
             ended.push((*place, outcome));
             if enough {
@@ -319,10 +347,37 @@ impl Drop for Inner {
     }
 }
 
+/// Up to so many calls are asked in turn whenever one of them may go on; more are told apart.
+const IN_TURN: usize = 30;
+
+/// Waits for all calls under way.
+async fn all(mut under: Vec<(u32, Under<'_>)>, ended: &mut Vec<(u32, Outcome)>) {
+    if under.len() > IN_TURN {
+        let calls = under.into_iter().map(|(place, call)| async move { (place, call.await) });
+        let mut calls: FuturesUnordered<_> = calls.collect();
+        while let Some(outcome) = calls.next().await {
+            ended.push(outcome);
+        }
+        return;
+    }
+    poll_fn(|cx| {
+        under.retain_mut(|(place, call)| match call.as_mut().poll(cx) {
+            Poll::Ready(outcome) => {
+                ended.push((*place, outcome));
+                false
+            }
+            Poll::Pending => true,
+        });
+        if under.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
 impl Entries {
     fn table(&self) -> Table {
         let added = self.added.iter().map(|(_, live)| live);
-        Table::new(self.declared.iter().chain(added).map(Arc::clone))
+        let lives = self.declared.iter().chain(added).map(Arc::clone);
+        Table::new(lives, self.origin.clone())
     }
 }
 

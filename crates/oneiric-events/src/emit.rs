@@ -97,12 +97,13 @@ impl Dispatcher {
     /// Whether an event may go into a buffer at all.
     fn lets_pass(&self, live: &Arc<Live>, envelope: &Envelope, passed: &mut Passed) -> bool {
         let parts = &self.0.parts;
+        let now = parts.clock.now();
         let fault = if self.0.stop.is_cancelled() {
             Fault::shutdown("the process goes down")
-        } else if envelope.has_expired(parts.clock.now()) {
+        } else if envelope.has_expired(now) {
             Stats::count(&live.stats.expired);
             Fault::permanent("expired", "the event had expired")
-        } else if let Some(denial) = parts.shut(live, envelope) {
+        } else if let Some(denial) = parts.shut(live, envelope, now) {
             Stats::count(&live.stats.refused);
             denial.into()
         } else {

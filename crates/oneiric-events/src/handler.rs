@@ -1,6 +1,7 @@
 //! What handles the events of a subscription.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -27,6 +28,9 @@ enum Kind {
     /// Nobody: events wait until they are fetched.
     Buffer(Arc<Buffer>),
 }
+
+/// One event being handled.
+pub(crate) type Call<'a> = Pin<Box<dyn Future<Output = Result<Payload, Fault>> + Send + 'a>>;
 
 struct Component {
     lifecycle: Lifecycle,
@@ -67,15 +71,27 @@ impl Handler {
         Self(Kind::Buffer(buffer))
     }
 
-    /// Handles one event.
-    pub(crate) async fn handle(&self, envelope: &Envelope) -> Result<Payload, Fault> {
+    /// Whether the one is as good as the other: the same value, or the same component meant in the same way.
+    pub(crate) fn is_as(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Kind::Fixed(one), Kind::Fixed(other)) => Arc::ptr_eq(one, other),
+            (Kind::Component(one), Kind::Component(other)) => {
+                one.pinned == other.pinned && one.descriptor == other.descriptor
+            }
+            (Kind::Buffer(one), Kind::Buffer(other)) => Arc::ptr_eq(one, other),
+            (Kind::Fixed(_) | Kind::Component(_) | Kind::Buffer(_), _) => false,
+        }
+    }
+
+    /// Begins to handle one event.
+    pub(crate) fn call<'a>(&'a self, envelope: &'a Envelope) -> Call<'a> {
         match &self.0 {
-            Kind::Fixed(handler) => handler.handle(envelope).await,
-            Kind::Component(component) => {
+            Kind::Fixed(handler) => handler.handle(envelope),
+            Kind::Component(component) => Box::pin(async move {
                 let current = component.handle().await?.current()?;
                 current.handle(envelope).await
-            }
-            Kind::Buffer(buffer) => keep(buffer, envelope).await,
+            }),
+            Kind::Buffer(buffer) => Box::pin(keep(buffer, envelope)),
         }
     }
 }
@@ -101,7 +117,11 @@ impl Component {
             return self.lifecycle.handle_of(&self.descriptor).await;
         }
         let (domain, key) = (&self.descriptor.domain, &self.descriptor.key);
-        self.lifecycle.handle(domain, key, &Query::default()).await
+        match self.lifecycle.handle(domain, key, &Query::default()).await {
+            // The key has left since; an event that was on its way already is handled all the same.
+            Err(LifecycleError::Unknown(_)) => self.lifecycle.handle_of(&self.descriptor).await,
+            found => found,
+        }
     }
 }
 

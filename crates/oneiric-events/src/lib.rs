@@ -8,6 +8,8 @@
 //! | in memory, fire and forget | [`Dispatcher::emit`], [`Passed`] |
 //! | fetching events | [`Dispatcher::subscribe_pull`], [`Pull`] |
 //! | stored, until every handler is done | [`accept`], [`Courier`] |
+//! | once more, and for how long | [`Repeat`], [`retention`] |
+//! | why one has not arrived | [`delivery::explain`] |
 //! | starting workflows | [`Trigger`] |
 //!
 //! Deciding is pure: a [`Pattern`], a [`Filter`] and a table of subscriptions are values, and so are what an
@@ -28,7 +30,10 @@ mod outcome;
 mod pattern;
 mod plan;
 mod pull;
+mod replay;
+pub mod retention;
 mod scope;
+mod slots;
 mod stamp;
 mod stats;
 mod subscription;
@@ -49,6 +54,7 @@ pub use pattern::index::Index;
 pub use pattern::{Pattern, PatternError};
 pub use plan::Plan;
 pub use pull::Pull;
+pub use replay::{Fate, Repeat, Repeated};
 pub use scope::EVENT_VARIABLES;
 pub use stamp::{VERSION, stamp};
 pub use stats::{BUCKETS_MS, Counts, DurationCounts};

@@ -8,6 +8,7 @@ use oneiric_core::Fault;
 use oneiric_core::roles::Envelope;
 
 use crate::buffer::{Chain, Job};
+use crate::call::Watch;
 use crate::dispatcher::Dispatcher;
 use crate::stats::Stats;
 use crate::table::{Live, Mode};
@@ -99,15 +100,16 @@ impl Worker {
             Stats::count(&live.stats.expired);
             return;
         }
+        let watch = Watch::start(&*parts.clock);
         match job {
             Job::One(envelope) => {
-                if let Err(fault) = parts.call(live, &envelope).await.result {
+                if let Err(fault) = parts.call(live, &envelope, &watch, None).await.result {
                     warn(live, &envelope, &fault);
                 }
             }
             Job::Chain(chain) => {
                 let Chain { table, places, until_success, envelope } = *chain;
-                let ended = parts.run_chain(&table, &places, until_success, &envelope).await;
+                let ended = parts.run_chain(&table, &places, until_success, &envelope, &watch, None).await;
                 if until_success && ended.iter().any(|(_, outcome)| outcome.is_success()) {
                     return;
                 }

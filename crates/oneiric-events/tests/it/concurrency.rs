@@ -13,7 +13,7 @@ use oneiric_store::{Batch, EnvelopeRecord};
 use oneiric_testkit::{ManualClock, virtual_time};
 use proptest::prelude::*;
 
-use crate::support::{courier, event, ms, number, record, subscription};
+use crate::numbers::{courier, event, ms, number, record, subscription};
 
 /// How many are at work, and how many ever were at the same time.
 #[derive(Debug, Default)]

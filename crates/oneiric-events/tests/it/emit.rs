@@ -10,7 +10,7 @@ use oneiric_core::{Class, Clock, Fault};
 use oneiric_events::{Passed, Subscription};
 use oneiric_testkit::{ManualClock, virtual_time};
 
-use crate::support::{Seen, counts, dispatcher, dispatcher_behind, event, handler, ms, subscription};
+use crate::numbers::{Seen, counts, dispatcher, dispatcher_behind, event, handler, ms, subscription};
 
 fn taken(taken: usize) -> Passed {
     Passed { taken, ..Passed::default() }

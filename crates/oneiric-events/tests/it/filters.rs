@@ -9,7 +9,7 @@ use oneiric_testkit::ManualClock;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use crate::support::{dispatcher, handler, subscription};
+use crate::numbers::{dispatcher, handler, subscription};
 
 /// A few values that are easily mistaken for each other.
 fn leaf() -> impl Strategy<Value = Value> {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use oneiric_core::Clock;
 use oneiric_testkit::{ManualClock, virtual_time};
 
-use crate::support::{Seen, dispatcher, event, handler, ms, subscription};
+use crate::numbers::{Seen, dispatcher, event, handler, ms, subscription};
 
 #[test]
 fn those_under_way_end_when_their_subscription_does() {

@@ -8,7 +8,7 @@ use oneiric_events::Subscription;
 use oneiric_store::{Batch, CommitError, DeliveryFilter, DeliveryStatus, Refusal};
 use oneiric_testkit::{ManualClock, virtual_time};
 
-use crate::support::{Seen, courier, ms, record, subscription};
+use crate::numbers::{Seen, courier, ms, record, subscription};
 
 #[test]
 fn what_is_promised_is_stored_and_the_rest_is_in_a_buffer() {

@@ -9,7 +9,7 @@ use oneiric_core::roles::{DeliveryMode, Envelope};
 use oneiric_events::{Pull, Subscription};
 use oneiric_testkit::{ManualClock, virtual_time};
 
-use crate::support::{Seen, counts, dispatcher, event, ms, number, subscription};
+use crate::numbers::{Seen, counts, dispatcher, event, ms, number, subscription};
 
 fn all(pull: &Pull) -> Vec<usize> {
     std::iter::from_fn(|| pull.try_next()).map(|envelope| number(&envelope)).collect()

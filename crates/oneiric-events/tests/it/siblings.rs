@@ -13,7 +13,7 @@ use oneiric_events::{Dispatched, Handler, Outcome, Subscription};
 use oneiric_testkit::{ManualClock, virtual_time};
 use proptest::prelude::*;
 
-use crate::support::{dispatcher, event, ms, subscription};
+use crate::numbers::{dispatcher, event, ms, subscription};
 
 /// What a handler does with an event.
 #[derive(Debug, Clone, Copy)]

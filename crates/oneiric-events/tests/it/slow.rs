@@ -10,7 +10,7 @@ use oneiric_core::roles::Envelope;
 use oneiric_events::{Passed, Subscription};
 use oneiric_testkit::{ManualClock, virtual_time};
 
-use crate::support::{Seen, counts, dispatcher, event, ms, number, subscription};
+use crate::numbers::{Seen, counts, dispatcher, event, ms, number, subscription};
 
 const EVENTS: usize = 1_000_000;
 const BUFFER: usize = 100;

@@ -162,6 +162,10 @@ impl Loaded {
             oneiric.heed().await?;
             oneiric.obey();
         }
+        if builder.serves {
+            oneiric.take_events();
+            oneiric.tidy();
+        }
         if builder.serves && shared {
             oneiric.tend();
         }

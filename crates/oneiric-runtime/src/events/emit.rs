@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use oneiric_core::roles::Envelope;
+use oneiric_core::roles::{Envelope, EventId, Topic};
 use oneiric_events::{Dispatched, Emitted, Outcome, Passed, Plan, stamp};
 use oneiric_store::{CommitError, DeliveryFilter, EnvelopeRecord, Refusal};
 
@@ -12,10 +12,10 @@ use crate::error::Error;
 use crate::oneiric::Oneiric;
 
 /// An event, ready to go.
-struct Ready {
-    plan: Plan,
-    record: EnvelopeRecord,
-    starts: Starts,
+pub(super) struct Ready {
+    pub(super) plan: Plan,
+    pub(super) record: EnvelopeRecord,
+    pub(super) starts: Starts,
 }
 
 impl Oneiric {
@@ -99,23 +99,12 @@ impl Oneiric {
         let (Emitted { dispatched, stored }, duplicate) = match emitted {
             Ok(emitted) => (emitted, false),
             Err(CommitError::Refused(Refusal::EventExists(_))) => {
-                let known = self.store().deliveries(DeliveryFilter::of(id.clone())).await?;
-                let results = known.iter().map(|(_, delivery)| Outcome::of(delivery)).collect();
-                (
-                    Emitted { dispatched: Dispatched { topic, event_id: Some(id), results }, stored: true },
-                    true,
-                )
+                (Emitted { dispatched: self.dispatched(id, topic).await?, stored: true }, true)
             }
             Err(error) => return Err(error.into()),
         };
         if duplicate {
-            return Ok(EventReport {
-                dispatched,
-                stored,
-                duplicate,
-                runs: Vec::new(),
-                unstarted: Vec::new(),
-            });
+            return Ok(EventReport::stored(dispatched, duplicate));
         }
         if started {
             self.offer().await;
@@ -123,13 +112,30 @@ impl Oneiric {
         Ok(EventReport { dispatched, stored, duplicate, runs, unstarted })
     }
 
-    fn ready(&self, mut envelope: Envelope) -> Result<Ready, Error> {
+    /// What has become of a stored event by now, as the store says.
+    pub(super) async fn dispatched(&self, id: EventId, topic: Topic) -> Result<Dispatched, Error> {
+        let known = self.store().deliveries(DeliveryFilter::of(id.clone())).await?;
+        let results = known.iter().map(|(_, delivery)| Outcome::of(delivery)).collect();
+        Ok(Dispatched { topic, event_id: Some(id), results })
+    }
+
+    /// Checks an event, and says in its headers what its emitter does not: `event_id`, `source`, `version` and
+    /// `timestamp`. Returns its id; an event that has been here keeps it.
+    ///
+    /// # Errors
+    /// [`Error::Envelope`] for one that is too large or whose id is none.
+    pub fn stamp(&self, envelope: &mut Envelope) -> Result<EventId, Error> {
         envelope.check()?;
-        let parts = self.executor().parts();
-        let now = parts.clock.now();
-        let id = stamp(&mut envelope, &self.settings().app.name, now, self.chance());
+        let now = self.executor().parts().clock.now();
+        Ok(stamp(envelope, &self.settings().app.name, now, self.chance()))
+    }
+
+    pub(super) fn ready(&self, mut envelope: Envelope) -> Result<Ready, Error> {
+        let id = self.stamp(&mut envelope)?;
+        let now = self.executor().parts().clock.now();
         let plan = self.0.dispatcher.plan(&envelope);
-        let starts = self.triggered(&plan, &envelope);
-        Ok(Ready { plan, record: EnvelopeRecord::new(id, envelope, now), starts })
+        let record = EnvelopeRecord::new(id, envelope, now);
+        let starts = self.triggered(&plan, &record);
+        Ok(Ready { plan, record, starts })
     }
 }

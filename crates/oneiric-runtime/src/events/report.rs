@@ -26,6 +26,13 @@ pub struct EventReport {
     pub unstarted: Vec<Unstarted>,
 }
 
+impl EventReport {
+    /// What the store says of an event.
+    pub(super) const fn stored(dispatched: Dispatched, duplicate: bool) -> Self {
+        Self { dispatched, stored: true, duplicate, runs: Vec::new(), unstarted: Vec::new() }
+    }
+}
+
 /// An event that was accepted, and that nobody waits for.
 ///
 /// Shape in JSON: `{"event_id":"…","stored":false,"duplicate":false,"handlers":2,"overflowed":0,"runs":[]}`, and

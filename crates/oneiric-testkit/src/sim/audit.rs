@@ -320,6 +320,9 @@ fn run_of(op: &Op) -> Option<RunId> {
         | Op::PutEnvelope(_)
         | Op::PutDelivery(_)
         | Op::SetDelivery { .. }
+        | Op::RenewDelivery(_)
+        | Op::SetHeldDelivery { .. }
+        | Op::ReleaseDelivery { .. }
         | Op::DropEnvelope(_)
         | Op::Extension(_) => None,
     }

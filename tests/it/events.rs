@@ -1,0 +1,9 @@
+//! Events through the real binary: who emits them, who takes them to their handlers, and what is left of them
+//! when these die.
+
+mod doctor;
+mod emit;
+pub(crate) mod failpoints;
+mod kills;
+mod serving;
+mod stage;
