@@ -35,7 +35,7 @@ use crate::plan::{Plan, places};
 use crate::table::Live;
 use adrift::Unheard;
 use carry::Load;
-pub use emit::{Emitted, Entered};
+pub use emit::{Accepted, Emitted, Entered};
 use hand::{Hand, Hands};
 pub use status::HandlerStatus;
 
@@ -302,7 +302,8 @@ impl Courier {
         for waiting in store.waiting().await? {
             let Some(live) = table.named(&waiting.handler) else { continue };
             let due = self.opens(&waiting.handler, now).map_or(waiting.due_at, |at| at.max(waiting.due_at));
-            let room = self.0.hands.room(live);
+            // A paused one is looked at again once it goes on.
+            let room = if live.is_paused() { 0 } else { self.0.hands.room(live) };
             if due > now {
                 next = next.min(due.since(now));
             } else if room > 0 && !self.is_shut(&waiting.handler) {
@@ -363,7 +364,7 @@ impl Courier {
 
     /// Room for a delivery, unless there is none or the gate keeps events from the handler.
     fn take(&self, live: &Arc<Live>, event: &EnvelopeRecord) -> Option<Hand> {
-        if self.0.stop.is_cancelled() || self.is_shut(&live.subscription.name) {
+        if live.is_paused() || self.0.stop.is_cancelled() || self.is_shut(&live.subscription.name) {
             return None;
         }
         self.0.hands.take(live, &event.id)

@@ -46,6 +46,13 @@ pub(super) struct Load {
     pub(super) told: Vec<(String, oneshot::Sender<Outcome>)>,
 }
 
+impl Load {
+    /// Whether somebody still waits for an outcome.
+    fn is_awaited(&self) -> bool {
+        self.told.iter().any(|(_, tell)| !tell.is_closed())
+    }
+}
+
 /// It is not in hand any more, and nothing is to be written: somebody else has it, or the process ends.
 #[derive(Debug)]
 struct Gone;
@@ -99,6 +106,12 @@ impl Courier {
             // Never longer than it can have been meant, should the clock have been set back meanwhile.
             tokio::select! {
                 () = parts.clock.sleep(wait.min(KEPT)) => {}
+                () = self.0.stop.cancelled() => return Err(Gone),
+            }
+        }
+        if load.live.is_paused() {
+            tokio::select! {
+                () = load.live.buffer.resumed() => {}
                 () = self.0.stop.cancelled() => return Err(Gone),
             }
         }
@@ -295,7 +308,7 @@ impl Courier {
             DeliveryStatus::Done => Ok(state.value.clone()),
             DeliveryStatus::Dead => {
                 Stats::count(&stats.dead);
-                if let Some(fault) = state.fault.as_ref().filter(|_| load.told.is_empty()) {
+                if let Some(fault) = state.fault.as_ref().filter(|_| !load.is_awaited()) {
                     let (event, handler) = (&load.record.event, &load.record.handler);
                     tracing::warn!(%event, handler, %fault, "an event became a dead letter");
                 }

@@ -7,6 +7,7 @@ mod child;
 mod control;
 mod crash;
 mod embed;
+mod emitting;
 mod errors;
 mod event_defects;
 mod exec;

@@ -173,6 +173,7 @@ mod tests {
             expired: 3,
             undecided: 4,
             dead: 5,
+            ..Counts::default()
         };
         let text =
             text(&[process(4711, vec![handler("shop.audit:files", &["order.paid", "order.*"], counts)])]);
