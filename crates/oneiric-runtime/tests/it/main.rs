@@ -8,6 +8,7 @@ mod control;
 mod crash;
 mod embed;
 mod errors;
+mod event_crash;
 mod exec;
 mod poison;
 mod recovery;
