@@ -105,7 +105,6 @@ fn print(screen: &mut Screen, lines: &[Line], now: Timestamp) -> io::Result<()> 
         Column::new("handler", Room::Middle),
         Column::right("tries"),
         Column::new("failed", Room::Whole),
-        Column::new("because", Room::End),
     ]);
     for line in lines {
         table.row([
@@ -115,8 +114,10 @@ fn print(screen: &mut Screen, lines: &[Line], now: Timestamp) -> io::Result<()> 
             plain(clean(&line.handler)),
             plain(line.attempts.to_string()),
             (time::ago(line.since, now), Tone::Faint),
-            plain(line.fault.as_ref().map(|fault| clean(&fault.message)).unwrap_or_default()),
         ]);
+        if let Some(fault) = &line.fault {
+            table.note(clean(&fault.message), Tone::Bad);
+        }
     }
     table.print(screen)
 }

@@ -163,8 +163,9 @@ impl Report {
             return Err(Failure::said(Code::Execution, format!("{failed} failed for good"))
                 .help(format!("`{command}` shows why")));
         }
-        if left > 0 && !session.for_programs() {
-            human::hint(left, here, served, &session.command_on_manifests("orchestrate"));
+        if !self.dry_run && !session.for_programs() {
+            let runs = if served { 0 } else { usize::try_from(self.runs).unwrap_or(usize::MAX) };
+            human::hint(left, runs, (here, served), &session.command_on_manifests("orchestrate"));
         }
         Ok(Code::Ok)
     }

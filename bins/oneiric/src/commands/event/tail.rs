@@ -14,7 +14,7 @@ use crate::args::TailArgs;
 use crate::exit::Code;
 use crate::failure::Failure;
 use crate::output::palette::Tone;
-use crate::output::text::{clean, cut};
+use crate::output::text::{clean, cut, squeeze};
 use crate::output::{Screen, time};
 use crate::session::{self, Session};
 use crate::signals::Signals;
@@ -25,6 +25,9 @@ const GLANCE: Duration = Duration::from_millis(100);
 
 /// A look may take this part of the time.
 const SHARE: u32 = 10;
+
+/// Columns of an id.
+const ID: usize = 13;
 
 /// Prints them.
 pub(in crate::commands) fn tail(session: &mut Session, args: TailArgs) -> Result<Code, Failure> {
@@ -96,7 +99,8 @@ impl Tailing {
 fn line(screen: &Screen, event: &EnvelopeRecord) -> String {
     let envelope = &event.envelope;
     let (at, place) = (time::local(event.accepted_at), format!("#{}", event.n));
-    let (topic, id) = (clean(envelope.topic.as_str()), clean(event.id.as_str()));
+    // Its place names it as well.
+    let (topic, id) = (clean(envelope.topic.as_str()), squeeze(&clean(event.id.as_str()), ID));
     let payload = clean(&masked(envelope.payload.value()).to_string());
     let text = format!("{at}  {place:<6}  {topic}  {id}  {payload}");
     let text = cut(&text, screen.width);

@@ -97,16 +97,31 @@ pub(super) fn print(screen: &mut Screen, report: &Report) -> io::Result<()> {
     Ok(())
 }
 
-/// Says what becomes of deliveries that were not carried out here.
-pub(super) fn hint(left: usize, here: bool, served: bool, serve: &str) {
-    let them = if left == 1 { "1 delivery waits".to_owned() } else { format!("{left} deliveries wait") };
-    let text = match (served, here) {
+/// Says what becomes of deliveries that were not carried out here, and of runs.
+pub(super) fn hint(left: usize, runs: usize, (here, served): (bool, bool), serve: &str) {
+    let left_to = |them: String| match (served, here) {
         (true, _) => format!("{them} for a process that serves this state, which takes them on"),
         (false, true) => format!("{them} for a later try; `{serve}` takes them on"),
         (false, false) => format!("{them}, and no process serves this state; `{serve}` takes them on"),
     };
-    // A reader that went away misses it.
-    drop(writeln!(io::stderr(), "{text}"));
+    let mut lines = Vec::new();
+    match left {
+        0 => {}
+        1 => lines.push(left_to("1 delivery waits".to_owned())),
+        left => lines.push(left_to(format!("{left} deliveries wait"))),
+    }
+    if runs > 0 {
+        lines.push(format!("{} for a process that serves this state; `{serve}` is one", waiting(runs)));
+    }
+    for line in lines {
+        // A reader that went away misses it.
+        drop(writeln!(io::stderr(), "{line}"));
+    }
+}
+
+fn waiting(runs: usize) -> String {
+    let verb = if runs == 1 { "waits" } else { "wait" };
+    format!("{} {verb}", count(runs, "run"))
 }
 
 #[cfg(test)]
