@@ -6,5 +6,6 @@ mod emit;
 pub(crate) mod failpoints;
 mod inspect;
 mod kills;
+mod replay;
 mod serving;
 mod stage;
