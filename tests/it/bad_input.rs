@@ -2,6 +2,7 @@
 //! `--help`, and nothing left behind.
 
 mod components;
+mod events;
 
 use std::fs::File;
 use std::path::Path;
@@ -409,7 +410,17 @@ fn billion_laughs() -> String {
 
 #[test]
 fn every_kind_of_bad_input_is_told_what_is_wrong_and_what_to_do() {
-    let kinds = [texts(), graphs(), factories(), files(), arguments(), components::cases(), runs(), states()];
+    let kinds = [
+        texts(),
+        graphs(),
+        factories(),
+        files(),
+        arguments(),
+        components::cases(),
+        events::cases(),
+        runs(),
+        states(),
+    ];
     let cases: Vec<Case> = kinds.into_iter().flatten().collect();
     assert!(cases.len() >= 70);
     let wrong: Vec<_> = cases.iter().filter_map(|case| case.check().err()).collect();

@@ -7,6 +7,7 @@ mod bad_input;
 mod cli;
 mod components;
 mod downstream;
+mod events;
 mod fixture;
 mod foreign;
 mod health;

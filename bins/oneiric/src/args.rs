@@ -28,7 +28,7 @@ pub(crate) use config::{
     ValidateArgs as ConfigValidateArgs,
 };
 pub(crate) use doctor::DoctorArgs;
-pub(crate) use event::{EmitArgs, EventCommand};
+pub(crate) use event::{EmitArgs, EventCommand, Promise};
 pub(crate) use global::{Global, LogLevel};
 pub(crate) use instances::{HealthArgs, InvokeArgs, StatusArgs, SwapArgs};
 pub(crate) use manifest::{ManifestCommand, PackArgs, ShowArgs as ManifestShowArgs, ValidateArgs};

@@ -19,16 +19,21 @@ const LONGEST: u64 = 16 << 20;
 pub(crate) struct Given {
     noun: &'static str,
     option: &'static str,
+    /// `is, it` or `are, they`.
+    grammar: (&'static str, &'static str),
 }
+
+/// Of one thing.
+const ONE: (&str, &str) = ("is", "it");
 
 impl Given {
     /// The context of a run.
-    pub(crate) const CONTEXT: Given = Given { noun: "context", option: "--context" };
+    pub(crate) const CONTEXT: Given = Given { noun: "context", option: "--context", grammar: ONE };
     /// The payload of an action.
-    pub(crate) const PAYLOAD: Given = Given { noun: "payload", option: "--payload" };
-
+    pub(crate) const PAYLOAD: Given = Given { noun: "payload", option: "--payload", grammar: ONE };
     /// The headers of an event.
-    pub(crate) const HEADERS: Given = Given { noun: "headers", option: "--headers" };
+    pub(crate) const HEADERS: Given =
+        Given { noun: "headers", option: "--headers", grammar: ("are", "they") };
 
     /// Reads the value of the option: a JSON object, `@FILE`, or `-` for standard input.
     pub(crate) fn read(self, given: &str) -> Result<Payload, Failure> {
@@ -44,11 +49,11 @@ impl Given {
     }
 
     fn bounded(self, from: impl Read, name: &str) -> Result<String, Failure> {
-        let noun = self.noun;
+        let Given { noun, grammar: (is, _), .. } = self;
         let mut text = String::new();
         from.take(LONGEST + 1).read_to_string(&mut text).map_err(|error| self.unreadable(name, &error))?;
         if text.len() as u64 > LONGEST {
-            let message = format!("the {noun} in {name} is longer than {LONGEST} bytes");
+            let message = format!("the {noun} in {name} {is} longer than {LONGEST} bytes");
             let help = format!("put the data into a file or a bucket and name it in the {noun}");
             return Err(Failure::said(Code::Configuration, message).help(help));
         }
@@ -62,7 +67,7 @@ impl Given {
 
     /// How to write one.
     fn how(self) -> String {
-        let Given { noun, option } = self;
+        let Given { noun, option, .. } = self;
         format!(
             "write a JSON object in single quotes: {option} '{{\"order_id\": \"demo-123\"}}', or keep it in a file: \
              {option} @{noun}.json"
@@ -70,13 +75,13 @@ impl Given {
     }
 
     fn parse(self, text: &str, name: &str) -> Result<Payload, Failure> {
-        let noun = self.noun;
+        let Given { noun, grammar: (is, it), .. } = self;
         let wrong = |message: String| Failure::said(Code::Configuration, message).help(self.how());
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let value: Value = serde_json::from_str(text).map_err(|error| {
             let what = error.to_string();
             let what = what.split(" at line ").next().unwrap_or(&what).replace("EOF", "the text ends");
-            wrong(format!("the {noun} is no JSON: {name}:{}:{}: {what}", error.line(), error.column()))
+            wrong(format!("the {noun} {is} no JSON: {name}:{}:{}: {what}", error.line(), error.column()))
         })?;
         let kind = match value {
             Value::Object(_) => return Ok(Payload::from(value)),
@@ -86,7 +91,7 @@ impl Given {
             Value::String(_) => "a string",
             Value::Array(_) => "a list",
         };
-        Err(wrong(format!("the {noun} is {kind}, it must be a JSON object")))
+        Err(wrong(format!("the {noun} {is} {kind}, {it} must be a JSON object")))
     }
 }
 

@@ -179,6 +179,13 @@ impl Session {
         command
     }
 
+    /// A command to type next that needs the manifests, too.
+    pub(crate) fn command_on_manifests(&self, rest: &str) -> String {
+        let manifests = self.manifests.iter().map(|path| quoted(&path.display().to_string()));
+        let manifests: String = manifests.map(|path| format!(" --manifest {path}")).collect();
+        self.command(&format!("{rest}{manifests}"))
+    }
+
     /// A command to type next, about a run.
     pub(crate) fn run_command(&self, verb: &str, run: RunId) -> String {
         self.command(&format!("run {verb} {}", find::short(run)))
@@ -211,7 +218,7 @@ pub(crate) fn warn_of_unmet(registry: &Registry) {
 }
 
 /// As a shell takes it for one word.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let harmless = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
     if text.chars().all(harmless) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }

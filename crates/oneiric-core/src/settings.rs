@@ -76,6 +76,7 @@ pub use lifecycle::Lifecycle;
 pub use loaded::Loaded;
 pub use loader::Loader;
 pub use logging::{Level, Logging, Sink, SinkTarget};
+pub use mask::masked;
 pub use origin::Origin;
 pub use path::Path;
 pub use plugins::Plugins;

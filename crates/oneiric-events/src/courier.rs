@@ -7,10 +7,12 @@
 mod carry;
 mod emit;
 mod hand;
+mod leave;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -61,6 +63,9 @@ struct Inner {
     /// What is at work is dropped.
     abort: CancellationToken,
     bell: Arc<Notify>,
+    /// How many deliveries are in hand; told once it is none.
+    in_hand: AtomicUsize,
+    idle: Notify,
     /// Handlers that the gate keeps events from, until then or until something changes.
     shut: Mutex<HashMap<String, Option<Timestamp>>>,
     /// How often something has changed.
@@ -86,6 +91,8 @@ impl Courier {
             stop: CancellationToken::new(),
             abort: CancellationToken::new(),
             bell: Arc::new(Notify::new()),
+            in_hand: AtomicUsize::new(0),
+            idle: Notify::new(),
             shut: Mutex::default(),
             changes: AtomicU64::new(0),
         }))
@@ -193,8 +200,8 @@ impl Courier {
     }
 
     fn spawn(&self, load: Load) {
-        let courier = self.clone();
-        self.0.tasks.spawn(async move { courier.carry(load).await });
+        let under_way = UnderWay::new(self);
+        self.0.tasks.spawn(async move { under_way.0.carry(load).await });
     }
 
     /// There may be something to take.
@@ -222,6 +229,32 @@ impl Courier {
             tokio::select! {
                 () = self.0.stop.cancelled() => return,
                 () = self.0.bell.notified() => {}
+                () = self.clock().sleep(next) => {}
+            }
+        }
+    }
+
+    /// Takes what is due and free until `more` has ended and nothing of that is left: none is due, and none in
+    /// hand. What waits for a later try, or for a handler that is paused or not known here, is left to others.
+    /// Ends with the courier, too; then `more` may not have ended.
+    pub async fn settle(&self, more: impl Future<Output = ()>) {
+        let (mut more, mut ended) = (pin!(more), false);
+        loop {
+            let next = match self.round().await {
+                Ok(next) => next,
+                Err(error) => {
+                    tracing::error!(%error, "cannot see which events wait");
+                    IDLE
+                }
+            };
+            if ended && !next.is_zero() && self.0.in_hand.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            tokio::select! {
+                () = self.0.stop.cancelled() => return,
+                () = &mut more, if !ended => ended = true,
+                () = self.0.bell.notified() => {}
+                () = self.0.idle.notified() => {}
                 () = self.clock().sleep(next) => {}
             }
         }
@@ -341,6 +374,24 @@ impl Courier {
         self.0.abort.cancel();
         self.0.tasks.wait().await;
         in_time
+    }
+}
+
+/// A delivery that is in hand.
+struct UnderWay(Courier);
+
+impl UnderWay {
+    fn new(courier: &Courier) -> Self {
+        courier.0.in_hand.fetch_add(1, Ordering::AcqRel);
+        Self(courier.clone())
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        if self.0.0.in_hand.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.0.idle.notify_one();
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! What becomes of a delivery when a try has ended. Pure.
 
+pub mod explain;
+
 use std::time::Duration;
 
 use oneiric_core::{BootId, Fault, Payload, Timestamp};

@@ -1,17 +1,18 @@
 //! Subscriptions of a process, and events on their way through them in memory.
 
 use std::fmt;
-use std::pin::Pin;
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use oneiric_core::roles::Envelope;
 
-use crate::call::{Parts, once};
+use crate::call::{Parts, Under, Watch};
 use crate::handler::Handler;
 use crate::outcome::{Dispatched, Outcome};
 use crate::plan::in_order;
@@ -150,59 +151,65 @@ impl Dispatcher {
     pub async fn dispatch(&self, envelope: &Envelope) -> Dispatched {
         let table = self.table();
         let route = table.route(envelope);
-        let mut ended = Vec::with_capacity(route.alone.len());
-        self.0.parts.run(&table, &route, envelope, &mut ended).await;
+        let ended = self.0.parts.run(&table, &route, envelope, None).await;
         in_order(envelope, ended)
     }
 }
 
-/// A call under way; the places of the handlers that had the event, with what became of it.
-type Under<'a> = Pin<Box<dyn Future<Output = Vec<(u32, Outcome)>> + Send + 'a>>;
-
 impl Parts {
-    /// Takes an event along its route, and puts what comes of it behind what `ended` has. Who can answer at once
-    /// does so one after the other; the others go on at the same time.
+    /// Takes an event along its route. Who can answer at once does so one after the other; the others go on at
+    /// the same time. Who has not answered when `limit` has passed is dropped.
     pub(crate) async fn run(
         &self,
         table: &Table,
         route: &Route,
         envelope: &Envelope,
-        ended: &mut Vec<(u32, Outcome)>,
-    ) {
-        let mut waiting = FuturesUnordered::new();
-        for place in &route.alone {
-            let mut call = Box::pin(async move { (*place, self.call(table.live(*place), envelope).await) });
-            match once(call.as_mut()).await {
-                Poll::Ready(outcome) => ended.push(outcome),
-                Poll::Pending => waiting.push(call),
-            }
+        limit: Option<Duration>,
+    ) -> Vec<(u32, Outcome)> {
+        let watch = Watch::start(&*self.clock);
+        let alone = async {
+            let mut ended = Vec::with_capacity(route.alone.len());
+            let mut under: Vec<(u32, Under<'_>)> = Vec::new();
+            poll_fn(|cx| {
+                for place in &route.alone {
+                    match self.begin(table.live(*place), envelope, &watch, limit, cx) {
+                        Ok(outcome) => ended.push((*place, outcome)),
+                        Err(call) => under.push((*place, call)),
+                    }
+                }
+                Poll::Ready(())
+            })
+            .await;
+            all(under, &mut ended).await;
+            ended
+        };
+        if route.ordered.is_empty() && route.first_success.is_empty() {
+            return alone.await;
         }
-        let mut chains: FuturesUnordered<Under<'_>> = FuturesUnordered::new();
-        for (chain, until_success) in [(&route.ordered, false), (&route.first_success, true)] {
-            if !chain.is_empty() {
-                chains.push(Box::pin(self.run_chain(table, chain, until_success, envelope)));
-            }
-        }
-        loop {
-            tokio::select! {
-                Some(outcome) = waiting.next(), if !waiting.is_empty() => ended.push(outcome),
-                Some(outcomes) = chains.next(), if !chains.is_empty() => ended.extend(outcomes),
-                else => return,
-            }
-        }
+        let chain =
+            |places, until_success| self.run_chain(table, places, until_success, envelope, &watch, limit);
+        let (mut ended, ordered, first) =
+            tokio::join!(alone, chain(&route.ordered, false), chain(&route.first_success, true));
+        ended.extend(ordered);
+        ended.extend(first);
+        ended
     }
 
     /// One handler after the other; where it says so, only until one has succeeded.
-    pub(crate) async fn run_chain(
+    async fn run_chain(
         &self,
         table: &Table,
         chain: &[u32],
         until_success: bool,
         envelope: &Envelope,
+        watch: &Watch<'_>,
+        limit: Option<Duration>,
     ) -> Vec<(u32, Outcome)> {
+        let began = self.clock.monotonic();
         let mut ended = Vec::with_capacity(chain.len());
         for place in chain {
-            let outcome = self.call(table.live(*place), envelope).await;
+            let left = limit.map(|limit| limit.saturating_sub(self.clock.monotonic().saturating_sub(began)));
+            let outcome = self.call(table.live(*place), envelope, watch, left).await;
             let enough = until_success && outcome.is_success();
             ended.push((*place, outcome));
             if enough {
@@ -211,6 +218,32 @@ impl Parts {
         }
         ended
     }
+}
+
+/// Up to so many calls are asked in turn whenever one of them may go on; more are told apart.
+const IN_TURN: usize = 30;
+
+/// Waits for all calls under way.
+async fn all(mut under: Vec<(u32, Under<'_>)>, ended: &mut Vec<(u32, Outcome)>) {
+    if under.len() > IN_TURN {
+        let calls = under.into_iter().map(|(place, call)| async move { (place, call.await) });
+        let mut calls: FuturesUnordered<_> = calls.collect();
+        while let Some(outcome) = calls.next().await {
+            ended.push(outcome);
+        }
+        return;
+    }
+    poll_fn(|cx| {
+        under.retain_mut(|(place, call)| match call.as_mut().poll(cx) {
+            Poll::Ready(outcome) => {
+                ended.push((*place, outcome));
+                false
+            }
+            Poll::Pending => true,
+        });
+        if under.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
 }
 
 impl Entries {

@@ -1,6 +1,7 @@
 //! What handles the events of a subscription.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -23,6 +24,9 @@ enum Kind {
     /// A component, brought up for its first event; follows swaps.
     Component(Arc<Component>),
 }
+
+/// One event being handled.
+pub(crate) type Call<'a> = Pin<Box<dyn Future<Output = Result<Payload, Fault>> + Send + 'a>>;
 
 struct Component {
     lifecycle: Lifecycle,
@@ -58,14 +62,14 @@ impl Handler {
         })))
     }
 
-    /// Handles one event.
-    pub(crate) async fn handle(&self, envelope: &Envelope) -> Result<Payload, Fault> {
+    /// Begins to handle one event.
+    pub(crate) fn call<'a>(&'a self, envelope: &'a Envelope) -> Call<'a> {
         match &self.0 {
-            Kind::Fixed(handler) => handler.handle(envelope).await,
-            Kind::Component(component) => {
+            Kind::Fixed(handler) => handler.handle(envelope),
+            Kind::Component(component) => Box::pin(async move {
                 let current = component.handle().await?.current()?;
                 current.handle(envelope).await
-            }
+            }),
         }
     }
 }

@@ -43,7 +43,7 @@ impl Interest {
         Self { topics: vec![pattern], ..Self::default() }
     }
 
-    /// Whether an event is wanted whose topic is known to be.
+    /// Whether an event is wanted whose topic and filters are known to fit.
     ///
     /// # Errors
     /// [`ExprError`] where the condition in CEL cannot be decided for this event: the event is not wanted.
@@ -52,9 +52,8 @@ impl Interest {
             patterns.is_empty()
                 || text.is_some_and(|text| patterns.iter().any(|pattern| pattern.matches(text)))
         };
-        let wanted = self.filters.iter().all(|filter| filter.accepts(envelope))
-            && self.min_priority.is_none_or(|least| envelope.priority >= least)
-            && self.tags.is_subset(&envelope.tags)
+        let wanted = self.min_priority.is_none_or(|least| envelope.priority >= least)
+            && (self.tags.is_empty() || self.tags.is_subset(&envelope.tags))
             && any(&self.sources, envelope.source())
             && any(&self.routing_keys, envelope.routing_key.as_deref())
             && self.predicate.as_ref().is_none_or(|predicate| holds(predicate, envelope));

@@ -6,6 +6,8 @@
 //! | who handles them, and how | [`Subscription`], [`Handler`], [`typed`] |
 //! | in memory | [`Dispatcher`], [`Dispatched`], [`Outcome`] |
 //! | stored, until every handler is done | [`accept`], [`Courier`] |
+//! | once more, and for how long | [`Repeat`], [`retention`] |
+//! | why one has not arrived | [`delivery::explain`] |
 //! | starting workflows | [`Trigger`], [`window`], [`bucket`] |
 //!
 //! Deciding is pure: a [`Pattern`], a [`Filter`] and a table of subscriptions are values, and so are what an
@@ -23,7 +25,10 @@ mod interest;
 mod outcome;
 mod pattern;
 mod plan;
+mod replay;
+pub mod retention;
 mod scope;
+mod slots;
 mod stamp;
 mod stats;
 mod subscription;
@@ -41,6 +46,7 @@ pub use outcome::{Dispatched, Outcome};
 pub use pattern::index::Index;
 pub use pattern::{Pattern, PatternError};
 pub use plan::Plan;
+pub use replay::{Fate, Repeat, Repeated};
 pub use scope::EVENT_VARIABLES;
 pub use stamp::{VERSION, rfc3339, stamp};
 pub use stats::{BUCKETS_MS, Counts, DurationCounts};

@@ -9,6 +9,9 @@ use oneiric_store::{DeliveryRecord, DeliveryStatus};
 use serde::Serialize;
 use serde::ser::{SerializeStruct as _, Serializer};
 
+/// The code of the fault of a handler that was not asked, because another one had succeeded.
+const SKIPPED: &str = "skipped";
+
 /// What became of an event at one handler.
 ///
 /// Shape in JSON, upstream's: `{"handler":"k:p","success":true,"duration_ms":1.2,"value":null,"error":null,
@@ -30,8 +33,10 @@ pub struct Outcome {
 impl Outcome {
     /// What there is to say of a stored event that nobody has in hand yet.
     pub(crate) fn waiting(handler: &Arc<str>) -> Self {
-        let fault =
-            Fault::transient("pending", "the handler takes no more events now; the event waits in the store");
+        let fault = Fault::transient(
+            "pending",
+            "the event waits in the store until somebody takes it to the handler",
+        );
         Self {
             handler: Arc::clone(handler),
             result: Err(fault),
@@ -48,7 +53,7 @@ impl Outcome {
         let result = match (state.status, &state.fault) {
             (DeliveryStatus::Done, _) => Ok(state.value.clone()),
             (DeliveryStatus::Expired, _) => Err(Fault::permanent("expired", "the event had expired")),
-            (DeliveryStatus::Skipped, _) => Err(Fault::permanent("skipped", "another handler had succeeded")),
+            (DeliveryStatus::Skipped, _) => Err(Fault::permanent(SKIPPED, "another handler had succeeded")),
             (_, Some(fault)) => Err(fault.clone()),
             (_, None) => return Self::waiting(&handler),
         };
@@ -59,6 +64,12 @@ impl Outcome {
     /// Whether the handler succeeded.
     pub fn is_success(&self) -> bool {
         self.result.is_ok()
+    }
+
+    /// Whether it is over, and not as it should be. A handler that was not asked because another one had
+    /// succeeded is as it should be.
+    pub fn is_failure(&self) -> bool {
+        !self.pending && self.result.as_ref().is_err_and(|fault| fault.code != SKIPPED)
     }
 }
 
@@ -85,7 +96,7 @@ impl Serialize for Outcome {
 pub struct Dispatched {
     /// What it was about.
     pub topic: Topic,
-    /// Its id, where it has one.
+    /// Its id, where it was emitted; one that was only dispatched may have none.
     pub event_id: Option<EventId>,
     /// One for each handler that got it.
     pub results: Vec<Outcome>,

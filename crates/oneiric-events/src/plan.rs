@@ -64,7 +64,7 @@ pub(crate) fn in_order(envelope: &Envelope, mut results: Vec<(u32, Outcome)>) ->
     results.sort_by_key(|(place, _)| *place);
     Dispatched {
         topic: envelope.topic.clone(),
-        event_id: envelope.event_id(),
+        event_id: None,
         results: results.into_iter().map(|(_, outcome)| outcome).collect(),
     }
 }

@@ -14,7 +14,8 @@ pub const BUCKETS_MS: [u64; 14] = [5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 
 pub(crate) struct Stats {
     succeeded: Durations,
     failed: Durations,
-    attempts: AtomicU64,
+    /// Tries beyond the first of a call.
+    further: AtomicU64,
     pub(crate) refused: AtomicU64,
     pub(crate) overflowed: AtomicU64,
     pub(crate) expired: AtomicU64,
@@ -30,10 +31,10 @@ struct Durations {
 
 impl Durations {
     fn add(&self, took: Duration) {
-        let millis = took.as_secs_f64() * 1000.0;
-        let at = BUCKETS_MS.iter().position(|most| millis <= *most as f64).unwrap_or(BUCKETS_MS.len());
+        let micros = took.as_secs().saturating_mul(1_000_000).saturating_add(took.subsec_micros().into());
+        let at = BUCKETS_MS.iter().position(|most| micros <= most * 1000).unwrap_or(BUCKETS_MS.len());
         self.buckets[at].fetch_add(1, Ordering::Relaxed);
-        self.sum_us.fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.sum_us.fetch_add(micros, Ordering::Relaxed);
     }
 
     fn read(&self) -> DurationCounts {
@@ -51,7 +52,9 @@ impl Stats {
     pub(crate) fn ended(&self, success: bool, attempts: u32, took: Duration) {
         let durations = if success { &self.succeeded } else { &self.failed };
         durations.add(took);
-        self.attempts.fetch_add(attempts.into(), Ordering::Relaxed);
+        if attempts > 1 {
+            self.further.fetch_add(u64::from(attempts) - 1, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn count(counter: &AtomicU64) {
@@ -60,10 +63,11 @@ impl Stats {
 
     pub(crate) fn read(&self) -> Counts {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (succeeded, failed) = (self.succeeded.read(), self.failed.read());
         Counts {
-            succeeded: self.succeeded.read(),
-            failed: self.failed.read(),
-            attempts: read(&self.attempts),
+            attempts: succeeded.count + failed.count + read(&self.further),
+            succeeded,
+            failed,
             refused: read(&self.refused),
             overflowed: read(&self.overflowed),
             expired: read(&self.expired),

@@ -9,11 +9,13 @@ use std::sync::atomic::AtomicUsize;
 
 use oneiric_core::manifest::FanoutPolicy;
 use oneiric_core::roles::Envelope;
-use tokio::sync::Semaphore;
+use serde_json::Value;
 
+use crate::filter::Filter;
 use crate::handler::Handler;
 use crate::pattern::index::Index;
 use crate::scope::EventScope;
+use crate::slots::Slots;
 use crate::stats::Stats;
 use crate::subscription::Subscription;
 
@@ -23,7 +25,7 @@ pub(crate) struct Live {
     pub(crate) subscription: Subscription,
     pub(crate) handler: Handler,
     /// As many as may be handled at a time.
-    pub(crate) slots: Semaphore,
+    pub(crate) slots: Slots,
     pub(crate) stats: Stats,
     /// How many stored events this process has in hand for it.
     pub(crate) in_hand: AtomicUsize,
@@ -31,7 +33,7 @@ pub(crate) struct Live {
 
 impl Live {
     pub(crate) fn new(subscription: Subscription, handler: Handler) -> Arc<Self> {
-        let slots = Semaphore::new((subscription.max_concurrency as usize).min(Semaphore::MAX_PERMITS));
+        let slots = Slots::new(subscription.max_concurrency as usize);
         Arc::new(Self { subscription, handler, slots, stats: Stats::default(), in_hand: AtomicUsize::new(0) })
     }
 }
@@ -43,7 +45,13 @@ pub(crate) struct Table {
     index: Index,
     /// Those that want every topic.
     everything: Vec<u32>,
+    /// Each filter once: handlers of one product ask for the same tenant.
+    filters: Vec<Filter>,
+    /// Which of them each subscription has, by place.
+    filters_of: Vec<Box<[u32]>>,
     by_name: HashMap<Arc<str>, u32>,
+    /// Nobody asks for anything but to get events.
+    only_broadcast: bool,
 }
 
 /// Who gets one event. Places of the table, in its order.
@@ -55,6 +63,42 @@ pub(crate) struct Route {
     pub(crate) ordered: Vec<u32>,
     /// One after the other, until one succeeds.
     pub(crate) first_success: Vec<u32>,
+}
+
+/// What filters have said of one event. A few are kept in mind; those beyond are asked again.
+#[derive(Debug, Default)]
+struct Asked {
+    said: [(u32, bool); 8],
+    count: usize,
+}
+
+impl Asked {
+    fn once(&mut self, filter: u32, ask: impl FnOnce() -> bool) -> bool {
+        if let Some((_, holds)) = self.said[..self.count].iter().find(|(of, _)| *of == filter) {
+            return *holds;
+        }
+        let holds = ask();
+        if let Some(place) = self.said.get_mut(self.count) {
+            *place = (filter, holds);
+            self.count += 1;
+        }
+        holds
+    }
+}
+
+/// Each filter once, and which of them each subscription has.
+fn shared_filters(lives: &[Arc<Live>]) -> (Vec<Filter>, Vec<Box<[u32]>>) {
+    let (mut filters, mut known) = (Vec::new(), HashMap::new());
+    let mut place = |filter: &Filter| {
+        let written = Value::from(filter.clone()).to_string();
+        *known.entry(written).or_insert_with(|| {
+            filters.push(filter.clone());
+            u32::try_from(filters.len() - 1).unwrap_or(u32::MAX)
+        })
+    };
+    let of = |live: &Arc<Live>| live.subscription.interest.filters.iter().map(&mut place).collect();
+    let filters_of = lives.iter().map(of).collect();
+    (filters, filters_of)
 }
 
 impl Route {
@@ -96,7 +140,9 @@ impl Table {
             .map(|(_, place)| place)
             .collect();
         let index = Index::new(patterns.iter().map(|(pattern, place)| (pattern, *place)));
-        Self { lives: kept, index, everything, by_name }
+        let (filters, filters_of) = shared_filters(&kept);
+        let only_broadcast = kept.iter().all(|live| live.subscription.fanout == FanoutPolicy::Broadcast);
+        Self { lives: kept, index, everything, filters, filters_of, by_name, only_broadcast }
     }
 
     pub(crate) fn lives(&self) -> &[Arc<Live>] {
@@ -121,8 +167,13 @@ impl Table {
             return found;
         }
         let scope = EventScope::new(envelope);
+        let mut asked = Asked::default();
+        let mut holds = |filter: u32| asked.once(filter, || self.filters[filter as usize].accepts(envelope));
         found.retain(|place| {
             let live = self.live(*place);
+            if !self.filters_of[*place as usize].iter().all(|filter| holds(*filter)) {
+                return false;
+            }
             match live.subscription.interest.accepts(&scope, envelope) {
                 Ok(wanted) => wanted,
                 Err(error) => {
@@ -139,12 +190,12 @@ impl Table {
     /// Who gets an event. If any of those that want it is exclusive, the highest of these alone.
     pub(crate) fn route(&self, envelope: &Envelope) -> Route {
         let matching = self.matching(envelope);
+        if self.only_broadcast {
+            return Route { alone: matching, ..Route::default() };
+        }
         let fanout = |place: &u32| self.live(*place).subscription.fanout;
         if let Some(highest) = matching.iter().find(|place| fanout(place) == FanoutPolicy::Exclusive) {
             return Route { alone: vec![*highest], ..Route::default() };
-        }
-        if matching.iter().all(|place| fanout(place) == FanoutPolicy::Broadcast) {
-            return Route { alone: matching, ..Route::default() };
         }
         let mut route = Route::default();
         for place in matching {

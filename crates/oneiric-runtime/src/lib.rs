@@ -10,6 +10,7 @@
 //! | manifests, without a store or a process | [`Catalog`], [`Bundle`], [`read_manifest`] |
 //! | how things stand | [`Oneiric::statuses`], [`component_statuses`], [`RunLog`], `control` |
 //! | events | [`Oneiric::emit_and_wait`], [`Oneiric::subscribe`], [`EventReport`], [`Oneiric::windows`] |
+//! | their log | [`list_events`], [`Tail`], [`Oneiric::replay`], [`Oneiric::tidy_events`] |
 //! | what went wrong | [`Error`], [`Kind`], [`Incomplete`] |
 //!
 //! It does not know which adapters exist: `builder().with(oneiric_adapters::enabled(..))`. Tasks, roles
@@ -50,7 +51,10 @@ pub use bundle::{Bundle, ManifestFile};
 pub use call::Call;
 pub use catalog::{Catalog, Workflow};
 pub use error::{Error, Kind};
-pub use events::{EventReport, StartedRun, Unstarted, WaitingRun, WindowView};
+pub use events::{
+    DROPPED, EventQuery, EventReport, EventSelection, Logged, MAX_RATE, ReplayReport, ReplayRequest,
+    Replayed, StartedRun, Tail, Tidied, Unstarted, WaitingRun, WindowView, list_events, logged_handlers,
+};
 pub use oneiric::Oneiric;
 pub use read::read_manifest;
 pub use request::{PROGRAM, RunOptions, RunRequest, StartedBy};
@@ -65,6 +69,10 @@ pub use verbs::{Again, Ask, Kept, PATIENCE, Told, place};
 
 // What the functions of this crate take and give.
 pub use oneiric_dag::{Ended, Incomplete, NodeReport, Obeyed, OutputError, RunHandle, RunReport};
+pub use oneiric_events::delivery::explain::{
+    Facts as DeliveryFacts, Reason as DeliveryReason, explain as explain_delivery,
+};
+pub use oneiric_events::{Dispatched, Outcome, Pattern, PatternError, Repeat};
 pub use oneiric_store::{Command, NodeStatus, RunStatus, UnknownNodes};
 
 /// The Rust on the page about embedding is tested as documentation.

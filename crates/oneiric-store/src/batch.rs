@@ -46,6 +46,15 @@ pub enum Require {
         /// The fence.
         epoch: u64,
     },
+    /// The event is in the log, and no delivery of it to the handler is.
+    DeliveryAbsent {
+        /// The event.
+        event: EventId,
+        /// The handler.
+        handler: String,
+    },
+    /// The event is in the log, and every delivery of it is over.
+    EventSettled(EventId),
     /// The extension's version; `None` is absent. A record starts at version 1.
     ExtensionVersion {
         /// Its family.
@@ -111,6 +120,20 @@ pub enum Refusal {
     /// An event of that id was accepted before.
     #[error("event {0} was accepted before")]
     EventExists(EventId),
+    /// No event of that id is in the log.
+    #[error("event {0} is not in the log")]
+    EventMissing(EventId),
+    /// There is such a delivery.
+    #[error("there is a delivery of event {event} to {handler} already")]
+    DeliveryExists {
+        /// The event.
+        event: EventId,
+        /// The handler.
+        handler: String,
+    },
+    /// A delivery of the event is not over.
+    #[error("event {0} is still on its way to a handler")]
+    EventOpen(EventId),
     /// Nothing is known of such a delivery.
     #[error("there is no delivery of event {event} to {handler}")]
     DeliveryMissing {
@@ -206,6 +229,10 @@ pub enum Op {
         /// Its new state; `epoch` in it is ignored.
         state: Box<DeliveryState>,
     },
+    /// Begins a delivery anew: everything of it is replaced and its fence is raised, so that whoever saw it
+    /// before is refused; `epoch` in it is ignored. One that is not there stays away. With
+    /// [`Require::DeliveryEpoch`], of two who begin it anew at the same time one does.
+    RenewDelivery(Box<DeliveryRecord>),
     /// Removes an event with its deliveries.
     DropEnvelope(EventId),
     /// Adds a blob; the same digest again changes nothing.

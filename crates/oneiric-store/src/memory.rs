@@ -125,6 +125,8 @@ impl State {
             Require::DeliveryEpoch { event, handler, epoch } => {
                 self.events.check_epoch(event, handler, *epoch)
             }
+            Require::DeliveryAbsent { event, handler } => self.events.check_absent(event, handler),
+            Require::EventSettled(event) => self.events.check_settled(event),
             Require::BlobPresent(digest) if self.blobs.contains_key(digest) => Ok(()),
             Require::BlobPresent(digest) => Err(Refusal::BlobMissing(*digest)),
             Require::ExtensionVersion { family, key, version } => {
@@ -234,6 +236,7 @@ impl State {
             Op::PutEnvelope(record) => self.events.put(*record),
             Op::PutDelivery(record) => self.events.put_delivery(*record),
             Op::SetDelivery { event, handler, state } => self.events.set_delivery(&event, &handler, *state),
+            Op::RenewDelivery(record) => self.events.renew_delivery(*record),
             Op::DropEnvelope(event) => self.events.drop_envelope(&event),
             Op::Blob(blob) => {
                 self.blobs.entry(blob.digest).or_insert(blob.bytes);

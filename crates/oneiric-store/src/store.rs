@@ -100,7 +100,7 @@ impl EnvelopeFilter {
     }
 }
 
-/// Which deliveries to list: the newest events' come first.
+/// Which deliveries to list, by the places of their events in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeliveryFilter {
     /// Only of these events; empty is any.
@@ -109,8 +109,12 @@ pub struct DeliveryFilter {
     pub handler: Option<String>,
     /// Only in one of these; empty is any.
     pub statuses: Vec<DeliveryStatus>,
+    /// Only of events after this place in the log.
+    pub after: Option<u64>,
     /// Only of events before this place in the log.
     pub before: Option<u64>,
+    /// Whose come first; those of one event come by handler.
+    pub order: Order,
     /// The most deliveries to return.
     pub limit: usize,
 }
@@ -121,9 +125,18 @@ impl DeliveryFilter {
         Self { events: vec![event], ..Self::any(usize::MAX) }
     }
 
-    /// Any.
+    /// Any, the newest events' first.
     pub const fn any(limit: usize) -> Self {
-        Self { events: Vec::new(), handler: None, statuses: Vec::new(), before: None, limit }
+        let order = Order::Newest;
+        Self {
+            events: Vec::new(),
+            handler: None,
+            statuses: Vec::new(),
+            after: None,
+            before: None,
+            order,
+            limit,
+        }
     }
 
     /// Whether a delivery passes, paging aside.
@@ -254,8 +267,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// [`StoreError`].
     async fn envelopes(&self, filter: EnvelopeFilter) -> Result<Vec<EnvelopeRecord>, StoreError>;
 
-    /// A page of deliveries, each with the place of its event in the log: the newest events' first, and those
-    /// of one event by handler.
+    /// A page of deliveries, each with the place of its event in the log, in the order of those places, and
+    /// those of one event by handler.
     ///
     /// # Errors
     /// [`StoreError`].

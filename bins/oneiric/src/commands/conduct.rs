@@ -113,13 +113,9 @@ impl Conductor {
 
     /// Says that nobody is there who would take up a run that was left to others.
     pub(super) async fn hint_at_nobody(&self, session: &Session, run: RunId) {
-        let serves = self.oneiric.store().boots().await;
-        let serves = serves.is_ok_and(|boots| boots.iter().any(|seen| seen.boot.serves && !seen.dead));
-        if !serves && !session.for_programs() {
+        if !self.is_served().await {
             let command = session.run_command("resume", run);
-            self.live
-                .board()
-                .say(format!("no process serves this state: it waits for one, or for `{command}`"));
+            self.say(session, format!("no process serves this state: it waits for one, or for `{command}`"));
         }
     }
 
@@ -129,13 +125,38 @@ impl Conductor {
         Err(failure)
     }
 
-    /// Takes everything down where nothing is under way.
+    /// Does work until it is done or a signal comes; with the code of the signal the work is given up.
+    pub(super) async fn until<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Code> {
+        tokio::select! {
+            biased;
+            done = work => Ok(done),
+            code = self.signals.next() => Err(code),
+        }
+    }
+
+    /// Says something to whoever looks on, unless a program does.
+    pub(super) fn say(&self, session: &Session, text: String) {
+        if !session.for_programs() {
+            self.live.board().say(text);
+        }
+    }
+
+    /// Whether a live process takes what waits for one.
+    pub(super) async fn is_served(&self) -> bool {
+        let boots = self.oneiric.store().boots().await;
+        boots.is_ok_and(|boots| boots.iter().any(|seen| seen.boot.serves && !seen.dead))
+    }
+
+    /// Takes everything down where nothing is under way that has to end. A signal leaves at once.
     pub(super) async fn leave(self) {
-        let stopped = self.oneiric.shutdown(DEADLINE).await;
-        drop(self.live);
-        match stopped {
-            Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "the store was not closed cleanly"),
+        let Self { oneiric, live, mut signals } = self;
+        let stopped = tokio::select! {
+            stopped = oneiric.shutdown(DEADLINE) => Some(stopped),
+            _ = signals.next() => None,
+        };
+        drop(live);
+        if let Some(Err(error)) = stopped {
+            tracing::warn!(%error, "the store was not closed cleanly");
         }
     }
 
@@ -214,6 +235,16 @@ struct Several<'a> {
 }
 
 impl Followed {
+    /// How each of the runs ended here, in their order.
+    pub(super) fn standings(&self) -> &[Standing] {
+        &self.ended
+    }
+
+    /// The signal that ended this process's part of it.
+    pub(super) fn signal(&self) -> Option<Code> {
+        self.signal
+    }
+
     /// Prints what one run did, and judges it.
     ///
     /// `parent` is the run that it repeats.

@@ -39,6 +39,12 @@ pub(super) fn value(name: &str, value: &Value) -> Value {
     }
 }
 
+/// A value from outside as people may see it: whatever stands under a name that looks like a secret's is `***`,
+/// at any depth.
+pub fn masked(given: &Value) -> Value {
+    value("", given)
+}
+
 /// The map as it may be shown.
 pub(super) fn map(map: &Map<String, Value>) -> Map<String, Value> {
     map.iter().map(|(name, inner)| (name.clone(), value(name, inner))).collect()

@@ -15,7 +15,7 @@ use tracing::Instrument as _;
 
 use super::Courier;
 use super::hand::Hand;
-use crate::call::{Parts, Try};
+use crate::call::{Parts, Try, Watch};
 use crate::delivery::{self, Ended, Next};
 use crate::outcome::Outcome;
 use crate::stats::Stats;
@@ -85,11 +85,12 @@ impl Courier {
             return Ok(Ended::Dead(fault));
         }
         let changes = self.0.changes.load(Ordering::Acquire);
+        let watch = Watch::start(&*parts.clock);
         let Load { live, event, record, losses, .. } = &mut *load;
         let before = self.ready(record, *losses);
         let tried = tokio::select! {
             biased;
-            tried = parts.attempt(live, &event.envelope, before) => tried,
+            tried = parts.attempt(live, &event.envelope, &watch, before) => tried,
             () = self.0.abort.cancelled() => return Err(Gone),
         };
         failpoint::reach("delivery.after_effect");

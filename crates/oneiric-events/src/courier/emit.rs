@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use oneiric_core::Fault;
+use oneiric_core::roles::{Envelope, EventId};
 use oneiric_store::{Batch, CommitError, EnvelopeRecord};
 
 use super::{Awaited, Courier};
@@ -25,7 +26,8 @@ pub struct Emitted {
 #[derive(Debug)]
 pub struct Entered {
     plan: Plan,
-    record: EnvelopeRecord,
+    id: EventId,
+    envelope: Envelope,
     awaited: Vec<Awaited>,
     stored: bool,
     began: Duration,
@@ -62,8 +64,9 @@ impl Courier {
     ) -> Result<Entered, CommitError> {
         let began = self.clock().monotonic();
         let stored = plan.is_stored() || !with.ops.is_empty();
-        let awaited = if stored { self.accept(&plan, record.clone(), with).await? } else { Vec::new() };
-        Ok(Entered { plan, record, awaited, stored, began })
+        let (id, envelope) = (record.id.clone(), record.envelope.clone());
+        let awaited = if stored { self.accept(&plan, record, with).await? } else { Vec::new() };
+        Ok(Entered { plan, id, envelope, awaited, stored, began })
     }
 
     /// Gives an event to everybody in its plan and waits for all of them, at most `limit`. A stored event that has
@@ -72,36 +75,36 @@ impl Courier {
     ///
     /// Dropping the future loses nothing that was promised.
     pub async fn attend(&self, entered: Entered, limit: Duration) -> Emitted {
-        let Entered { plan, record, awaited, stored, began } = entered;
-        let envelope = record.envelope;
-        let (mut passed, mut carried) = (Vec::new(), Vec::new());
-        {
+        let Entered { plan, id, envelope, awaited, stored, began } = entered;
+        let mut carried = Vec::new();
+        let waited = {
             let parts = &self.0.dispatcher.0.parts;
-            let passing = parts.run(&plan.table, &plan.split.passing, &envelope, &mut passed);
+            let passing = parts.run(&plan.table, &plan.split.passing, &envelope, Some(limit));
             let carrying = outcomes(awaited, &mut carried);
-            tokio::select! {
-                biased;
-                _ = async { tokio::join!(passing, carrying) } => {}
-                () = self.clock().sleep(limit) => {}
-            }
-        }
+            let carrying = async {
+                tokio::select! {
+                    biased;
+                    () = carrying => {}
+                    () = self.clock().sleep(limit) => {}
+                }
+            };
+            tokio::join!(passing, carrying).0
+        };
         let took = self.clock().monotonic().saturating_sub(began);
-        let late = |places: &mut dyn Iterator<Item = u32>, had: &[(u32, Outcome)], pending: bool| -> Vec<_> {
-            places
-                .filter(|place| had.iter().all(|(of, _)| of != place))
+        if took >= limit {
+            let late: Vec<_> = places(&plan.split.stored)
+                .filter(|place| carried.iter().all(|(of, _)| of != place))
                 .map(|place| {
                     let handler = Arc::clone(&plan.table.live(place).subscription.name);
                     let result = Err(Fault::timeout(limit));
-                    (place, Outcome { handler, result, attempts: 0, took, pending })
+                    (place, Outcome { handler, result, attempts: 0, took, pending: true })
                 })
-                .collect()
-        };
-        if took >= limit {
-            passed.extend(late(&mut places(&plan.split.passing), &passed, false));
-            carried.extend(late(&mut places(&plan.split.stored), &carried, true));
+                .collect();
+            carried.extend(late);
         }
-        passed.append(&mut carried);
-        Emitted { dispatched: in_order(&envelope, passed), stored }
+        carried.extend(waited);
+        let dispatched = Dispatched { event_id: Some(id), ..in_order(&envelope, carried) };
+        Emitted { dispatched, stored }
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use oneiric_core::roles::Envelope;
-use oneiric_events::{Dispatched, Emitted, Entered, Outcome, stamp};
-use oneiric_store::{CommitError, DeliveryFilter, EnvelopeRecord, Refusal};
+use oneiric_core::roles::{Envelope, EventId, Topic};
+use oneiric_events::{Courier, Dispatched, Emitted, Outcome, Plan, stamp};
+use oneiric_store::{Batch, CommitError, DeliveryFilter, EnvelopeRecord, Refusal};
 
 use super::report::EventReport;
 use super::trigger::Starts;
@@ -27,45 +27,77 @@ impl Oneiric {
     /// [`Error::Envelope`] for one that is too large or whose id is none; [`Error::Store`]. Then no handler
     /// has it.
     pub async fn emit_and_wait(&self, envelope: Envelope, limit: Duration) -> Result<EventReport, Error> {
-        let record = self.stamped(envelope)?;
-        let (entered, starts) = match self.enter(&record).await {
-            Ok(entered) => entered,
-            Err(CommitError::Refused(Refusal::EventExists(_))) => return self.known(record).await,
-            Err(error) => return Err(error.into()),
-        };
-        let Starts { runs, waiting, unstarted, .. } = starts;
-        let Emitted { dispatched, stored } = self.0.courier.attend(entered, limit).await;
-        Ok(EventReport { dispatched, stored, duplicate: false, runs, waiting, unstarted })
+        let record = self.ready(envelope)?;
+        let (id, topic) = (record.id.clone(), record.envelope.topic.clone());
+        let put =
+            |courier: Courier, plan, record, with| async move { courier.enter(plan, record, with).await };
+        match self.enter(record, put).await {
+            Ok((entered, starts)) => {
+                let Emitted { dispatched, stored } = self.0.courier.attend(entered, limit).await;
+                Ok(EventReport { stored, ..starts.report(dispatched) })
+            }
+            Err(CommitError::Refused(Refusal::EventExists(_))) => {
+                Ok(EventReport::stored(self.dispatched(id, topic).await?, true))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What has become of a stored event by now, as the store says.
+    pub(super) async fn dispatched(&self, id: EventId, topic: Topic) -> Result<Dispatched, Error> {
+        let known = self.store().deliveries(DeliveryFilter::of(id.clone())).await?;
+        let results = known.iter().map(|(_, delivery)| Outcome::of(delivery)).collect();
+        Ok(Dispatched { topic, event_id: Some(id), results })
+    }
+
+    /// Checks an event, and says in its headers what its emitter does not: `event_id`, `source`, `version` and
+    /// `timestamp`. Returns its id; an event that has been here keeps it.
+    ///
+    /// # Errors
+    /// [`Error::Envelope`] for one that is too large or whose id is none.
+    pub fn stamp(&self, envelope: &mut Envelope) -> Result<EventId, Error> {
+        envelope.check()?;
+        let now = self.executor().parts().clock.now();
+        Ok(stamp(envelope, &self.settings().app.name, now, self.chance()))
     }
 
     /// The event with what it does not say of itself.
-    fn stamped(&self, mut envelope: Envelope) -> Result<EnvelopeRecord, Error> {
-        envelope.check()?;
+    pub(super) fn ready(&self, mut envelope: Envelope) -> Result<EnvelopeRecord, Error> {
+        let id = self.stamp(&mut envelope)?;
         let now = self.executor().parts().clock.now();
-        let id = stamp(&mut envelope, &self.settings().app.name, now, self.chance());
         Ok(EnvelopeRecord::new(id, envelope, now))
     }
 
-    /// Accepts it. When this returns, it is durable with all that comes of it, as far as anything is.
-    async fn enter(&self, record: &EnvelopeRecord) -> Result<(Entered, Starts), CommitError> {
+    /// Has `put` accept an event with all that comes of it. When this returns, that is durable, as far as
+    /// anything of it is, and whoever serves knows.
+    pub(super) async fn enter<T, Put>(
+        &self,
+        mut record: EnvelopeRecord,
+        put: impl Fn(Courier, Plan, EnvelopeRecord, Batch) -> Put,
+    ) -> Result<(T, Starts), CommitError>
+    where
+        Put: Future<Output = Result<T, CommitError>>,
+    {
         let mut tries = 0;
         loop {
             tries += 1;
             let plan = self.0.dispatcher.plan(&record.envelope);
-            let wishes = self.wishes(self.catalog(), &plan, record);
+            let wishes = self.wishes(self.catalog(), &plan, &record);
             let turn = self.0.windows.turn(wishes.places()).await;
             let mut starts = self.starts(&wishes).await?;
-            starts.unstarted.splice(..0, wishes.unstarted);
             let batch = std::mem::take(&mut starts.batch);
-            let entered = match self.0.courier.enter(plan, record.clone(), batch).await {
-                Ok(entered) => entered,
+            // Where no window is asked about, nobody can get ahead.
+            let again = wishes.places().next().is_some().then(|| record.clone());
+            let entered = match (put(self.0.courier.clone(), plan, record, batch).await, again) {
                 // Another process has changed a window, or a run that was to be cancelled has ended.
-                Err(CommitError::Refused(Refusal::Version { .. } | Refusal::RunOver { .. }))
-                    if tries < RACES =>
-                {
+                (
+                    Err(CommitError::Refused(Refusal::Version { .. } | Refusal::RunOver { .. })),
+                    Some(again),
+                ) if tries < RACES => {
+                    record = again;
                     continue;
                 }
-                Err(error) => return Err(error),
+                (entered, _) => entered?,
             };
             for (place, due) in &starts.known {
                 self.0.windows.know(place, *due);
@@ -76,17 +108,8 @@ impl Oneiric {
             } else if !starts.runs.is_empty() {
                 self.offer().await;
             }
+            starts.unstarted.splice(..0, wishes.unstarted);
             return Ok((entered, starts));
         }
-    }
-
-    /// What is known of an event that was accepted before.
-    async fn known(&self, record: EnvelopeRecord) -> Result<EventReport, Error> {
-        let known = self.store().deliveries(DeliveryFilter::of(record.id.clone())).await?;
-        let results = known.iter().map(|(_, delivery)| Outcome::of(delivery)).collect();
-        let (topic, event_id) = (record.envelope.topic, Some(record.id));
-        let dispatched = Dispatched { topic, event_id, results };
-        let (runs, waiting, unstarted) = (Vec::new(), Vec::new(), Vec::new());
-        Ok(EventReport { dispatched, stored: true, duplicate: true, runs, waiting, unstarted })
     }
 }

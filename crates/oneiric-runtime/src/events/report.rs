@@ -29,6 +29,20 @@ pub struct EventReport {
     pub unstarted: Vec<Unstarted>,
 }
 
+impl EventReport {
+    /// What the store says of an event.
+    pub(super) const fn stored(dispatched: Dispatched, duplicate: bool) -> Self {
+        Self {
+            dispatched,
+            stored: true,
+            duplicate,
+            runs: Vec::new(),
+            waiting: Vec::new(),
+            unstarted: Vec::new(),
+        }
+    }
+}
+
 /// A run that an event started.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct StartedRun {

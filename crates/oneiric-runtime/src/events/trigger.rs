@@ -1,17 +1,19 @@
 //! The runs that an event starts, in the transaction in which it is accepted.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use oneiric_core::expr::ExprError;
+use oneiric_core::roles::EventId;
 use oneiric_core::{Digest, Key, RunId, Timestamp};
 use oneiric_events::bucket::{self, Bucket};
 use oneiric_events::window::{Decision, Moment, Offer, Origin, Skip, Start, Window, decide};
-use oneiric_events::{Plan, Trigger};
+use oneiric_events::{Dispatched, Plan, Trigger};
 use oneiric_store::{
     Batch, Blob, Command, CommandRecord, EnvelopeRecord, Extension, Op, Require, RunRecord, StoreError,
 };
 
-use super::report::{StartedRun, Unstarted, WaitingRun};
+use super::report::{EventReport, StartedRun, Unstarted, WaitingRun};
 use super::windows::Known;
 use crate::bind;
 use crate::catalog::Catalog;
@@ -22,9 +24,10 @@ use crate::request::{RunOptions, StartedBy};
 const EVENT: &str = "event";
 
 /// What an event sets off.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Wishes {
     all: Vec<Wish>,
+    bundle: Digest,
     /// The manifests in which the triggers stand: a run needs them.
     manifests: Vec<Blob>,
     /// What cannot be, whatever the windows say.
@@ -34,12 +37,20 @@ pub(super) struct Wishes {
 /// A trigger that an event sets off.
 #[derive(Debug)]
 struct Wish {
+    /// The id of the run, if the event starts one.
+    run: RunId,
     handler: Arc<str>,
     trigger: Trigger,
     key: String,
     offer: Offer,
     /// The record of the window, where the trigger keeps anything.
     place: Option<String>,
+}
+
+impl Default for Wishes {
+    fn default() -> Self {
+        Self { all: Vec::new(), bundle: Digest::of(b""), manifests: Vec::new(), unstarted: Vec::new() }
+    }
 }
 
 impl Wishes {
@@ -67,29 +78,30 @@ pub(super) struct Starts {
     pub(super) known: Vec<(String, Option<Timestamp>)>,
 }
 
+impl Starts {
+    /// What became of an event that is stored with all this.
+    pub(super) fn report(self, dispatched: Dispatched) -> EventReport {
+        let Self { runs, waiting, unstarted, .. } = self;
+        EventReport { dispatched, stored: true, duplicate: false, runs, waiting, unstarted }
+    }
+}
+
 impl Oneiric {
     /// What an event sets off. What of it cannot be keeps nobody from the event.
     pub(super) fn wishes(&self, catalog: &Catalog, plan: &Plan, record: &EnvelopeRecord) -> Wishes {
-        let triggers = plan.triggers();
         let mut wishes = Wishes::default();
-        if triggers.is_empty() {
-            return wishes;
-        }
-        let (bundle, manifests) = catalog.bundle().blobs();
-        wishes.manifests = manifests;
-        for (at, (handler, trigger)) in triggers.iter().enumerate() {
+        for Cause { run, handler, trigger, nth } in causes(plan, record) {
+            if wishes.manifests.is_empty() {
+                (wishes.bundle, wishes.manifests) = catalog.bundle().blobs();
+            }
             let workflow = &trigger.workflow;
-            let alike =
-                |(other, before): &&(Arc<str>, &Trigger)| other == handler && before.workflow == *workflow;
-            let nth = triggers[..at].iter().filter(alike).count();
-            let offered = self.offered(catalog, bundle, trigger, record);
-            match offered {
+            match self.offered(catalog, wishes.bundle, trigger, record) {
                 Ok(None) => {}
                 Ok(Some((key, offer))) => {
                     let place = (!trigger.rules().keep_nothing())
-                        .then(|| bucket::place(handler, workflow, nth, &key));
-                    let (handler, trigger) = (Arc::clone(handler), (*trigger).clone());
-                    wishes.all.push(Wish { handler, trigger, key, offer, place });
+                        .then(|| bucket::place(&handler, workflow, nth, &key));
+                    let trigger = trigger.clone();
+                    wishes.all.push(Wish { run, handler, trigger, key, offer, place });
                 }
                 Err(reason) => {
                     let topic = &record.envelope.topic;
@@ -99,6 +111,22 @@ impl Oneiric {
             }
         }
         wishes
+    }
+
+    /// The run that a trigger starts for an event that is alone, whatever others there were; `None` where it does
+    /// not want the event.
+    pub(super) fn start_of(
+        &self,
+        catalog: &Catalog,
+        cause: &Cause<'_>,
+        record: &EnvelopeRecord,
+    ) -> Result<Option<Batch>, String> {
+        let (bundle, manifests) = catalog.bundle().blobs();
+        let Some((_, offer)) = self.offered(catalog, bundle, cause.trigger, record)? else { return Ok(None) };
+        let Offer { input, origin } = offer;
+        let start = Start { run: cause.run, input, origin, events: 1, cancels: None };
+        let insert = self.inserting(&cause.handler, &cause.trigger.workflow, start);
+        Ok(Some(Batch::of(manifests.into_iter().map(Op::Blob)).and(insert)))
     }
 
     /// What an event brings to a trigger, and what tells it apart; `None` where it does not set it off.
@@ -141,7 +169,7 @@ impl Oneiric {
                 Some(place) => self.decided(wish, place, &mut starts).await?,
                 None => {
                     let rules = wish.trigger.rules();
-                    decide(&rules, Window::default(), wish.offer.clone(), self.moment(false)).1
+                    decide(&rules, Window::default(), wish.offer.clone(), self.moment(wish.run, false)).1
                 }
             };
             needed |= !matches!(decision, Decision::Skip(_));
@@ -174,7 +202,7 @@ impl Oneiric {
         let rules = wish.trigger.rules();
         let no_room = |reason: String| Ok(Decision::Skip(Skip::NoRoom { reason }));
         let ripe = |window: &Window, now| window.key == wish.key && window.is_ripe(&rules, now);
-        let moment = self.moment(false);
+        let moment = self.moment(wish.run, false);
         let (version, mut bucket) = match self.fired(place, |window| ripe(window, moment.now)).await? {
             Known::Read { version, bucket } => (Some(version), bucket),
             Known::Absent => (None, Bucket::new(&*wish.handler, wish.trigger.workflow.clone())),
@@ -199,8 +227,8 @@ impl Oneiric {
     }
 
     /// What a decision of now is made of.
-    pub(super) fn moment(&self, under_way: bool) -> Moment {
-        Moment { now: self.executor().parts().clock.now(), run: self.new_id(), under_way }
+    pub(super) fn moment(&self, run: RunId, under_way: bool) -> Moment {
+        Moment { now: self.executor().parts().clock.now(), run, under_way }
     }
 
     /// Whether a run has not ended. One that is not known any more has.
@@ -240,6 +268,40 @@ impl Oneiric {
         let asked = CommandRecord { run: other, id, at: now, actor: Some(handler.to_owned()), command };
         insert.require(Require::RunOpen(other)).and(Batch::of([Op::PutCommand(asked)]))
     }
+}
+
+/// A trigger of a handler of an event.
+#[derive(Debug)]
+pub(super) struct Cause<'p> {
+    /// The run that it starts.
+    pub(super) run: RunId,
+    pub(super) handler: Arc<str>,
+    pub(super) trigger: &'p Trigger,
+    /// Which one of its handler for its workflow, from 0.
+    nth: usize,
+}
+
+/// The triggers of an event's handlers, each with the id of the run that it starts. The id follows from event,
+/// handler and workflow: whoever comes by with the same event again finds the run that it has started.
+pub(super) fn causes<'p>(plan: &'p Plan, event: &EnvelopeRecord) -> impl Iterator<Item = Cause<'p>> {
+    let mut seen: HashMap<(Arc<str>, &Key), usize> = HashMap::new();
+    let (event, accepted_at) = (event.id.clone(), event.accepted_at);
+    plan.triggers().into_iter().map(move |(handler, trigger)| {
+        let next = seen.entry((Arc::clone(&handler), &trigger.workflow)).or_default();
+        let nth = std::mem::replace(next, *next + 1);
+        let run = run_of(&event, accepted_at, &handler, &trigger.workflow, nth);
+        Cause { run, handler, trigger, nth }
+    })
+}
+
+/// Sorts by the time of the event, as ids of runs do by that of their beginning.
+fn run_of(event: &EventId, accepted_at: Timestamp, handler: &str, workflow: &Key, nth: usize) -> RunId {
+    // Newlines are in none of them.
+    let cause = format!("{event}\n{handler}\n{workflow}\n{nth}");
+    let mut bits = [0; 10];
+    bits.copy_from_slice(&Digest::of(cause.as_bytes()).as_bytes()[..10]);
+    let millis = u64::try_from(accepted_at.as_micros() / 1000).unwrap_or(0);
+    RunId::from_uuid(uuid::Builder::from_unix_timestamp_millis(millis, &bits).into_uuid())
 }
 
 /// Writes a record of windows, where it is as it was read.

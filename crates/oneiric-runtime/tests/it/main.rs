@@ -11,6 +11,7 @@ mod errors;
 mod exec;
 mod poison;
 mod recovery;
+mod replay;
 mod secrets;
 mod settings;
 mod starving;

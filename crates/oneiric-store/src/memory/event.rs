@@ -48,6 +48,26 @@ impl Events {
         }
     }
 
+    /// Whether an event is there, and no delivery of it to a handler.
+    pub(super) fn check_absent(&self, event: &EventId, handler: &str) -> Result<(), Refusal> {
+        let place = *self.places.get(event).ok_or_else(|| Refusal::EventMissing(event.clone()))?;
+        let (event, handler) = (event.clone(), handler.to_owned());
+        match self.deliveries.contains_key(&(place, handler.clone())) {
+            true => Err(Refusal::DeliveryExists { event, handler }),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether an event is there, and every delivery of it over.
+    pub(super) fn check_settled(&self, event: &EventId) -> Result<(), Refusal> {
+        let place = *self.places.get(event).ok_or_else(|| Refusal::EventMissing(event.clone()))?;
+        let mut of_it = self.deliveries.range((place, String::new())..(place + 1, String::new()));
+        match of_it.all(|(_, delivery)| delivery.state.status.is_over()) {
+            true => Ok(()),
+            false => Err(Refusal::EventOpen(event.clone())),
+        }
+    }
+
     pub(super) fn put(&mut self, mut record: EnvelopeRecord) {
         self.last += 1;
         record.n = self.last;
@@ -65,6 +85,13 @@ impl Events {
         if let Some(delivery) = self.delivery_mut(event, handler) {
             let epoch = delivery.state.epoch;
             delivery.state = DeliveryState { epoch, ..state };
+        }
+    }
+
+    pub(super) fn renew_delivery(&mut self, record: DeliveryRecord) {
+        if let Some(delivery) = self.delivery_mut(&record.event, &record.handler) {
+            let epoch = delivery.state.epoch + 1;
+            *delivery = DeliveryRecord { state: DeliveryState { epoch, ..record.state }, ..record };
         }
     }
 
@@ -137,10 +164,14 @@ impl Events {
 
     pub(super) fn deliveries(&self, filter: &DeliveryFilter) -> Vec<(u64, DeliveryRecord)> {
         let page = self.deliveries.iter().filter(|((place, _), delivery)| {
-            filter.before.is_none_or(|before| *place < before) && filter.accepts(delivery)
+            filter.after.is_none_or(|after| *place > after)
+                && filter.before.is_none_or(|before| *place < before)
+                && filter.accepts(delivery)
         });
         let mut found: Vec<_> = page.map(|((place, _), delivery)| (*place, delivery.clone())).collect();
-        found.sort_by(|(a, one), (b, other)| b.cmp(a).then_with(|| one.handler.cmp(&other.handler)));
+        if filter.order == Order::Newest {
+            found.sort_by(|(a, one), (b, other)| b.cmp(a).then_with(|| one.handler.cmp(&other.handler)));
+        }
         found.truncate(filter.limit);
         found
     }

@@ -108,6 +108,11 @@ pub(super) enum Write {
         value: Stored,
         fault: Option<String>,
     },
+    RenewDelivery {
+        record: Box<DeliveryRecord>,
+        value: Stored,
+        fault: Option<String>,
+    },
     SetDelivery {
         event: EventId,
         handler: String,
@@ -176,6 +181,11 @@ fn write(op: Op) -> Write {
             handler,
             state,
         },
+        Op::RenewDelivery(record) => Write::RenewDelivery {
+            value: Stored::of(&record.state.value),
+            fault: record.state.fault.as_ref().map(fault),
+            record,
+        },
         Op::DropEnvelope(event) => Write::DropEnvelope(event),
         Op::Blob(blob) => Write::Blob(blob),
         Op::Extension(extension) => Write::Extension(extension),
@@ -190,7 +200,9 @@ fn bytes(write: &Write) -> usize {
         Write::Blob(blob) => blob.bytes.len(),
         Write::Extension(extension) => extension.value.as_ref().map_or(0, Vec::len),
         Write::PutEnvelope { head, payload, .. } => head.len() + payload.bytes(),
-        Write::PutDelivery { value, .. } | Write::SetDelivery { value, .. } => value.bytes(),
+        Write::PutDelivery { value, .. }
+        | Write::SetDelivery { value, .. }
+        | Write::RenewDelivery { value, .. } => value.bytes(),
         Write::PutCommand { command, .. } => command.len(),
         Write::SetRun { .. }
         | Write::SetNode { .. }

@@ -70,6 +70,33 @@ pub(super) fn check_epoch(
     }
 }
 
+fn place(conn: &Connection, event: &EventId) -> Result<i64, Failure> {
+    conn.prepare_cached("SELECT n FROM envelopes WHERE id = ?1")?
+        .query_row([event.as_str()], |row| row.get(0))
+        .optional()?
+        .ok_or_else(|| Refusal::EventMissing(event.clone()).into())
+}
+
+/// Whether an event is there, and no delivery of it to a handler.
+pub(super) fn check_absent(conn: &Connection, event: &EventId, handler: &str) -> Result<(), Failure> {
+    let place = place(conn, event)?;
+    let there = conn
+        .prepare_cached("SELECT 1 FROM deliveries WHERE event = ?1 AND handler = ?2")?
+        .exists(params![place, handler])?;
+    let (event, handler) = (event.clone(), handler.to_owned());
+    if there { Err(Refusal::DeliveryExists { event, handler }.into()) } else { Ok(()) }
+}
+
+/// Whether an event is there, and every delivery of it over.
+pub(super) fn check_settled(conn: &Connection, event: &EventId) -> Result<(), Failure> {
+    let place = place(conn, event)?;
+    // Held, pending, running.
+    let open = conn
+        .prepare_cached("SELECT 1 FROM deliveries WHERE event = ?1 AND status IN (0, 1, 2)")?
+        .exists([place])?;
+    if open { Err(Refusal::EventOpen(event.clone()).into()) } else { Ok(()) }
+}
+
 pub(super) fn put_envelope(
     conn: &Connection,
     record: &EnvelopeRecord,
@@ -110,8 +137,7 @@ pub(super) fn put_delivery(
     fault: Option<&str>,
 ) -> Result<(), Failure> {
     let (text, large) = put(conn, value)?;
-    let behind = (!record.behind.is_empty())
-        .then(|| serde_json::to_string(&record.behind).expect("names are plain text"));
+    let behind = behind(record);
     let state = &record.state;
     // An event that is not there has no place, and so its rows are dropped.
     conn.prepare_cached(
@@ -139,6 +165,31 @@ pub(super) fn put_delivery(
         fault,
     ])?;
     Ok(())
+}
+
+fn behind(record: &DeliveryRecord) -> Option<String> {
+    (!record.behind.is_empty()).then(|| serde_json::to_string(&record.behind).expect("names are plain text"))
+}
+
+/// Everything of a delivery anew, under the next fence.
+pub(super) fn renew_delivery(
+    conn: &Connection,
+    record: &DeliveryRecord,
+    value: &Stored,
+    fault: Option<&str>,
+) -> Result<(), Failure> {
+    conn.prepare_cached(
+        "UPDATE deliveries SET priority = ?3, chain = ?4, behind = ?5, epoch = epoch + 1
+         WHERE event = (SELECT n FROM envelopes WHERE id = ?1) AND handler = ?2",
+    )?
+    .execute(params![
+        record.event.as_str(),
+        record.handler,
+        code::priority(record.priority),
+        code::chain(record.chain),
+        behind(record),
+    ])?;
+    set_delivery(conn, &record.event, &record.handler, &record.state, value, fault)
 }
 
 pub(super) fn set_delivery(
@@ -292,7 +343,8 @@ pub(super) fn deliveries(
 ) -> rusqlite::Result<Vec<(u64, DeliveryRecord)>> {
     let snapshot = conn.unchecked_transaction()?;
     let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX);
-    let before = filter.before.map(|place| i64::try_from(place).unwrap_or(i64::MAX));
+    let place = |place: u64| i64::try_from(place).unwrap_or(i64::MAX);
+    let (after, before) = (filter.after.map(place), filter.before.map(place));
     let events = (!filter.events.is_empty()).then(|| {
         let ids: Vec<&str> = filter.events.iter().map(EventId::as_str).collect();
         serde_json::to_string(&ids).expect("ids are plain text")
@@ -310,6 +362,10 @@ pub(super) fn deliveries(
         sql.push_str(" AND d.handler = ?");
         values.push(handler);
     }
+    if let Some(after) = &after {
+        sql.push_str(" AND d.event > ?");
+        values.push(after);
+    }
     if let Some(before) = &before {
         sql.push_str(" AND d.event < ?");
         values.push(before);
@@ -325,7 +381,10 @@ pub(super) fn deliveries(
             });
         }
     }
-    sql.push_str(" ORDER BY d.event DESC, d.handler LIMIT ?");
+    sql.push_str(match filter.order {
+        Order::Oldest => " ORDER BY d.event, d.handler LIMIT ?",
+        Order::Newest => " ORDER BY d.event DESC, d.handler LIMIT ?",
+    });
     values.push(&limit);
     let found = snapshot.prepare_cached(&sql)?.query_map(values.as_slice(), delivery_of)?.collect();
     snapshot.commit()?;

@@ -320,6 +320,7 @@ fn run_of(op: &Op) -> Option<RunId> {
         | Op::PutEnvelope(_)
         | Op::PutDelivery(_)
         | Op::SetDelivery { .. }
+        | Op::RenewDelivery(_)
         | Op::DropEnvelope(_)
         | Op::Extension(_) => None,
     }

@@ -144,6 +144,7 @@ impl Told {
             | Op::PutEnvelope(_)
             | Op::PutDelivery(_)
             | Op::SetDelivery { .. }
+            | Op::RenewDelivery(_)
             | Op::DropEnvelope(_)
             | Op::Blob(_)
             | Op::Extension(_) => None,

@@ -1,0 +1,3 @@
+//! Events: emitted, handled, and what is known of them.
+
+mod emit;
