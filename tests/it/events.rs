@@ -1,3 +1,4 @@
 //! Events: emitted, handled, and what is known of them.
 
 mod emit;
+mod triggers;
