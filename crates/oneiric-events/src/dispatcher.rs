@@ -1,5 +1,7 @@
 //! Subscriptions of a process, and events on their way through them in memory.
 
+use std::any::Any;
+use std::collections::HashMap;
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,7 +20,7 @@ use crate::outcome::{Dispatched, Outcome};
 use crate::plan::in_order;
 use crate::stats::Counts;
 use crate::subscription::Subscription;
-use crate::table::{Live, Route, Table};
+use crate::table::{Live, Origin, Route, Table};
 
 /// Subscriptions, and events on their way through them. A clone is the same one.
 ///
@@ -60,6 +62,8 @@ pub(crate) struct Inner {
 struct Entries {
     /// Those of manifests and of the builder: replaced together.
     declared: Vec<Arc<Live>>,
+    /// What those were made from.
+    origin: Option<Origin>,
     /// Those that came at run time.
     added: Vec<(u64, Arc<Live>)>,
 }
@@ -102,17 +106,34 @@ impl Dispatcher {
     }
 
     /// Replaces all declared subscriptions at once; those that came at run time stay. One that is as it was
-    /// keeps its slots, its buffer and its counts. Events under way end on the table that they began on.
+    /// keeps its slots, its buffer and its counts; one that has changed keeps its counts, and its slots where
+    /// there are as many. Events under way end on the table that they began on.
     pub fn declare(&self, declared: impl IntoIterator<Item = (Subscription, Handler)>) {
+        self.declare_of(declared, Arc::new(()));
+    }
+
+    /// As [`Dispatcher::declare`], with what the subscriptions were made from. [`Plan::origin`](crate::Plan::origin)
+    /// gives it back, so that an event and what it starts are decided by one and the same.
+    pub fn declare_of(
+        &self,
+        declared: impl IntoIterator<Item = (Subscription, Handler)>,
+        origin: Arc<dyn Any + Send + Sync>,
+    ) {
         let mut entries = self.entries();
         let old = std::mem::take(&mut entries.declared);
+        let old: HashMap<_, _> =
+            old.into_iter().map(|live| (Arc::clone(&live.subscription.name), live)).collect();
         entries.declared = declared
             .into_iter()
-            .map(|(subscription, handler)| {
-                let same = old.iter().find(|live| live.subscription == subscription);
-                same.cloned().unwrap_or_else(|| Live::new(subscription, handler))
+            .map(|(subscription, handler)| match old.get(&subscription.name) {
+                Some(live) if live.subscription == subscription && live.handler.is_as(&handler) => {
+                    Arc::clone(live)
+                }
+                Some(live) => Live::after(live, subscription, handler),
+                None => Live::new(subscription, handler),
             })
             .collect();
+        entries.origin = Some(origin);
         self.0.table.store(Arc::new(entries.table()));
         self.0.stale.store(false, Ordering::Release);
     }
@@ -249,7 +270,8 @@ async fn all(mut under: Vec<(u32, Under<'_>)>, ended: &mut Vec<(u32, Outcome)>) 
 impl Entries {
     fn table(&self) -> Table {
         let added = self.added.iter().map(|(_, live)| live);
-        Table::new(self.declared.iter().chain(added).map(Arc::clone))
+        let lives = self.declared.iter().chain(added).map(Arc::clone);
+        Table::new(lives, self.origin.clone())
     }
 }
 

@@ -62,6 +62,17 @@ impl Handler {
         })))
     }
 
+    /// Whether the one is as good as the other: the same value, or the same component meant in the same way.
+    pub(crate) fn is_as(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Kind::Fixed(one), Kind::Fixed(other)) => Arc::ptr_eq(one, other),
+            (Kind::Component(one), Kind::Component(other)) => {
+                one.pinned == other.pinned && one.descriptor == other.descriptor
+            }
+            (Kind::Fixed(_), Kind::Component(_)) | (Kind::Component(_), Kind::Fixed(_)) => false,
+        }
+    }
+
     /// Begins to handle one event.
     pub(crate) fn call<'a>(&'a self, envelope: &'a Envelope) -> Call<'a> {
         match &self.0 {
@@ -84,7 +95,11 @@ impl Component {
             return self.lifecycle.handle_of(&self.descriptor).await;
         }
         let (domain, key) = (&self.descriptor.domain, &self.descriptor.key);
-        self.lifecycle.handle(domain, key, &Query::default()).await
+        match self.lifecycle.handle(domain, key, &Query::default()).await {
+            // The key has left since; an event that was on its way already is handled all the same.
+            Err(LifecycleError::Unknown(_)) => self.lifecycle.handle_of(&self.descriptor).await,
+            found => found,
+        }
     }
 }
 

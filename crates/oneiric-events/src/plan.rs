@@ -42,6 +42,11 @@ impl Plan {
         self.stored
     }
 
+    /// What the declared subscriptions were made from: what was given to [`Dispatcher::declare_of`].
+    pub fn origin<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        Arc::downcast(Arc::clone(self.table.origin.as_ref()?)).ok()
+    }
+
     /// How many handlers get it.
     pub fn handlers(&self) -> usize {
         places(&self.split.stored).chain(places(&self.split.passing)).count()

@@ -3,6 +3,7 @@
 //! A table never changes. One that is built anew takes over from an old one whatever lives on in both (who
 //! waits, who is at work, what was counted), and an event ends on the table that it began on.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -25,16 +26,31 @@ pub(crate) struct Live {
     pub(crate) subscription: Subscription,
     pub(crate) handler: Handler,
     /// As many as may be handled at a time.
-    pub(crate) slots: Slots,
-    pub(crate) stats: Stats,
+    pub(crate) slots: Arc<Slots>,
+    pub(crate) stats: Arc<Stats>,
     /// How many stored events this process has in hand for it.
-    pub(crate) in_hand: AtomicUsize,
+    pub(crate) in_hand: Arc<AtomicUsize>,
 }
 
 impl Live {
     pub(crate) fn new(subscription: Subscription, handler: Handler) -> Arc<Self> {
+        Arc::new(Self::of(subscription, handler))
+    }
+
+    fn of(subscription: Subscription, handler: Handler) -> Self {
         let slots = Slots::new(subscription.max_concurrency as usize);
-        Arc::new(Self { subscription, handler, slots, stats: Stats::default(), in_hand: AtomicUsize::new(0) })
+        let (slots, stats, in_hand) = (Arc::new(slots), Arc::default(), Arc::default());
+        Self { subscription, handler, slots, stats, in_hand }
+    }
+
+    /// One that takes over from one of the same name, which still has events under way: what was counted, and,
+    /// where as many may be handled at a time, who handles them.
+    pub(crate) fn after(old: &Self, subscription: Subscription, handler: Handler) -> Arc<Self> {
+        let plain = Self::of(subscription, handler);
+        let as_many = plain.subscription.max_concurrency == old.subscription.max_concurrency;
+        let slots = if as_many { Arc::clone(&old.slots) } else { plain.slots };
+        let (stats, in_hand) = (Arc::clone(&old.stats), Arc::clone(&old.in_hand));
+        Arc::new(Self { slots, stats, in_hand, ..plain })
     }
 }
 
@@ -52,7 +68,12 @@ pub(crate) struct Table {
     by_name: HashMap<Arc<str>, u32>,
     /// Nobody asks for anything but to get events.
     only_broadcast: bool,
+    /// What the declared ones were made from.
+    pub(crate) origin: Option<Origin>,
 }
+
+/// What declared subscriptions were made from, for whoever declared them.
+pub(crate) type Origin = Arc<dyn Any + Send + Sync>;
 
 /// Who gets one event. Places of the table, in its order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -109,7 +130,7 @@ impl Route {
 
 impl Table {
     /// Of two of the same name the last one counts.
-    pub(crate) fn new(lives: impl IntoIterator<Item = Arc<Live>>) -> Self {
+    pub(crate) fn new(lives: impl IntoIterator<Item = Arc<Live>>, origin: Option<Origin>) -> Self {
         let mut known: HashMap<Arc<str>, usize> = HashMap::new();
         let mut kept: Vec<Arc<Live>> = Vec::new();
         for live in lives {
@@ -142,7 +163,7 @@ impl Table {
         let index = Index::new(patterns.iter().map(|(pattern, place)| (pattern, *place)));
         let (filters, filters_of) = shared_filters(&kept);
         let only_broadcast = kept.iter().all(|live| live.subscription.fanout == FanoutPolicy::Broadcast);
-        Self { lives: kept, index, everything, filters, filters_of, by_name, only_broadcast }
+        Self { lives: kept, index, everything, filters, filters_of, by_name, only_broadcast, origin }
     }
 
     pub(crate) fn lives(&self) -> &[Arc<Live>] {

@@ -38,6 +38,8 @@ pub struct Builder {
     // The first text that was given for a name and is none; told when the builder can tell.
     wrong: Option<IdError>,
     files: Vec<ManifestFile>,
+    // Of workflows that were made in code: behind all others.
+    code: Vec<ManifestFile>,
     paths: Vec<PathBuf>,
     store: Where,
     clock: Arc<dyn Clock>,
@@ -79,6 +81,7 @@ impl Default for Builder {
             allowed: Vec::new(),
             wrong: None,
             files: Vec::new(),
+            code: Vec::new(),
             paths: Vec::new(),
             store: Where::Memory,
             clock: Arc::new(SystemClock::default()),
@@ -261,7 +264,9 @@ impl Builder {
         }
         let mut files = self.paths.iter().map(|path| read_manifest(path)).collect::<Result<Vec<_>, _>>()?;
         files.append(&mut self.files);
+        files.extend(self.code.iter().cloned());
         let own = Own {
+            code: std::mem::take(&mut self.code),
             offered: self.runtimes.iter().flat_map(|runtime| runtime.offers()).map(behind_all).collect(),
             linked: self.linked.descriptors(),
         };

@@ -122,6 +122,8 @@ pub(crate) struct Own {
     pub(crate) offered: Vec<Descriptor>,
     /// What was linked in: ranked before everything of equal score.
     pub(crate) linked: Vec<Descriptor>,
+    /// Manifests that were made in code: they are part of every bundle.
+    pub(crate) code: Vec<ManifestFile>,
 }
 
 impl Catalog {
@@ -231,6 +233,12 @@ impl Catalog {
         &self.registry
     }
 
+    /// The graph of exactly this candidate.
+    pub(crate) fn graph_of(&self, descriptor: &Descriptor) -> Option<&Workflow> {
+        let id = (descriptor.key.clone(), descriptor.provider.clone(), descriptor.source.clone());
+        self.workflows.get(&id)
+    }
+
     /// The best candidate of a workflow key, with its graph.
     ///
     /// # Errors
@@ -242,8 +250,7 @@ impl Catalog {
     ) -> Result<(&Arc<Descriptor>, &Workflow), Error> {
         let query = Query { provider, ..Query::default() };
         let descriptor = self.registry.resolve(&Domain::WORKFLOW, key, &query)?.descriptor();
-        let id = (descriptor.key.clone(), descriptor.provider.clone(), descriptor.source.clone());
-        let workflow = self.workflows.get(&id).ok_or_else(|| Error::NoGraph(key.clone()))?;
+        let workflow = self.graph_of(descriptor).ok_or_else(|| Error::NoGraph(key.clone()))?;
         Ok((descriptor, workflow))
     }
 }

@@ -7,6 +7,7 @@
 //! | runs of any process | [`Oneiric::tell`], [`Ask`], [`Command`]; [`Oneiric::again`], [`Again`] |
 //! | components | [`Oneiric::resolve`], [`Oneiric::call`], [`Oneiric::swap_to`], [`Oneiric::explain`] |
 //! | whether they take work | [`Oneiric::pause_component`], [`Oneiric::drain_component`], [`Oneiric::resume_component`], [`activity`] |
+//! | other manifests while it lives | [`Oneiric::reload`], [`Reloaded`] |
 //! | manifests, without a store or a process | [`Catalog`], [`Bundle`], [`read_manifest`] |
 //! | how things stand | [`Oneiric::statuses`], [`component_statuses`], [`RunLog`], `control` |
 //! | events | [`Oneiric::emit_and_wait`], [`Oneiric::subscribe`], [`EventReport`], [`Oneiric::windows`] |
@@ -37,6 +38,7 @@ mod linked;
 mod oneiric;
 mod presence;
 mod read;
+mod reload;
 mod request;
 mod run_log;
 mod secrets;
@@ -57,6 +59,7 @@ pub use events::{
 };
 pub use oneiric::Oneiric;
 pub use read::read_manifest;
+pub use reload::{Alteration, Altered, Reloaded};
 pub use request::{PROGRAM, RunOptions, RunRequest, StartedBy};
 pub use run_log::{LOGS, LogLine, MAX_LOG_BYTES, RunLog, read_log};
 pub use secrets::Rotated;
@@ -79,3 +82,8 @@ pub use oneiric_store::{Command, NodeStatus, RunStatus, UnknownNodes};
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/embedding.md")]
 struct Embedding;
+
+/// And that on the page about events.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/events.md")]
+struct Events;

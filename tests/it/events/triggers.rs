@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 
 use crate::support::{Home, assert_holds, note, until, wait};
 
+/// The point that kills here.
+pub(crate) const TESTED: &str = "window.fired";
+
 const WORKFLOW: &str = "fastblocks.workflows.fulfillment";
 
 /// A burst starts one run, three make a batch, and there is one deployment at a time.
@@ -128,7 +131,7 @@ fn a_burst_starts_one_run_though_orchestrators_are_killed() {
     if cfg!(debug_assertions) {
         // Others die right before what they have decided is durable, and right behind it.
         emit(&home, "shelf.changed", "b-0", &json!({"shelf": "b", "n": 0}));
-        let mut dying = orchestrate(&home, Some("window.fired"));
+        let mut dying = orchestrate(&home, Some(TESTED));
         until("it dies of what it fires", || dying.0.try_wait().unwrap().is_some());
     }
     let _last = orchestrate(&home, None);

@@ -116,7 +116,8 @@ impl Builder {
             "domain": "workflow", "key": key, "provider": PROVIDER, "factory": key, "dag": dag,
         });
         let manifest = serde_json::json!({ "source": PROVIDER, "entries": [entry] });
-        self.manifest_text(format!("{key} (in code).json"), manifest.to_string().into_bytes())
+        self.code.push(ManifestFile::new(format!("{key} (in code).json"), manifest.to_string().into_bytes()));
+        self
     }
 
     /// Adds a manifest file; read by [`Builder::start`].

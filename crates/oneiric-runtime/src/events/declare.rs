@@ -1,8 +1,8 @@
 //! From candidates of domain `event` to subscriptions.
 
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, PoisonError};
 
-use oneiric_core::{Candidate, Descriptor, Domain};
+use oneiric_core::{Candidate, Descriptor, Domain, Registry};
 use oneiric_events::{Defaults, Dispatcher, Handler, Interest, Pattern, Subscribed, Subscription};
 
 use crate::error::Error;
@@ -18,7 +18,10 @@ impl Oneiric {
     /// it ends with [`Oneiric::unsubscribe`], or with the process. See [`Oneiric::subscription`] for one to begin
     /// with.
     pub fn subscribe(&self, subscription: Subscription, handler: Handler) -> Subscribed {
-        self.0.dispatcher.subscribe(subscription, handler)
+        let subscribed = self.0.dispatcher.subscribe(subscription, handler);
+        // Stored events may have waited for somebody who knows it.
+        self.0.courier.nudge();
+        subscribed
     }
 
     /// Removes a subscription. Whether it was there.
@@ -48,8 +51,15 @@ impl Oneiric {
     /// # Errors
     /// [`Error::Subscription`]; then nothing has changed.
     pub(crate) fn declare(&self) -> Result<(), Error> {
-        let (registry, defaults) = (self.lifecycle().registry(), self.event_defaults());
-        let lifecycle = self.lifecycle();
+        let _one = self.rebuilding();
+        let declared = self.declared(&self.lifecycle().registry())?;
+        self.0.dispatcher.declare_of(declared, self.catalog());
+        Ok(())
+    }
+
+    /// The subscriptions of these candidates.
+    pub(crate) fn declared(&self, registry: &Registry) -> Result<Vec<(Subscription, Handler)>, Error> {
+        let (lifecycle, defaults) = (self.lifecycle(), self.event_defaults());
         let active = registry.active(&Domain::EVENT).map(|candidate| (candidate, false));
         let shadowed = registry
             .shadowed(&Domain::EVENT)
@@ -68,8 +78,12 @@ impl Oneiric {
             };
             Ok((subscription, handler))
         });
-        let declared = declared.collect::<Result<Vec<_>, Error>>()?;
-        self.0.dispatcher.declare(declared);
-        Ok(())
+        declared.collect()
+    }
+
+    /// From candidates to subscriptions, one after the other.
+    // Nothing under the lock can panic half way.
+    pub(crate) fn rebuilding(&self) -> MutexGuard<'_, ()> {
+        self.0.rebuilding.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

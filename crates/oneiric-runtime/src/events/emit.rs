@@ -82,7 +82,7 @@ impl Oneiric {
         loop {
             tries += 1;
             let plan = self.0.dispatcher.plan(&record.envelope);
-            let wishes = self.wishes(self.catalog(), &plan, &record);
+            let wishes = self.wishes(&plan, &record);
             let turn = self.0.windows.turn(wishes.places()).await;
             let mut starts = self.starts(&wishes).await?;
             let batch = std::mem::take(&mut starts.batch);

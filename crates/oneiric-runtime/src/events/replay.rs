@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::log::Logged;
 use super::trigger::{Cause, causes};
 use super::walk::{EventSelection, Walk};
+use crate::catalog::Catalog;
 use crate::error::Error;
 use crate::oneiric::Oneiric;
 
@@ -239,8 +240,8 @@ impl Oneiric {
         report: &mut ReplayReport,
     ) -> Result<bool, Error> {
         let plan = self.dispatcher().plan(&event.envelope);
+        let catalog = plan.origin::<Catalog>().unwrap_or_else(|| self.catalog());
         let mut started = false;
-        let catalog = self.catalog();
         for cause in causes(&plan, event) {
             let Cause { run: id, handler, trigger, .. } = &cause;
             if !request.of.handlers.is_empty() && !request.of.handlers.contains(&**handler) {
@@ -254,7 +255,7 @@ impl Oneiric {
                 None if !trigger.rules().keep_nothing() => {
                     Err("whether it starts one depended on others of then".to_owned())
                 }
-                None => self.start_of(catalog, &cause, event),
+                None => self.start_of(&catalog, &cause, event),
             };
             match why {
                 Ok(None) => {}

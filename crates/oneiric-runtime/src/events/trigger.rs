@@ -88,14 +88,16 @@ impl Starts {
 
 impl Oneiric {
     /// What an event sets off. What of it cannot be keeps nobody from the event.
-    pub(super) fn wishes(&self, catalog: &Catalog, plan: &Plan, record: &EnvelopeRecord) -> Wishes {
+    pub(super) fn wishes(&self, plan: &Plan, record: &EnvelopeRecord) -> Wishes {
         let mut wishes = Wishes::default();
+        // Those that the triggers stand in, whatever was read since.
+        let catalog = plan.origin::<Catalog>().unwrap_or_else(|| self.catalog());
         for Cause { run, handler, trigger, nth } in causes(plan, record) {
             if wishes.manifests.is_empty() {
                 (wishes.bundle, wishes.manifests) = catalog.bundle().blobs();
             }
             let workflow = &trigger.workflow;
-            match self.offered(catalog, wishes.bundle, trigger, record) {
+            match self.offered(&catalog, wishes.bundle, trigger, record) {
                 Ok(None) => {}
                 Ok(Some((key, offer))) => {
                     let place = (!trigger.rules().keep_nothing())

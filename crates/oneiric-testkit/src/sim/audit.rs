@@ -321,6 +321,8 @@ fn run_of(op: &Op) -> Option<RunId> {
         | Op::PutDelivery(_)
         | Op::SetDelivery { .. }
         | Op::RenewDelivery(_)
+        | Op::SetHeldDelivery { .. }
+        | Op::ReleaseDelivery { .. }
         | Op::DropEnvelope(_)
         | Op::Extension(_) => None,
     }
