@@ -9,3 +9,4 @@ mod kills;
 mod replay;
 mod serving;
 mod stage;
+pub(crate) mod triggers;
