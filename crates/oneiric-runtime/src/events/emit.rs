@@ -37,20 +37,17 @@ impl Oneiric {
         let Starts { batch, runs, unstarted } = starts;
         let started = !runs.is_empty();
         let emitted = self.0.courier.emit_and_wait(plan, record, batch, limit).await;
-        let (Emitted { dispatched, stored }, duplicate) = match emitted {
-            Ok(emitted) => (emitted, false),
+        let Emitted { dispatched, stored } = match emitted {
+            Ok(emitted) => emitted,
             Err(CommitError::Refused(Refusal::EventExists(_))) => {
-                (Emitted { dispatched: self.dispatched(id, topic).await?, stored: true }, true)
+                return Ok(EventReport::known(self.dispatched(id, topic).await?));
             }
             Err(error) => return Err(error.into()),
         };
-        if duplicate {
-            return Ok(EventReport::stored(dispatched, duplicate));
-        }
         if started {
             self.offer().await;
         }
-        Ok(EventReport { dispatched, stored, duplicate, runs, unstarted })
+        Ok(EventReport { dispatched, stored, duplicate: false, runs, unstarted })
     }
 
     /// What has become of a stored event by now, as the store says.

@@ -26,9 +26,9 @@ pub struct EventReport {
 }
 
 impl EventReport {
-    /// What the store says of an event.
-    pub(super) const fn stored(dispatched: Dispatched, duplicate: bool) -> Self {
-        Self { dispatched, stored: true, duplicate, runs: Vec::new(), unstarted: Vec::new() }
+    /// What has become of an event that was accepted before.
+    pub(super) const fn known(dispatched: Dispatched) -> Self {
+        Self { dispatched, stored: true, duplicate: true, runs: Vec::new(), unstarted: Vec::new() }
     }
 }
 
