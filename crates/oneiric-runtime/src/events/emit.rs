@@ -95,7 +95,7 @@ impl Oneiric {
                 Ok(EventReport { stored, ..starts.report(dispatched) })
             }
             Err(CommitError::Refused(Refusal::EventExists(_))) => {
-                Ok(EventReport::stored(self.dispatched(id, topic).await?, true))
+                Ok(EventReport::known(self.dispatched(id, topic).await?))
             }
             Err(error) => Err(error.into()),
         }
