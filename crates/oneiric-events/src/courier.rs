@@ -34,7 +34,7 @@ use crate::plan::{Plan, places};
 use crate::table::Live;
 use adrift::Unheard;
 use carry::Load;
-pub use emit::{Accepted, Emitted};
+pub use emit::{Accepted, Emitted, Entered};
 use hand::{Hand, Hands};
 
 /// When to look into the store again where no bell rang: one may have been missed.

@@ -10,7 +10,7 @@
 //! | stored, until every handler is done | [`accept`], [`Courier`] |
 //! | once more, and for how long | [`Repeat`], [`retention`] |
 //! | why one has not arrived | [`delivery::explain`] |
-//! | starting workflows | [`Trigger`] |
+//! | starting workflows | [`Trigger`], [`window`], [`bucket`] |
 //!
 //! Deciding is pure: a [`Pattern`], a [`Filter`] and a table of subscriptions are values, and so are what an
 //! accepted event writes ([`accept`]) and what becomes of a delivery ([`delivery`]). Runs are `oneiric-dag`'s;
@@ -43,7 +43,7 @@ mod worker;
 
 pub use accept::{Acceptance, accept};
 pub use call::Parts;
-pub use courier::{Accepted, Courier, CourierParts, Emitted};
+pub use courier::{Accepted, Courier, CourierParts, Emitted, Entered};
 pub use dispatcher::{Dispatcher, Subscribed};
 pub use emit::{Passed, Refused};
 pub use filter::{Filter, FilterError, FilterPath};
@@ -56,7 +56,9 @@ pub use plan::Plan;
 pub use pull::Pull;
 pub use replay::{Fate, Repeat, Repeated};
 pub use scope::EVENT_VARIABLES;
-pub use stamp::{VERSION, stamp};
+pub use stamp::{VERSION, rfc3339, stamp};
 pub use stats::{BUCKETS_MS, Counts, DurationCounts};
 pub use subscription::{Defaults, Subscription, SubscriptionError, name};
-pub use trigger::{Gather, MAX_BATCH, Singleton, Throttle, Trigger, TriggerError};
+pub use trigger::{
+    Gather, MAX_BATCH, MAX_STARTS, Singleton, Throttle, Trigger, TriggerError, bucket, window,
+};

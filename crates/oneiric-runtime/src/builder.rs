@@ -274,6 +274,7 @@ impl Builder {
             linked: self.linked.descriptors(),
         };
         let mut catalog = Catalog::load_beside(&own, Bundle { files })?;
+        catalog.check_triggers()?;
         catalog.select(&self.settings);
         let settings = Arc::new(std::mem::take(&mut self.settings));
         let secrets = self.secrets.take().unwrap_or_else(|| inline(&settings, &self.clock));

@@ -11,6 +11,7 @@
 //! | manifests, without a store or a process | [`Catalog`], [`Bundle`], [`read_manifest`] |
 //! | how things stand | [`Oneiric::statuses`], [`component_statuses`], [`RunLog`], `control` |
 //! | events | [`Oneiric::emit`], [`Oneiric::emit_and_wait`], [`Oneiric::on`], [`Oneiric::pull`], [`EventReport`] |
+//! | what starts later because of them | [`Oneiric::windows`] |
 //! | their log | [`list_events`], [`Tail`], [`Oneiric::replay`], [`Oneiric::tidy_events`] |
 //! | what went wrong | [`Error`], [`Kind`], [`Incomplete`] |
 //!
@@ -55,12 +56,13 @@ pub use catalog::{Catalog, Workflow};
 pub use error::{Error, Kind};
 pub use events::{
     Accepted, DROPPED, EventQuery, EventReport, EventSelection, Logged, MAX_RATE, ReplayReport,
-    ReplayRequest, Replayed, StartedRun, Tail, Tidied, Unstarted, list_events, logged_handlers,
+    ReplayRequest, Replayed, StartedRun, Tail, Tidied, Unstarted, WaitingRun, WindowView, list_events,
+    logged_handlers,
 };
 pub use oneiric::Oneiric;
 pub use read::read_manifest;
 pub use reload::{Alteration, Altered, Reloaded};
-pub use request::{PROGRAM, RunOptions, RunRequest};
+pub use request::{PROGRAM, RunOptions, RunRequest, StartedBy};
 pub use run_log::{LOGS, LogLine, MAX_LOG_BYTES, RunLog, read_log};
 pub use secrets::Rotated;
 #[cfg(feature = "sqlite")]

@@ -15,6 +15,7 @@ use crate::bind;
 use crate::bundle::Bundle;
 use crate::catalog::{Catalog, Own};
 use crate::error::Error;
+use crate::events::windows::Windows;
 use crate::presence::Presence;
 use crate::request::{RunOptions, RunRequest};
 use crate::secrets::{self, FromSettings};
@@ -49,6 +50,8 @@ pub(crate) struct Inner {
     own: Own,
     shelf: Shelf,
     secrecy: Arc<FromSettings>,
+    // What triggers keep of events.
+    pub(crate) windows: Arc<Windows>,
     // What goes on beside the runs.
     pub(crate) presence: Presence,
 }
@@ -94,6 +97,7 @@ impl Oneiric {
             rereading: tokio::sync::Mutex::default(),
             own,
             secrecy,
+            windows: Arc::default(),
             presence,
         }))
     }

@@ -33,49 +33,22 @@ pub struct Accepted {
     pub passed: Passed,
 }
 
-impl Courier {
-    /// Stores an event where its plan says so, together with `with`, and puts it into the buffers of those that
-    /// are promised nothing. When this returns, what is promised is durable and under way; no handler has been
-    /// waited for. See [`Dispatcher::emit`](crate::Dispatcher::emit) for who may hold it up.
-    ///
-    /// Dropping the future after the event was stored loses nothing that was promised.
-    ///
-    /// # Errors
-    /// [`CommitError::Refused`] with [`oneiric_store::Refusal::EventExists`] where it was accepted before, or as
-    /// `with` requires; [`CommitError::Store`]. Then no handler has the event.
-    pub async fn emit(
-        &self,
-        plan: Plan,
-        record: EnvelopeRecord,
-        with: Batch,
-    ) -> Result<Accepted, CommitError> {
-        let Plan { table, split, .. } = &plan;
-        let promised = places(&split.stored).count();
-        let stored = plan.is_stored() || !with.ops.is_empty();
-        let envelope = if stored {
-            let envelope = (!split.passing.is_empty()).then(|| Arc::new(record.envelope.clone()));
-            // Nobody waits for what becomes of it.
-            drop(self.accept(&plan, record, with).await?);
-            envelope
-        } else {
-            Some(Arc::new(record.envelope))
-        };
-        let passed = match envelope {
-            Some(envelope) => self.0.dispatcher.pass(table, &split.passing, &envelope).await,
-            None => Passed::default(),
-        };
-        Ok(Accepted { stored, promised, passed })
-    }
+/// An event on its way to its handlers, stored where that is promised.
+#[derive(Debug)]
+pub struct Entered {
+    plan: Plan,
+    record: EnvelopeRecord,
+    awaited: Vec<Awaited>,
+    stored: bool,
+    began: Duration,
+}
 
+impl Courier {
     /// Stores an event where its plan says so, together with `with`, then gives it to everybody in the plan and
-    /// waits for all of them, at most `limit`. A stored event that has not reached its handler by then reaches it
-    /// later, and its result says that it is pending; who was only passing it on is dropped.
-    ///
-    /// Dropping the future after the event was stored loses nothing that was promised.
+    /// waits for all of them, at most `limit`: [`Courier::enter`] and [`Courier::attend`] in one.
     ///
     /// # Errors
-    /// [`CommitError::Refused`] with [`oneiric_store::Refusal::EventExists`] where it was accepted before, or as
-    /// `with` requires; [`CommitError::Store`]. Then no handler has the event.
+    /// As [`Courier::enter`].
     pub async fn emit_and_wait(
         &self,
         plan: Plan,
@@ -83,10 +56,54 @@ impl Courier {
         with: Batch,
         limit: Duration,
     ) -> Result<Emitted, CommitError> {
-        let (id, envelope) = (record.id.clone(), record.envelope.clone());
+        let entered = self.enter(plan, record, with).await?;
+        Ok(self.attend(entered, limit).await)
+    }
+
+    /// Stores an event where its plan says so, or where there is something to be stored with it. When this
+    /// returns, that is durable, and what was promised is lost with nothing that happens from here on.
+    ///
+    /// # Errors
+    /// [`CommitError::Refused`] with [`oneiric_store::Refusal::EventExists`] where it was accepted before, or as
+    /// `with` requires; [`CommitError::Store`]. Then no handler has the event.
+    pub async fn enter(
+        &self,
+        plan: Plan,
+        record: EnvelopeRecord,
+        with: Batch,
+    ) -> Result<Entered, CommitError> {
         let began = self.clock().monotonic();
         let stored = plan.is_stored() || !with.ops.is_empty();
-        let awaited = if stored { self.accept(&plan, record, with).await? } else { Vec::new() };
+        let awaited = if stored { self.accept(&plan, record.clone(), with).await? } else { Vec::new() };
+        Ok(Entered { plan, record, awaited, stored, began })
+    }
+
+    /// Puts an event into the buffers of those that are promised nothing, and waits for no handler. See
+    /// [`Dispatcher::emit`](crate::Dispatcher::emit) for who may hold it up.
+    ///
+    /// Dropping the future loses nothing that was promised.
+    pub async fn pass(&self, entered: Entered) -> Accepted {
+        let Entered { plan, record, awaited, stored, .. } = entered;
+        // Nobody waits for what becomes of it.
+        drop(awaited);
+        let Plan { table, split, .. } = &plan;
+        let promised = places(&split.stored).count();
+        let passed = if split.passing.is_empty() {
+            Passed::default()
+        } else {
+            self.0.dispatcher.pass(table, &split.passing, &Arc::new(record.envelope)).await
+        };
+        Accepted { stored, promised, passed }
+    }
+
+    /// Gives an event to everybody in its plan and waits for all of them, at most `limit`. A stored event that has
+    /// not reached its handler by then reaches it later, and its result says that it is pending; who was only
+    /// passing it on is dropped.
+    ///
+    /// Dropping the future loses nothing that was promised.
+    pub async fn attend(&self, entered: Entered, limit: Duration) -> Emitted {
+        let Entered { plan, record, awaited, stored, began } = entered;
+        let (id, envelope) = (record.id, record.envelope);
         let mut carried = Vec::new();
         let waited = {
             let parts = &self.0.dispatcher.0.parts;
@@ -115,7 +132,7 @@ impl Courier {
         }
         carried.extend(waited);
         let dispatched = Dispatched { event_id: Some(id), ..in_order(&envelope, carried) };
-        Ok(Emitted { dispatched, stored })
+        Emitted { dispatched, stored }
     }
 }
 

@@ -19,4 +19,5 @@ mod secrets;
 mod settings;
 mod starving;
 mod support;
+mod triggers;
 mod verbs;
