@@ -88,16 +88,19 @@ impl Parts {
     ) -> Outcome {
         let UnderWay { call, slot, permit, began } = under;
         let patience = limit.unwrap_or(Duration::MAX).min(live.subscription.timeout);
-        let mut call = pin!(AssertUnwindSafe(call).catch_unwind());
-        // Asked once more before a timer is made: many answer when everybody has had a turn.
-        let answer = match once(call.as_mut()).await {
-            Poll::Ready(answer) => Some(answer),
-            Poll::Pending => tokio::select! {
-                // An answer counts, however late it is noticed.
-                biased;
-                answer = call => Some(answer),
-                () = self.clock.sleep(patience) => None,
-            },
+        // A call that is too late is dropped here: what it holds must not stay for as long as others are tried.
+        let answer = {
+            let mut call = pin!(AssertUnwindSafe(call).catch_unwind());
+            // Asked once more before a timer is made: many answer when everybody has had a turn.
+            match once(call.as_mut()).await {
+                Poll::Ready(answer) => Some(answer),
+                Poll::Pending => tokio::select! {
+                    // An answer counts, however late it is noticed.
+                    biased;
+                    answer = call => Some(answer),
+                    () = self.clock.sleep(patience) => None,
+                },
+            }
         };
         let result = match answer {
             Some(answer) => answer.unwrap_or_else(|panic| Err(Fault::panic(panic.as_ref()))),

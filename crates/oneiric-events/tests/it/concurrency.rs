@@ -66,7 +66,9 @@ async fn emit(courier: &Courier, clock: &ManualClock, way: Way, at: usize) {
         Way::Wait => drop(dispatcher.dispatch(&event(at)).await),
         Way::Stored => {
             let record = stored();
-            courier.emit(dispatcher.plan(&record.envelope), record, Batch::default()).await.unwrap();
+            let plan = dispatcher.plan(&record.envelope);
+            let entered = courier.enter(plan, record, Batch::default()).await.unwrap();
+            courier.pass(entered).await;
         }
         Way::StoredAndWait => {
             let record = stored();
@@ -147,6 +149,27 @@ fn no_interleaving_of_threads_has_more_at_work_than_a_subscription_allows() {
             assert_eq!(gauge.most.load(Ordering::SeqCst), limit, "as many as allowed, and no more");
         });
     }
+}
+
+#[test]
+fn a_call_that_is_too_late_is_gone_before_the_next_try() {
+    let (clock, gauge) = (ManualClock::new(), Arc::new(Gauge::default()));
+    virtual_time(&clock, async {
+        let (courier, _) = courier(&clock, 4).await;
+        let working = Arc::clone(&gauge);
+        let handler = handler_fn(move |_: Envelope| {
+            let at_work = AtWork::begin(&working);
+            async move {
+                let _at_work = at_work;
+                std::future::pending::<Result<(), Fault>>().await
+            }
+        });
+        let handler = Handler::fixed(Arc::new(handler));
+        courier.dispatcher().subscribe(narrow(1, FanoutPolicy::Broadcast), handler);
+        let dispatched = courier.dispatcher().dispatch(&event(0)).await;
+        assert_eq!(dispatched.results[0].attempts, 3);
+    });
+    assert_eq!((gauge.calls.load(Ordering::SeqCst), gauge.most.load(Ordering::SeqCst)), (3, 1));
 }
 
 proptest! {

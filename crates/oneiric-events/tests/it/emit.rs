@@ -274,19 +274,22 @@ fn a_declaration_keeps_what_waits_for_a_subscription_that_stays_as_it_was() {
     let clock = ManualClock::new();
     virtual_time(&clock, async {
         let (dispatcher, seen, other) = (dispatcher(&clock), Seen::default(), Seen::default());
-        let both = || [subscription("stays"), subscription("goes")];
-        dispatcher.declare(both().map(|subscription| (subscription, seen.handler(&clock, ms(1)))));
+        let stays = seen.handler(&clock, ms(1));
+        let goes = (subscription("goes"), seen.handler(&clock, ms(1)));
+        dispatcher.declare([(subscription("stays"), stays.clone()), goes]);
         dispatcher.pause("stays");
         dispatcher.pause("goes");
         dispatcher.emit(event(1)).await;
-        let changed = Subscription { priority: 1, ..subscription("goes") };
-        dispatcher.declare(
-            [subscription("stays"), changed].map(|subscription| (subscription, other.handler(&clock, ms(1)))),
-        );
+        let changed = (Subscription { priority: 1, ..subscription("goes") }, other.handler(&clock, ms(1)));
+        dispatcher.declare([(subscription("stays"), stays), changed]);
         dispatcher.emit(event(2)).await;
         clock.sleep(ms(10)).await;
-        // The old one has ended what it had, the new one has what came since, and the one that stayed waits.
-        assert_eq!((seen.all(), other.all(), counts(&dispatcher, "stays").buffered), (vec![1], vec![2], 2));
+        // What waits for the old one ends there. The new one is paused as the old one was.
+        let buffered = |name: &str| counts(&dispatcher, name).buffered;
+        assert_eq!((seen.all(), buffered("stays"), buffered("goes")), (vec![1], 2, 1));
+        dispatcher.resume("goes");
+        clock.sleep(ms(10)).await;
+        assert_eq!((seen.all(), other.all()), (vec![1], vec![2]));
         dispatcher.resume("stays");
         clock.sleep(ms(10)).await;
         assert_eq!(seen.all(), [1, 1, 2]);

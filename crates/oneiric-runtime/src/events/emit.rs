@@ -64,7 +64,7 @@ impl Oneiric {
             Err(error) => return Err(error.into()),
         };
         let Starts { runs, waiting, unstarted, .. } = starts;
-        let accepted = self.0.courier.pass_on(entered).await;
+        let accepted = self.0.courier.pass(entered).await;
         let oneiric_events::Accepted { stored, promised, passed } = accepted;
         let Passed { taken, overflowed, refused } = passed;
         let handlers = promised + taken;

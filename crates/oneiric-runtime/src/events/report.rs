@@ -41,7 +41,7 @@ impl EventReport {
 /// An event that was accepted, and that nobody waits for.
 ///
 /// Shape in JSON: `{"event_id":"…","stored":false,"duplicate":false,"handlers":2,"overflowed":0,"runs":[]}`, and
-/// `"refused":[{"handler":"k:p","fault":{…}}]` and `"unstarted"` where there are any.
+/// `"refused":[{"handler":"k:p","fault":{…}}]`, `"waiting"` and `"unstarted"` where there are any.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Accepted {
     /// Its id: what it said, or a new one.
