@@ -35,7 +35,7 @@ pub(crate) use event::{
 pub(crate) use global::{Global, LogLevel};
 pub(crate) use instances::{HealthArgs, InvokeArgs, StatusArgs, SwapArgs};
 pub(crate) use manifest::{ManifestCommand, PackArgs, ShowArgs as ManifestShowArgs, ValidateArgs};
-pub(crate) use orchestrate::OrchestrateArgs;
+pub(crate) use orchestrate::{EventsArgs, OrchestrateArgs};
 pub(crate) use run::{
     CancelArgs, ExplainArgs as RunExplainArgs, ExtendArgs, ForkArgs, ListArgs as RunListArgs, Patience,
     PauseArgs as RunPauseArgs, RerunArgs, ResumeArgs, RetryNowArgs, RunCommand, ShowArgs, WatchArgs,

@@ -84,6 +84,7 @@ pub(crate) fn dispatch(session: &mut Session, wanted: Command) -> Result<Code, F
             EventCommand::Replay(args) => event::replay(session, args),
             EventCommand::DeadLetters(args) => event::dead_letters(session, args),
         },
+        Command::Orchestrate(args) if args.events.events => orchestrate::events(session, &args.events),
         Command::Orchestrate(args) => orchestrate::orchestrate(session, &args),
         Command::Doctor(args) => doctor::doctor(session, &args),
         Command::Config(wanted) => match wanted {

@@ -100,7 +100,7 @@ impl Serialize for Outcome {
 pub struct Dispatched {
     /// What it was about.
     pub topic: Topic,
-    /// Its id, where it has one.
+    /// Its id, where it was emitted; one that was only dispatched may have none.
     pub event_id: Option<EventId>,
     /// One for each handler that got it.
     pub results: Vec<Outcome>,

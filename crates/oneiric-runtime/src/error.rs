@@ -67,6 +67,14 @@ pub enum Error {
         /// The text of the manifest, for showing the places.
         text: Arc<[u8]>,
     },
+    /// Workflows that triggers name are not known.
+    #[error("{problems}")]
+    UnknownWorkflow {
+        /// One for each of these triggers, with the place of its entry.
+        problems: ParseError,
+        /// The text of the manifest, for showing the places.
+        text: Arc<[u8]>,
+    },
     /// No runtime builds a component's factory.
     #[error("{domain} `{key}`: nothing here builds the factory `{factory}`")]
     NoRuntime {
@@ -302,6 +310,7 @@ impl Error {
             | Error::Bundle { .. } => Kind::Configuration,
             Error::Unknown(_)
             | Error::UnknownTask { .. }
+            | Error::UnknownWorkflow { .. }
             | Error::NoRuntime { .. }
             | Error::MissingRole { .. }
             | Error::UnknownRun(_)

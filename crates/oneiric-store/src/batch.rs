@@ -197,8 +197,8 @@ pub enum Op {
         /// Now, for people.
         at: Timestamp,
     },
-    /// Takes the ownership of everything, runs and deliveries, from a boot and raises the fences of it: what the boot still has
-    /// on its way is refused.
+    /// Takes the ownership of everything, runs and deliveries, from a boot and raises the fences of it: what the
+    /// boot still has on its way is refused.
     Disown(BootId),
     /// Takes the ownership of one run away and raises its fence; nothing else of it changes. With
     /// [`Require::RunEpoch`] and [`Require::RunOpen`] that is how somebody gives a run back.
@@ -233,6 +233,24 @@ pub enum Op {
     /// before is refused; `epoch` in it is ignored. One that is not there stays away. With
     /// [`Require::DeliveryEpoch`], of two who begin it anew at the same time one does.
     RenewDelivery(Box<DeliveryRecord>),
+    /// The same for a delivery that is held; any other stays as it is, so that what was over or under way in a
+    /// chain is not begun again.
+    SetHeldDelivery {
+        /// The event.
+        event: EventId,
+        /// The handler.
+        handler: String,
+        /// Its new state; `epoch` in it is ignored.
+        state: Box<DeliveryState>,
+    },
+    /// Takes the ownership of one delivery away and raises its fence, as a boot that leaves does for all of its
+    /// own. With [`Require::DeliveryEpoch`] that is how somebody gives a delivery back.
+    ReleaseDelivery {
+        /// The event.
+        event: EventId,
+        /// The handler.
+        handler: String,
+    },
     /// Removes an event with its deliveries.
     DropEnvelope(EventId),
     /// Adds a blob; the same digest again changes nothing.
@@ -256,6 +274,12 @@ impl Batch {
     pub fn giving_back(run: RunId, epoch: u64) -> Self {
         let held = Require::RunEpoch { run, epoch };
         Self { require: vec![held, Require::RunOpen(run)], ops: vec![Op::Release(run)] }
+    }
+
+    /// Gives a delivery back that was taken under this fence, and that nobody here sees to.
+    pub fn giving_back_delivery(event: EventId, handler: String, epoch: u64) -> Self {
+        let held = Require::DeliveryEpoch { event: event.clone(), handler: handler.clone(), epoch };
+        Self { require: vec![held], ops: vec![Op::ReleaseDelivery { event, handler }] }
     }
 
     /// A batch without preconditions.

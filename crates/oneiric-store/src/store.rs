@@ -107,6 +107,8 @@ pub struct DeliveryFilter {
     pub events: Vec<EventId>,
     /// Only to this handler.
     pub handler: Option<String>,
+    /// Only what this boot owns.
+    pub owner: Option<BootId>,
     /// Only in one of these; empty is any.
     pub statuses: Vec<DeliveryStatus>,
     /// Only of events after this place in the log.
@@ -131,6 +133,7 @@ impl DeliveryFilter {
         Self {
             events: Vec::new(),
             handler: None,
+            owner: None,
             statuses: Vec::new(),
             after: None,
             before: None,
@@ -139,10 +142,16 @@ impl DeliveryFilter {
         }
     }
 
+    /// Those that a boot owns.
+    pub fn owned_by(boot: BootId) -> Self {
+        Self { owner: Some(boot), ..Self::any(usize::MAX) }
+    }
+
     /// Whether a delivery passes, paging aside.
     pub fn accepts(&self, delivery: &DeliveryRecord) -> bool {
         (self.events.is_empty() || self.events.contains(&delivery.event))
             && self.handler.as_ref().is_none_or(|handler| *handler == delivery.handler)
+            && self.owner.is_none_or(|owner| delivery.state.owner == Some(owner))
             && (self.statuses.is_empty() || self.statuses.contains(&delivery.state.status))
     }
 }

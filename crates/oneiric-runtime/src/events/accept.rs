@@ -4,7 +4,6 @@ use oneiric_core::roles::{DeliveryMode, Envelope, EventId};
 use oneiric_events::{Dispatched, Outcome};
 use oneiric_store::{CommitError, Refusal};
 
-use super::emit::Ready;
 use super::report::EventReport;
 use super::trigger::Starts;
 use crate::error::Error;
@@ -20,15 +19,18 @@ impl Oneiric {
     /// accepted.
     pub async fn accept(&self, envelope: Envelope) -> Result<EventReport, Error> {
         let envelope = Envelope { delivery: Some(DeliveryMode::AtLeastOnce), ..envelope };
-        let Ready { plan, record, starts } = self.ready(envelope)?;
-        let Starts { batch, runs, unstarted } = starts;
+        let record = self.stamped(envelope)?;
         let (id, topic) = (record.id.clone(), record.envelope.topic.clone());
-        match self.0.courier.leave(&plan, record, batch).await {
-            Ok(deliveries) => {
+        let courier = &self.0.courier;
+        let left = self
+            .enter(&record, |plan, record, with| async move { courier.leave(&plan, record, with).await })
+            .await;
+        match left {
+            Ok((deliveries, Starts { runs, waiting, unstarted, .. })) => {
                 self.offer().await;
                 let results = deliveries.iter().map(Outcome::of).collect();
                 let dispatched = Dispatched { topic, event_id: Some(id), results };
-                Ok(EventReport { dispatched, stored: true, duplicate: false, runs, unstarted })
+                Ok(EventReport { dispatched, stored: true, duplicate: false, runs, waiting, unstarted })
             }
             Err(CommitError::Refused(Refusal::EventExists(_))) => {
                 let dispatched = self.dispatched(id, topic).await?;

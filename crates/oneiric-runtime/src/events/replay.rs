@@ -10,8 +10,9 @@ use oneiric_store::{CommitError, DeliveryFilter, EnvelopeRecord, Refusal};
 use serde::Serialize;
 
 use super::log::Logged;
-use super::trigger::causes;
+use super::trigger::{Cause, causes};
 use super::walk::{EventSelection, Walk};
+use crate::catalog::Catalog;
 use crate::error::Error;
 use crate::oneiric::Oneiric;
 
@@ -239,17 +240,19 @@ impl Oneiric {
         report: &mut ReplayReport,
     ) -> Result<bool, Error> {
         let plan = self.dispatcher().plan(&event.envelope);
+        let catalog = plan.origin::<Catalog>().unwrap_or_else(|| self.catalog());
         let mut started = false;
-        for (id, handler, trigger) in causes(&plan, event) {
-            if !request.of.handlers.is_empty() && !request.of.handlers.contains(&*handler) {
+        for cause in causes(&plan, event) {
+            let Cause { run: id, handler, trigger, .. } = &cause;
+            if !request.of.handlers.is_empty() && !request.of.handlers.contains(&**handler) {
                 continue;
             }
-            let why = match self.store().run(id).await? {
+            let why = match self.store().run(*id).await? {
                 Some(_) => continue,
                 None if trigger.gather != Gather::Each => {
                     Err("it gathers events as they come, which those of the log did already".to_owned())
                 }
-                None => self.start_of(id, trigger, &event.envelope),
+                None => self.start_of(&catalog, &cause, event),
             };
             match why {
                 Ok(None) => {}

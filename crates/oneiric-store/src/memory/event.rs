@@ -95,6 +95,19 @@ impl Events {
         }
     }
 
+    pub(super) fn set_held_delivery(&mut self, event: &EventId, handler: &str, state: DeliveryState) {
+        let held = |delivery: &mut DeliveryRecord| delivery.state.status == DeliveryStatus::Held;
+        if self.delivery_mut(event, handler).is_some_and(held) {
+            self.set_delivery(event, handler, state);
+        }
+    }
+
+    pub(super) fn release(&mut self, event: &EventId, handler: &str) {
+        if let Some(delivery) = self.delivery_mut(event, handler) {
+            free(&mut delivery.state);
+        }
+    }
+
     pub(super) fn drop_envelope(&mut self, event: &EventId) {
         if let Some(place) = self.places.remove(event) {
             self.log.remove(&place);
@@ -111,13 +124,28 @@ impl Events {
     pub(super) fn disown(&mut self, boot: BootId, deaths: u32) {
         let owned = self.deliveries.values_mut().map(|delivery| &mut delivery.state);
         for state in owned.filter(|state| state.owner == Some(boot)) {
-            state.owner = None;
-            state.epoch += 1;
             if state.status == DeliveryStatus::Running {
-                state.status = DeliveryStatus::Pending;
                 state.deaths += deaths;
             }
+            free(state);
         }
+    }
+
+    /// Every delivery that is not over, or that is owned although it is.
+    pub(super) fn unsettled(&self) -> impl Iterator<Item = &DeliveryRecord> {
+        self.deliveries
+            .values()
+            .filter(|delivery| !delivery.state.status.is_over() || delivery.state.owner.is_some())
+    }
+
+    /// Whether somebody in front of a delivery will release it.
+    pub(super) fn is_behind_somebody(&self, held: &DeliveryRecord) -> bool {
+        let Some(place) = self.places.get(&held.event) else { return false };
+        let of_event = self.deliveries.range((*place, String::new())..(*place + 1, String::new()));
+        of_event.map(|(_, delivery)| delivery).any(|front| {
+            let goes = matches!(front.state.status, DeliveryStatus::Pending | DeliveryStatus::Running);
+            goes && front.behind.contains(&held.handler)
+        })
     }
 
     pub(super) fn claim(&mut self, claim: &DeliveryClaim) -> Vec<(EnvelopeRecord, DeliveryRecord)> {
@@ -174,6 +202,15 @@ impl Events {
         }
         found.truncate(filter.limit);
         found
+    }
+}
+
+/// Nobody's from now on; a try that was at work has ended.
+fn free(state: &mut DeliveryState) {
+    state.owner = None;
+    state.epoch += 1;
+    if state.status == DeliveryStatus::Running {
+        state.status = DeliveryStatus::Pending;
     }
 }
 

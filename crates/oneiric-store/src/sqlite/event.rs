@@ -14,7 +14,7 @@ use super::row::{count, fault, json, payload};
 use crate::batch::Refusal;
 use crate::claim::{DeliveryClaim, Waiting};
 use crate::failpoint;
-use crate::record::delivery::{DeliveryRecord, DeliveryState};
+use crate::record::delivery::{DeliveryRecord, DeliveryState, DeliveryStatus};
 use crate::record::envelope::EnvelopeRecord;
 use crate::store::{DeliveryFilter, EnvelopeFilter, Order};
 
@@ -189,14 +189,15 @@ pub(super) fn renew_delivery(
         code::chain(record.chain),
         behind(record),
     ])?;
-    set_delivery(conn, &record.event, &record.handler, &record.state, value, fault)
+    set_delivery(conn, (&record.event, &record.handler), &record.state, None, value, fault)
 }
 
+/// Sets a delivery; where `only` says so, none in another status.
 pub(super) fn set_delivery(
     conn: &Connection,
-    event: &EventId,
-    handler: &str,
+    (event, handler): (&EventId, &str),
     state: &DeliveryState,
+    only: Option<DeliveryStatus>,
     value: &Stored,
     fault: Option<&str>,
 ) -> Result<(), Failure> {
@@ -204,7 +205,8 @@ pub(super) fn set_delivery(
     conn.prepare_cached(
         "UPDATE deliveries SET status = ?3, owner = ?4, attempts = ?5, deaths = ?6, due_at = ?7, at = ?8,
            took_us = ?9, value = ?10, value_blob = ?11, fault = ?12
-         WHERE event = (SELECT n FROM envelopes WHERE id = ?1) AND handler = ?2",
+         WHERE event = (SELECT n FROM envelopes WHERE id = ?1) AND handler = ?2
+           AND status = coalesce(?13, status)",
     )?
     .execute(params![
         event.as_str(),
@@ -219,8 +221,19 @@ pub(super) fn set_delivery(
         text,
         large,
         fault,
+        only.map(code::delivery),
     ])?;
     Ok(())
+}
+
+/// Frees a delivery and raises its fence.
+pub(super) fn release(conn: &Connection, event: &EventId, handler: &str) -> rusqlite::Result<()> {
+    conn.prepare_cached(
+        "UPDATE deliveries SET owner = NULL, epoch = epoch + 1, status = iif(status = 2, 1, status)
+         WHERE event = (SELECT n FROM envelopes WHERE id = ?1) AND handler = ?2",
+    )?
+    .execute([event.as_str(), handler])
+    .map(|_| ())
 }
 
 pub(super) fn drop_envelope(conn: &Connection, event: &EventId) -> rusqlite::Result<()> {
@@ -349,6 +362,7 @@ pub(super) fn deliveries(
         let ids: Vec<&str> = filter.events.iter().map(EventId::as_str).collect();
         serde_json::to_string(&ids).expect("ids are plain text")
     });
+    let owner = filter.owner.as_ref().map(|owner| owner.as_bytes());
     let codes: Vec<i64> = filter.statuses.iter().map(|status| code::delivery(*status)).collect();
     let mut sql = select_deliveries!("WHERE true").to_owned();
     let mut values: Vec<&dyn ToSql> = Vec::new();
@@ -365,6 +379,10 @@ pub(super) fn deliveries(
     if let Some(after) = &after {
         sql.push_str(" AND d.event > ?");
         values.push(after);
+    }
+    if let Some(owner) = &owner {
+        sql.push_str(" AND d.owner = ?");
+        values.push(owner);
     }
     if let Some(before) = &before {
         sql.push_str(" AND d.event < ?");

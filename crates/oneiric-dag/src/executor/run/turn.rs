@@ -145,6 +145,8 @@ impl Told {
             | Op::PutDelivery(_)
             | Op::SetDelivery { .. }
             | Op::RenewDelivery(_)
+            | Op::SetHeldDelivery { .. }
+            | Op::ReleaseDelivery { .. }
             | Op::DropEnvelope(_)
             | Op::Blob(_)
             | Op::Extension(_) => None,

@@ -157,6 +157,42 @@ pub async fn a_deliverys_state_is_set_but_its_fence_is_not(site: Arc<dyn Site>) 
     assert_eq!(only(&*store, 1).await.state, DeliveryState { epoch: 0, ..done });
 }
 
+/// Whoever is in front of it in a chain cannot know what became of it meanwhile.
+pub async fn a_delivery_that_is_not_held_is_not_begun_again(site: Arc<dyn Site>) {
+    let store = site.open();
+    for (n, status) in (1..).zip(DeliveryStatus::ALL) {
+        let mut put = delivery(n, "a", Priority::Normal, 0);
+        put.state.status = status;
+        store.commit(accept(event(n), [put.clone()])).await.unwrap();
+        let state = DeliveryState { attempts: 7, ..DeliveryState::due(at(3)) };
+        let turn =
+            Op::SetHeldDelivery { event: id(n), handler: "a".to_owned(), state: Box::new(state.clone()) };
+        store.commit(Batch::of([turn])).await.unwrap();
+        let expected = if status == DeliveryStatus::Held { state } else { put.state };
+        assert_eq!(only(&*store, n).await.state, expected, "{status}");
+    }
+}
+
+/// Whoever believes to have it still is refused, and a try that is on record has ended with nobody's death.
+pub async fn a_delivery_is_given_back_as_it_is_under_a_higher_fence(site: Arc<dyn Site>) {
+    let store = site.open();
+    for (n, status) in [(1, DeliveryStatus::Pending), (2, DeliveryStatus::Running), (3, DeliveryStatus::Done)]
+    {
+        let mut put = delivery(n, "a", Priority::Normal, 0);
+        (put.state.status, put.state.owner, put.state.deaths) = (status, Some(boot_id(1)), 2);
+        store.commit(accept(event(n), [put.clone()])).await.unwrap();
+        let filter = DeliveryFilter::owned_by(boot_id(1));
+        assert_eq!(store.deliveries(filter.clone()).await.unwrap(), [(n, put.clone())]);
+        let refused = store.commit(Batch::giving_back_delivery(id(n), "a".to_owned(), 1)).await;
+        assert!(matches!(&refused, Err(CommitError::Refused(Refusal::StaleDelivery { .. }))), "{refused:?}");
+        store.commit(Batch::giving_back_delivery(id(n), "a".to_owned(), 0)).await.unwrap();
+        let status = if status == DeliveryStatus::Running { DeliveryStatus::Pending } else { status };
+        let expected = DeliveryState { status, owner: None, epoch: 1, ..put.state };
+        assert_eq!(only(&*store, n).await.state, expected);
+        assert_eq!(store.deliveries(filter).await.unwrap(), []);
+    }
+}
+
 /// The urgent first, then what has been due for longest; nothing that is owned, over, held or not due yet.
 pub async fn what_is_due_and_free_is_claimed_by_priority_and_age(site: Arc<dyn Site>) {
     let store = site.open();

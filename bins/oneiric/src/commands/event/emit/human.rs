@@ -13,6 +13,7 @@ use crate::output::Screen;
 use crate::output::palette::Tone;
 use crate::output::table::{Column, Room, Table, plain};
 use crate::output::text::{clean, count, cut, duration};
+use crate::output::time;
 use crate::report::Standing;
 
 /// A shorter wait for a handler that was not asked is none.
@@ -26,13 +27,17 @@ pub(super) fn print(screen: &mut Screen, report: &Report) -> io::Result<()> {
     }
     handlers(screen, report)?;
     runs(screen, report)?;
+    for later in &report.later {
+        let text = format!("{} starts at {}, unless more comes", later.workflow, time::local(later.due_at));
+        faint(screen, &cut(&text, screen.width))?;
+    }
     for unstarted in &report.unstarted {
         let text = format!("{} was not started: {}", unstarted.workflow, clean(&unstarted.reason));
         writeln!(screen, "{}", screen.palette.paint(Tone::Bad, &cut(&text, screen.width)))?;
     }
-    if report.pending() > 0 && report.told.served {
+    if (report.pending() > 0 || !report.later.is_empty()) && report.told.served {
         faint(screen, "a process serves this state: what waits reaches its handler there")?;
-    } else if report.pending() > 0 {
+    } else if report.pending() > 0 || !report.later.is_empty() {
         faint(screen, "what waits is taken on by a process that serves; there is none")?;
         next(screen, &report.told.serve)?;
     }
@@ -190,6 +195,7 @@ mod tests {
             stored: true,
             duplicate: false,
             runs: Vec::new(),
+            later: Vec::new(),
             unstarted: Vec::new(),
             told,
             signal: None,
