@@ -9,6 +9,7 @@ mod carry;
 mod emit;
 mod hand;
 mod leave;
+mod status;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -36,6 +37,7 @@ use adrift::Unheard;
 use carry::Load;
 pub use emit::{Accepted, Emitted, Entered};
 use hand::{Hand, Hands};
+pub use status::HandlerStatus;
 
 /// When to look into the store again where no bell rang: one may have been missed.
 const IDLE: Duration = Duration::from_secs(60);
@@ -258,6 +260,8 @@ impl Courier {
                 }
             };
             tokio::select! {
+                // As everywhere here: chance has no part in what happens.
+                biased;
                 () = self.0.stop.cancelled() => return,
                 () = self.0.hands.bell.notified() => {}
                 () = clock.sleep(next) => {}

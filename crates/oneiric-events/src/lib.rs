@@ -4,6 +4,7 @@
 //! |---|---|
 //! | which events are meant | [`Pattern`], [`Filter`], [`Interest`] |
 //! | who handles them, and how | [`Subscription`], [`Handler`], [`typed`] |
+//! | why they do or do not get one | [`Dispatcher::explain`], [`Verdict`] |
 //! | in memory, with answers | [`Dispatcher::dispatch`], [`Dispatched`], [`Outcome`] |
 //! | in memory, fire and forget | [`Dispatcher::emit`], [`Passed`] |
 //! | fetching events | [`Dispatcher::subscribe_pull`], [`Pull`] |
@@ -23,6 +24,7 @@ mod courier;
 pub mod delivery;
 mod dispatcher;
 mod emit;
+mod explain;
 mod filter;
 mod handler;
 mod interest;
@@ -43,9 +45,10 @@ mod worker;
 
 pub use accept::{Acceptance, accept};
 pub use call::Parts;
-pub use courier::{Accepted, Courier, CourierParts, Emitted, Entered};
+pub use courier::{Accepted, Courier, CourierParts, Emitted, Entered, HandlerStatus};
 pub use dispatcher::{Dispatcher, Subscribed};
 pub use emit::{Passed, Refused};
+pub use explain::{Explained, Turn, Verdict};
 pub use filter::{Filter, FilterError, FilterPath};
 pub use handler::{Handler, Typed, typed};
 pub use interest::{Interest, Predicate};

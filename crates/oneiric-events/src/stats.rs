@@ -14,8 +14,6 @@ pub const BUCKETS_MS: [u64; 14] = [5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 
 pub(crate) struct Stats {
     succeeded: Durations,
     failed: Durations,
-    /// Tries beyond the first of a call.
-    further: AtomicU64,
     pub(crate) refused: AtomicU64,
     pub(crate) overflowed: AtomicU64,
     pub(crate) pulled: AtomicU64,
@@ -29,22 +27,29 @@ pub(crate) struct Stats {
 struct Durations {
     buckets: [AtomicU64; BUCKETS_MS.len() + 1],
     sum_us: AtomicU64,
+    /// Tries beyond the first of a call.
+    further: AtomicU64,
 }
 
 impl Durations {
-    fn add(&self, took: Duration) {
+    fn add(&self, attempts: u32, took: Duration) {
         let micros = took.as_secs().saturating_mul(1_000_000).saturating_add(took.subsec_micros().into());
         let at = BUCKETS_MS.iter().position(|most| micros <= most * 1000).unwrap_or(BUCKETS_MS.len());
         self.buckets[at].fetch_add(1, Ordering::Relaxed);
         self.sum_us.fetch_add(micros, Ordering::Relaxed);
+        if attempts > 1 {
+            self.further.fetch_add(u64::from(attempts) - 1, Ordering::Relaxed);
+        }
     }
 
     fn read(&self) -> DurationCounts {
         let buckets = self.buckets.each_ref().map(|count| count.load(Ordering::Relaxed));
+        let count: u64 = buckets.iter().sum();
         DurationCounts {
-            count: buckets.iter().sum(),
+            count,
             sum_ms: self.sum_us.load(Ordering::Relaxed) as f64 / 1000.0,
             buckets: buckets.to_vec(),
+            attempts: count + self.further.load(Ordering::Relaxed),
         }
     }
 }
@@ -53,10 +58,7 @@ impl Stats {
     /// A call has ended: all its tries together.
     pub(crate) fn ended(&self, success: bool, attempts: u32, took: Duration) {
         let durations = if success { &self.succeeded } else { &self.failed };
-        durations.add(took);
-        if attempts > 1 {
-            self.further.fetch_add(u64::from(attempts) - 1, Ordering::Relaxed);
-        }
+        durations.add(attempts, took);
     }
 
     pub(crate) fn count(counter: &AtomicU64) {
@@ -67,7 +69,7 @@ impl Stats {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let (succeeded, failed) = (self.succeeded.read(), self.failed.read());
         Counts {
-            attempts: succeeded.count + failed.count + read(&self.further),
+            attempts: succeeded.attempts + failed.attempts,
             succeeded,
             failed,
             refused: read(&self.refused),
@@ -140,6 +142,8 @@ pub struct DurationCounts {
     pub sum_ms: f64,
     /// How many lie in each bucket of [`BUCKETS_MS`], and beyond the last.
     pub buckets: Vec<u64>,
+    /// How many tries there were in all of them.
+    pub attempts: u64,
 }
 
 #[cfg(test)]
@@ -172,7 +176,7 @@ mod tests {
         check(9, 1, 0.8);
         check(90, 10, 0.4);
         check(0, 1, 0.0);
-        let two = DurationCounts { count: 2, sum_ms: 30.0, buckets: Vec::new() };
+        let two = DurationCounts { count: 2, sum_ms: 30.0, buckets: Vec::new(), attempts: 2 };
         let counts = Counts { succeeded: two, ..Counts::default() };
         assert_eq!(counts.average(), Duration::from_millis(15));
         assert_eq!(Counts::default().average(), Duration::ZERO);

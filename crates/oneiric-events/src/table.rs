@@ -254,9 +254,13 @@ impl Table {
         found
     }
 
-    /// Who gets an event. If any of those that want it is exclusive, the highest of these alone.
+    /// Who gets an event.
     pub(crate) fn route(&self, envelope: &Envelope) -> Route {
-        let matching = self.matching(envelope);
+        self.fan_out(self.matching(envelope))
+    }
+
+    /// Who of those that want an event gets it. If any of them is exclusive, the highest of these alone.
+    pub(crate) fn fan_out(&self, matching: Vec<u32>) -> Route {
         if self.only_broadcast {
             return Route { alone: matching, ..Route::default() };
         }

@@ -67,8 +67,7 @@ async fn emit(courier: &Courier, clock: &ManualClock, way: Way, at: usize) {
         Way::Stored => {
             let record = stored();
             let plan = dispatcher.plan(&record.envelope);
-            let entered = courier.enter(plan, record, Batch::default()).await.unwrap();
-            courier.pass(entered).await;
+            courier.emit(plan, record, Batch::default()).await.unwrap();
         }
         Way::StoredAndWait => {
             let record = stored();

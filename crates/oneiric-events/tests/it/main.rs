@@ -17,5 +17,6 @@ mod promised;
 mod pull;
 mod siblings;
 mod slow;
+mod spans;
 mod support;
 mod world;
