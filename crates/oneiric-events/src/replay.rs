@@ -279,7 +279,7 @@ mod tests {
             other => panic!("{other:?}"),
         };
         fn told(record: &DeliveryRecord) -> String {
-            [&[record.handler.clone()], record.behind.as_slice()].concat().join(">")
+            [std::slice::from_ref(&record.handler), record.behind.as_slice()].concat().join(">")
         }
         assert_eq!(repeated.batch.require.len(), repeated.batch.ops.len());
         repeated.batch.ops.iter().map(tell).collect()

@@ -47,6 +47,8 @@ pub(crate) struct EmitArgs {
     #[arg(long, value_name = "JSON")]
     pub(crate) headers: Option<String>,
     /// How long handlers are waited for; what is kept reaches them later
+    ///
+    /// One that is at work then has ten more seconds to end, so that it is not begun again elsewhere.
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
     pub(crate) timeout: Duration,
     /// Its id; made up where it is not said

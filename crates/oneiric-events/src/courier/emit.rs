@@ -46,39 +46,6 @@ pub struct Accepted {
 }
 
 impl Courier {
-    /// Stores an event where its plan says so, together with `with`, and puts it into the buffers of those that
-    /// are promised nothing: [`Courier::enter`] and [`Courier::pass_on`] in one.
-    ///
-    /// # Errors
-    /// As [`Courier::enter`].
-    pub async fn emit(
-        &self,
-        plan: Plan,
-        record: EnvelopeRecord,
-        with: Batch,
-    ) -> Result<Accepted, CommitError> {
-        let entered = self.enter(plan, record, with).await?;
-        Ok(self.pass_on(entered).await)
-    }
-
-    /// Puts an event into the buffers of those that are promised nothing. What is promised is under way by now; no
-    /// handler is waited for. See [`Dispatcher::emit`](crate::Dispatcher::emit) for who may hold it up.
-    ///
-    /// Dropping the future loses nothing that was promised.
-    pub async fn pass_on(&self, entered: Entered) -> Accepted {
-        let Entered { plan, envelope, awaited, stored, .. } = entered;
-        // Nobody waits for what becomes of it, and what fails is told elsewhere.
-        drop(awaited);
-        let promised = places(&plan.split.stored).count();
-        let passed = if plan.split.passing.is_empty() {
-            Passed::default()
-        } else {
-            let envelope = Arc::new(envelope);
-            self.0.dispatcher.pass(&plan.table, &plan.split.passing, &envelope).await
-        };
-        Accepted { stored, promised, passed }
-    }
-
     /// Stores an event where its plan says so, together with `with`, then gives it to everybody in the plan and
     /// waits for all of them, at most `limit`: [`Courier::enter`] and [`Courier::attend`] in one.
     ///
@@ -112,6 +79,23 @@ impl Courier {
         let (id, envelope) = (record.id.clone(), record.envelope.clone());
         let awaited = if stored { self.accept(&plan, record, with).await? } else { Vec::new() };
         Ok(Entered { plan, id, envelope, awaited, stored, began })
+    }
+
+    /// Puts an event into the buffers of those that are promised nothing, and waits for no handler. See
+    /// [`Dispatcher::emit`](crate::Dispatcher::emit) for who may hold it up.
+    ///
+    /// Dropping the future loses nothing that was promised.
+    pub async fn pass(&self, entered: Entered) -> Accepted {
+        let Entered { plan, envelope, awaited, stored, .. } = entered;
+        // Nobody waits for what becomes of what is promised.
+        drop(awaited);
+        let promised = places(&plan.split.stored).count();
+        let passed = if plan.split.passing.is_empty() {
+            Passed::default()
+        } else {
+            self.0.dispatcher.pass(&plan.table, &plan.split.passing, &Arc::new(envelope)).await
+        };
+        Accepted { stored, promised, passed }
     }
 
     /// Gives an event to everybody in its plan and waits for all of them, at most `limit`. A stored event that has

@@ -67,7 +67,8 @@ async fn emit(courier: &Courier, clock: &ManualClock, way: Way, at: usize) {
         Way::Stored => {
             let record = stored();
             let plan = dispatcher.plan(&record.envelope);
-            courier.emit(plan, record, Batch::default()).await.unwrap();
+            let entered = courier.enter(plan, record, Batch::default()).await.unwrap();
+            courier.pass(entered).await;
         }
         Way::StoredAndWait => {
             let record = stored();

@@ -21,7 +21,8 @@ fn what_is_promised_is_stored_and_the_rest_is_in_a_buffer() {
         let emit = async || {
             let record = record(1);
             let plan = courier.dispatcher().plan(&record.envelope);
-            courier.emit(plan, record, Batch::default()).await
+            let entered = courier.enter(plan, record, Batch::default()).await?;
+            Ok::<_, CommitError>(courier.pass(entered).await)
         };
         let accepted = emit().await.unwrap();
         assert_eq!((accepted.stored, accepted.promised, accepted.passed.taken), (true, 1, 1));
@@ -52,7 +53,8 @@ fn what_is_stored_waits_for_a_paused_subscription_and_is_handled_once_it_goes_on
         for number in 0..40 {
             let record = record(number);
             let plan = courier.dispatcher().plan(&record.envelope);
-            assert_eq!(courier.emit(plan, record, Batch::default()).await.unwrap().promised, 1);
+            let entered = courier.enter(plan, record, Batch::default()).await.unwrap();
+            assert_eq!(courier.pass(entered).await.promised, 1);
         }
         clock.sleep(ms(200_000)).await;
         assert_eq!((seen.all(), store.waiting().await.unwrap().len()), (vec![], 1));

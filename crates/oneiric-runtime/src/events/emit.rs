@@ -64,7 +64,7 @@ impl Oneiric {
             Err(error) => return Err(error.into()),
         };
         let Starts { runs, waiting, unstarted, .. } = starts;
-        let accepted = self.0.courier.pass_on(entered).await;
+        let accepted = self.0.courier.pass(entered).await;
         let oneiric_events::Accepted { stored, promised, passed } = accepted;
         let Passed { taken, overflowed, refused } = passed;
         let handlers = promised + taken;
@@ -95,7 +95,7 @@ impl Oneiric {
                 Ok(EventReport { stored, ..starts.report(dispatched) })
             }
             Err(CommitError::Refused(Refusal::EventExists(_))) => {
-                Ok(EventReport::stored(self.dispatched(id, topic).await?, true))
+                Ok(EventReport::known(self.dispatched(id, topic).await?))
             }
             Err(error) => Err(error.into()),
         }

@@ -9,9 +9,9 @@ use async_trait::async_trait;
 use oneiric_core::manifest::FanoutPolicy;
 use oneiric_core::retry::RetryPolicy;
 use oneiric_core::roles::{DeliveryMode, Envelope, EventHandler};
-use oneiric_core::{Fault, Payload};
+use oneiric_core::{Clock as _, Fault, Payload};
 use oneiric_events::{Handler, Subscription};
-use oneiric_runtime::Oneiric;
+use oneiric_runtime::{Oneiric, SystemClock};
 use oneiric_store::sqlite::{Options, Synchronous};
 use oneiric_store::{DeliveryFilter, DeliveryRecord, DeliveryStatus, SqliteStore, Store};
 use oneiric_testkit::{CrashingStore, Side};
@@ -108,9 +108,10 @@ fn first_process(folder: &Path, at: u64, side: Side, calls: &Calls) -> u64 {
                 let _ = oneiric.emit_and_wait(event(n), LONG).await;
             }
         };
+        let clock = SystemClock::default();
         let dies = async {
             while !store.is_dead() {
-                tokio::time::sleep(GLANCE).await;
+                clock.sleep(GLANCE).await;
             }
         };
         tokio::select! { () = emits => {}, () = dies => {} }
@@ -131,12 +132,16 @@ fn second_process(folder: &Path, calls: &Calls) {
             // Whoever emits an event and does not hear that it was accepted emits it again.
             oneiric.emit_and_wait(event(n), LONG).await.unwrap();
         }
+        let clock = SystemClock::default();
         let settled = async {
             while deliveries(&*store).await.iter().any(|delivery| !delivery.state.status.is_over()) {
-                tokio::time::sleep(GLANCE).await;
+                clock.sleep(GLANCE).await;
             }
         };
-        tokio::time::timeout(LONG, settled).await.expect("events reach their handlers");
+        tokio::select! {
+            () = settled => {}
+            () = clock.sleep(LONG) => panic!("{:#?}", deliveries(&*store).await),
+        }
         for delivery in deliveries(&*store).await {
             let (_, status) = ENDS.iter().find(|(name, _)| *name == delivery.handler).unwrap();
             assert_eq!(delivery.state.status, *status, "{delivery:?}");
