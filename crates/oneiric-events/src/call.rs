@@ -170,7 +170,18 @@ impl Parts {
         watch: &Watch<'_>,
         limit: Option<Duration>,
     ) -> Outcome {
-        let span = Self::span(live, envelope);
+        self.call_in(Self::span(live, envelope), live, envelope, watch, limit).await
+    }
+
+    /// All tries, within a span that is there.
+    pub(crate) async fn call_in(
+        &self,
+        span: tracing::Span,
+        live: &Live,
+        envelope: &Envelope,
+        watch: &Watch<'_>,
+        limit: Option<Duration>,
+    ) -> Outcome {
         if span.is_disabled() {
             return self.calls(live, envelope, &span, watch, limit).await;
         }

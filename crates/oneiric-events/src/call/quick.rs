@@ -35,8 +35,9 @@ impl Parts {
         cx: &mut Context<'_>,
     ) -> Result<Outcome, Under<'a>> {
         let whole = || -> Under<'a> { Box::pin(self.call(live, envelope, watch, limit)) };
-        if live.is_paused() || !Self::span(live, envelope).is_disabled() {
-            return Err(whole());
+        let span = Self::span(live, envelope);
+        if live.is_paused() || !span.is_disabled() {
+            return Err(Box::pin(self.call_in(span, live, envelope, watch, limit)));
         }
         let Some(slot) = live.slots.try_take() else { return Err(whole()) };
         let permit = match self.gate.admit(&Self::admission(live, envelope, watch.began)) {

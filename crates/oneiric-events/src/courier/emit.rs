@@ -86,8 +86,9 @@ impl Courier {
     ///
     /// Dropping the future loses nothing that was promised.
     pub async fn pass(&self, entered: Entered) -> Accepted {
+        let Entered { plan, envelope, awaited, stored, .. } = entered;
         // Nobody waits for what becomes of what is promised.
-        let Entered { plan, envelope, stored, .. } = entered;
+        drop(awaited);
         let promised = places(&plan.split.stored).count();
         let passed = if plan.split.passing.is_empty() {
             Passed::default()

@@ -50,7 +50,7 @@ impl Oneiric {
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let oneiric = Oneiric::builder().start().await?;
     /// let orders = oneiric.pull(oneiric.subscription("orders", "order.*")?)?;
-    /// oneiric.emit(Envelope::new("order.paid".parse()?, 7)).await?;
+    /// oneiric.emit(Envelope::new("order.paid".parse()?, serde_json::json!(7))).await?;
     /// assert_eq!(orders.next().await.expect("it is there").payload.value(), 7);
     /// # Ok(()) }
     /// ```

@@ -5,9 +5,9 @@ use std::time::Duration;
 use oneiric_core::linked::Linked;
 use oneiric_core::manifest::Overflow;
 use oneiric_core::roles::{DeliveryMode, Envelope};
-use oneiric_core::{Class, Fault};
+use oneiric_core::{Class, Clock as _, Fault};
 use oneiric_events::Subscription;
-use oneiric_runtime::{Accepted, Builder, Error, Oneiric, typed};
+use oneiric_runtime::{Accepted, Builder, Error, Oneiric, SystemClock, typed};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -35,7 +35,11 @@ fn telling(told: &UnboundedSender<u64>) -> impl oneiric_core::roles::EventHandle
 }
 
 async fn next(told: &mut UnboundedReceiver<u64>) -> u64 {
-    tokio::time::timeout(LONG, told.recv()).await.unwrap().unwrap()
+    let limit = SystemClock::default().sleep(LONG);
+    tokio::select! {
+        number = told.recv() => number.unwrap(),
+        () = limit => panic!("waited in vain"),
+    }
 }
 
 /// A builder with a handler for orders that is promised what `delivery` says.
