@@ -229,7 +229,7 @@ mod tests {
     fn boot(n: u8, serves: bool, dead: bool) -> BootSeen {
         let boot =
             BootRecord { serves, ..BootRecord::new(BootId::from_bytes([n; 16]), "h", n.into(), at(0)) };
-        BootSeen { boot, owns: 0, dead }
+        BootSeen { boot, owns: 0, deliveries: 0, dead }
     }
 
     #[test]
