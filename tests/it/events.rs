@@ -4,7 +4,9 @@
 mod doctor;
 mod emit;
 pub(crate) mod failpoints;
+mod inspect;
 mod kills;
+mod replay;
 mod serving;
 mod stage;
 pub(crate) mod triggers;

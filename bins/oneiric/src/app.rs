@@ -45,7 +45,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Code {
     };
     let log = match &parsed.command {
         // Its log is its result, and tells its story where nobody says otherwise.
-        Some(Command::Orchestrate(_)) => {
+        Some(Command::Orchestrate(args)) if !args.events.events => {
             logging::to_stdout(if said.log_level { parsed.global.log_level } else { LogLevel::Info })
         }
         _ => logging::to_stderr(parsed.global.log_level),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use oneiric_core::{RunId, Timestamp};
 use oneiric_dag::NodeProgress;
-use oneiric_runtime::control::{Answer, Client, ControlError, Request, live};
+use oneiric_runtime::control::{Answer, Client, ControlError, ProcessEvents, Request, live};
 use serde::Serialize;
 
 use crate::exit::Code;
@@ -65,6 +65,20 @@ pub(crate) fn progress(state_dir: &Path, run: RunId) -> Vec<NodeProgress> {
     nodes.flatten().collect()
 }
 
+/// How the handlers of events stand in every live process, the oldest process first; and what was not answered.
+pub(crate) fn events(state_dir: &Path) -> (Vec<ProcessEvents>, Vec<Failure>) {
+    let (mut processes, mut failures) = (Vec::new(), Vec::new());
+    for told in tell(state_dir, &Request::Events {}) {
+        match told.answer {
+            Ok(Answer::Events(told)) => processes.push(told),
+            Ok(other) => failures.push(misfit(&other)),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    processes.sort_by_key(|told| (told.started_at, told.pid));
+    (processes, failures)
+}
+
 /// Asks those processes, all at once. One that has ended meanwhile is no longer there.
 pub(crate) fn ask(clients: Vec<Client>, request: &Request, limit: Duration) -> Vec<Told> {
     thread::scope(|scope| {
@@ -102,6 +116,7 @@ fn done(answer: Answer) -> Result<Answer, Failure> {
         | Answer::Rung { .. }
         | Answer::Activity(_)
         | Answer::Progress { .. }
+        | Answer::Events(_)
         | Answer::Secrets { .. }
         | Answer::Rotated { .. } => Ok(answer),
     }
@@ -161,6 +176,7 @@ pub(crate) fn misfit(answer: &Answer) -> Failure {
         Answer::Rung { .. } => "that it heard the bell",
         Answer::Activity(_) => "what is in flight",
         Answer::Progress { .. } => "progress",
+        Answer::Events(_) => "events",
         Answer::Secrets { .. } => "secrets",
         Answer::Rotated { .. } => "a rotation",
         Answer::Refused { .. } => "a refusal",

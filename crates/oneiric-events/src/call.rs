@@ -84,6 +84,11 @@ impl Parts {
         before: impl Future<Output = Result<(), Fault>>,
     ) -> Try {
         let mut now = watch.began;
+        if live.is_paused() {
+            watch.read();
+            live.buffer.resumed().await;
+            now = self.clock.now();
+        }
         let _slot = match live.slots.try_take() {
             Some(slot) => slot,
             None => {
@@ -124,6 +129,15 @@ impl Parts {
             run: None,
             deadline: envelope.expires_at,
             now,
+        }
+    }
+
+    /// Whether the gate keeps events from a handler at this moment, as far as it knows without asking further:
+    /// what it has to find out, it is asked when the handler's turn comes.
+    pub(crate) fn shut(&self, live: &Live, envelope: &Envelope, now: Timestamp) -> Option<Denial> {
+        match self.gate.admit(&Self::admission(live, envelope, now)) {
+            Decision::Now(verdict) => verdict.err(),
+            Decision::Later(_) => None,
         }
     }
 

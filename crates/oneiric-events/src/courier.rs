@@ -9,6 +9,7 @@ mod carry;
 mod emit;
 mod hand;
 mod leave;
+mod status;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -34,8 +35,9 @@ use crate::plan::{Plan, places};
 use crate::table::Live;
 use adrift::Unheard;
 use carry::Load;
-pub use emit::{Emitted, Entered};
+pub use emit::{Accepted, Emitted, Entered};
 use hand::{Hand, Hands};
+pub use status::HandlerStatus;
 
 /// When to look into the store again where no bell rang: one may have been missed.
 const IDLE: Duration = Duration::from_secs(60);
@@ -258,6 +260,8 @@ impl Courier {
                 }
             };
             tokio::select! {
+                // As everywhere here: chance has no part in what happens.
+                biased;
                 () = self.0.stop.cancelled() => return,
                 () = self.0.hands.bell.notified() => {}
                 () = clock.sleep(next) => {}
@@ -300,7 +304,8 @@ impl Courier {
         for waiting in store.waiting().await? {
             let Some(live) = table.named(&waiting.handler) else { continue };
             let due = self.opens(&waiting.handler, now).map_or(waiting.due_at, |at| at.max(waiting.due_at));
-            let room = self.0.hands.room(live);
+            // A paused one is looked at again once it goes on.
+            let room = if live.is_paused() { 0 } else { self.0.hands.room(live) };
             if due > now {
                 next = next.min(due.since(now));
             } else if room > 0 && !self.is_shut(&waiting.handler) {
@@ -361,7 +366,7 @@ impl Courier {
 
     /// Room for a delivery, unless there is none or the gate keeps events from the handler.
     fn take(&self, live: &Arc<Live>, event: &EnvelopeRecord) -> Option<Hand> {
-        if self.0.stop.is_cancelled() || self.is_shut(&live.subscription.name) {
+        if live.is_paused() || self.0.stop.is_cancelled() || self.is_shut(&live.subscription.name) {
             return None;
         }
         self.0.hands.take(live, &event.id)

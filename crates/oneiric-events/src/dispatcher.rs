@@ -12,15 +12,21 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use oneiric_core::roles::Envelope;
+use oneiric_core::Key;
+use oneiric_core::linked::PROVIDER;
+use oneiric_core::roles::{Envelope, EventHandler};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::call::{Parts, Under, Watch};
 use crate::handler::Handler;
+use crate::interest::Interest;
 use crate::outcome::{Dispatched, Outcome};
+use crate::pattern::Pattern;
 use crate::plan::in_order;
 use crate::stats::Counts;
-use crate::subscription::Subscription;
-use crate::table::{Live, Origin, Route, Table};
+use crate::subscription::{Defaults, Subscription};
+use crate::table::{Live, Mode, Origin, Route, Table};
 
 /// Subscriptions, and events on their way through them. A clone is the same one.
 ///
@@ -55,6 +61,14 @@ pub(crate) struct Inner {
     stale: AtomicBool,
     entries: Mutex<Entries>,
     next: AtomicU64,
+    /// Workers, and whoever emits at this moment.
+    pub(crate) tasks: TaskTracker,
+    /// No further event is taken.
+    pub(crate) stop: CancellationToken,
+    /// What is at work is dropped.
+    pub(crate) abort: CancellationToken,
+    /// How many events were dropped because the process ended.
+    pub(crate) abandoned: AtomicU64,
 }
 
 /// All subscriptions, in the order in which they came.
@@ -81,28 +95,103 @@ impl Dispatcher {
             stale: AtomicBool::new(false),
             entries: Mutex::default(),
             next: AtomicU64::new(1),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            abort: CancellationToken::new(),
+            abandoned: AtomicU64::new(0),
         }))
     }
 
     /// Adds a subscription. Every event that is emitted after this returns finds it. One of the same name is
     /// replaced.
     pub fn subscribe(&self, subscription: Subscription, handler: Handler) -> Subscribed {
+        self.add(Live::new(subscription, handler))
+    }
+
+    /// Subscribes a handler to a topic, under a name of its own, with the defaults of its kind: the short way.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use oneiric_core::rng::SeededRng;
+    /// # use oneiric_core::{Fault, gate::Pipeline};
+    /// # use oneiric_events::{Defaults, Dispatcher, Parts, Pattern, typed};
+    /// # use oneiric_testkit::ManualClock;
+    /// #[derive(serde::Deserialize)]
+    /// struct Order { id: u64 }
+    ///
+    /// # let (clock, rng) = (Arc::new(ManualClock::new()), Arc::new(SeededRng::new(1)));
+    /// # let dispatcher = Dispatcher::new(Parts { clock, rng, gate: Arc::new(Pipeline::standard()) });
+    /// let confirm = typed(|order: Order| async move { Ok::<_, Fault>(format!("order {}", order.id)) });
+    /// dispatcher.on(Pattern::new("order.*")?, confirm, &Defaults::default());
+    /// # Ok::<(), oneiric_events::PatternError>(())
+    /// ```
+    pub fn on(
+        &self,
+        topic: Pattern,
+        handler: impl EventHandler + 'static,
+        defaults: &Defaults,
+    ) -> Subscribed {
         let id = self.0.next.fetch_add(1, Ordering::Relaxed);
-        self.entries().added.push((id, Live::new(subscription, handler)));
+        let key = Key::new(format!("added-{id}")).expect("letters, a dash and a number are a key");
+        let plain = Subscription::new(format!("{key}:{PROVIDER}"), key, defaults);
+        let subscription = Subscription { interest: Interest::topic(topic), ..plain };
+        self.add_as(id, Live::new(subscription, Handler::fixed(Arc::new(handler))))
+    }
+
+    pub(crate) fn add(&self, live: Arc<Live>) -> Subscribed {
+        self.add_as(self.0.next.fetch_add(1, Ordering::Relaxed), live)
+    }
+
+    fn add_as(&self, id: u64, live: Arc<Live>) -> Subscribed {
+        let mut entries = self.entries();
+        entries.added.push((id, live));
         self.0.stale.store(true, Ordering::Release);
         Subscribed(id)
     }
 
-    /// Removes a subscription. No event that is emitted after this returns finds it; those under way end.
-    /// Whether it was there.
+    /// Removes a subscription. No event that is emitted after this returns finds it; those under way end, and
+    /// so do those in its buffer. Whether it was there.
     pub fn unsubscribe(&self, subscribed: Subscribed) -> bool {
         let mut entries = self.entries();
-        let before = entries.added.len();
-        entries.added.retain(|(id, _)| *id != subscribed.0);
-        let there = entries.added.len() < before;
-        drop(entries);
+        let at = entries.added.iter().position(|(id, _)| *id == subscribed.0);
+        let gone = at.map(|at| entries.added.remove(at));
         self.0.stale.store(true, Ordering::Release);
-        there
+        drop(entries);
+        match &gone {
+            Some((_, live)) => self.retire(live),
+            None => return false,
+        }
+        true
+    }
+
+    /// What waits for one that is gone still goes to its handler.
+    fn retire(&self, live: &Arc<Live>) {
+        if live.mode != Mode::Push {
+            live.buffer.close();
+        }
+        self.set_paused(live, false);
+    }
+
+    /// Keeps events from a subscription's handler until [`Dispatcher::resume`]: they wait in its buffer, within
+    /// its bound, and whoever waits for the handler waits. What is with the handler ends. It is about one
+    /// subscription of this process, for as long as that lives; what operators pause is a component. Whether
+    /// there is one of this name.
+    pub fn pause(&self, name: &str) -> bool {
+        self.table().named(name).inspect(|live| self.set_paused(live, true)).is_some()
+    }
+
+    /// Lets events pass again. Whether there is a subscription of this name.
+    pub fn resume(&self, name: &str) -> bool {
+        self.table().named(name).inspect(|live| self.set_paused(live, false)).is_some()
+    }
+
+    fn set_paused(&self, live: &Arc<Live>, paused: bool) {
+        // As whoever emits does it: then it is waited for.
+        let _under_way = self.0.tasks.token();
+        live.buffer.pause(paused);
+        if !paused && !self.0.stop.is_cancelled() {
+            self.hire(live);
+        }
     }
 
     /// Replaces all declared subscriptions at once; those that came at run time stay. One that is as it was
@@ -133,9 +222,13 @@ impl Dispatcher {
                 None => Live::new(subscription, handler),
             })
             .collect();
+        let kept = |old: &Arc<Live>| entries.declared.iter().any(|new| Arc::ptr_eq(new, old));
+        let gone: Vec<_> = old.into_values().filter(|live| !kept(live)).collect();
         entries.origin = Some(origin);
         self.0.table.store(Arc::new(entries.table()));
         self.0.stale.store(false, Ordering::Release);
+        drop(entries);
+        gone.iter().for_each(|live| self.retire(live));
     }
 
     /// Every subscription, the highest priority first.
@@ -145,7 +238,7 @@ impl Dispatcher {
 
     /// What each subscription has counted, by name, in the order of [`Dispatcher::subscriptions`].
     pub fn counts(&self) -> Vec<(Arc<str>, Counts)> {
-        let counted = |live: &Arc<Live>| (Arc::clone(&live.subscription.name), live.stats.read());
+        let counted = |live: &Arc<Live>| (Arc::clone(&live.subscription.name), live.counts());
         self.table().lives().iter().map(counted).collect()
     }
 
@@ -153,8 +246,10 @@ impl Dispatcher {
     pub(crate) fn table(&self) -> Arc<Table> {
         if self.0.stale.load(Ordering::Acquire) {
             let entries = self.entries();
-            if self.0.stale.swap(false, Ordering::AcqRel) {
+            if self.0.stale.load(Ordering::Acquire) {
+                // The table first: whoever sees that it is not stale takes it.
                 self.0.table.store(Arc::new(entries.table()));
+                self.0.stale.store(false, Ordering::Release);
             }
         }
         self.0.table.load_full()
@@ -217,7 +312,7 @@ impl Parts {
     }
 
     /// One handler after the other; where it says so, only until one has succeeded.
-    async fn run_chain(
+    pub(crate) async fn run_chain(
         &self,
         table: &Table,
         chain: &[u32],
@@ -238,6 +333,17 @@ impl Parts {
             }
         }
         ended
+    }
+}
+
+/// What waits for a chain knows the table that it is in.
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let entries = self.entries.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let added = entries.added.iter().map(|(_, live)| live);
+        for live in entries.declared.iter().chain(added) {
+            live.buffer.clear();
+        }
     }
 }
 

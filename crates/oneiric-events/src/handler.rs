@@ -13,6 +13,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 
+use crate::buffer::{Buffer, Job, Offered};
+
 /// What handles the events of a subscription. A clone is the same one.
 #[derive(Clone)]
 pub struct Handler(Kind);
@@ -23,6 +25,8 @@ enum Kind {
     Fixed(Arc<dyn EventHandler>),
     /// A component, brought up for its first event; follows swaps.
     Component(Arc<Component>),
+    /// Nobody: events wait until they are fetched.
+    Buffer(Arc<Buffer>),
 }
 
 /// One event being handled.
@@ -62,6 +66,11 @@ impl Handler {
         })))
     }
 
+    /// Nobody: events wait in a buffer.
+    pub(crate) fn buffered(buffer: Arc<Buffer>) -> Self {
+        Self(Kind::Buffer(buffer))
+    }
+
     /// Whether the one is as good as the other: the same value, or the same component meant in the same way.
     pub(crate) fn is_as(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
@@ -69,7 +78,8 @@ impl Handler {
             (Kind::Component(one), Kind::Component(other)) => {
                 one.pinned == other.pinned && one.descriptor == other.descriptor
             }
-            (Kind::Fixed(_), Kind::Component(_)) | (Kind::Component(_), Kind::Fixed(_)) => false,
+            (Kind::Buffer(one), Kind::Buffer(other)) => Arc::ptr_eq(one, other),
+            (Kind::Fixed(_) | Kind::Component(_) | Kind::Buffer(_), _) => false,
         }
     }
 
@@ -81,8 +91,20 @@ impl Handler {
                 let current = component.handle().await?.current()?;
                 current.handle(envelope).await
             }),
+            Kind::Buffer(buffer) => Box::pin(keep(buffer, envelope)),
         }
     }
+}
+
+/// Whoever waits for the handlers of an event waits until it is in the buffer.
+async fn keep(buffer: &Buffer, envelope: &Envelope) -> Result<Payload, Fault> {
+    let taken = match buffer.offer(Job::One(Arc::new(envelope.clone()))) {
+        Offered::Taken => true,
+        Offered::Wait(entering) => entering.enter().await,
+        Offered::Full | Offered::Gone => false,
+    };
+    let no = || Fault::transient("no-room", "there was no room for the event, or nobody fetches it any more");
+    taken.then_some(Payload::NULL).ok_or_else(no)
 }
 
 impl Component {
@@ -154,6 +176,7 @@ impl fmt::Debug for Handler {
             Kind::Component(component) => {
                 f.debug_tuple("Handler::Component").field(&component.descriptor.key).finish()
             }
+            Kind::Buffer(_) => f.write_str("Handler::Buffer"),
         }
     }
 }

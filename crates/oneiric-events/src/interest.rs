@@ -48,20 +48,71 @@ impl Interest {
     /// # Errors
     /// [`ExprError`] where the condition in CEL cannot be decided for this event: the event is not wanted.
     pub(crate) fn accepts(&self, scope: &EventScope<'_>, envelope: &Envelope) -> Result<bool, ExprError> {
+        match self.beyond_filters(scope, envelope) {
+            None => Ok(true),
+            Some(No::Undecided(error)) => Err(error),
+            Some(_) => Ok(false),
+        }
+    }
+
+    /// Whether a topic is wanted.
+    pub(crate) fn wants_topic(&self, topic: &str) -> bool {
+        self.topics.is_empty() || self.topics.iter().any(|pattern| pattern.matches(topic))
+    }
+
+    /// The first thing that keeps an event from being wanted whose topic is known to be.
+    pub(crate) fn refusal(&self, scope: &EventScope<'_>, envelope: &Envelope) -> Option<No<'_>> {
+        let filter = self.filters.iter().find(|filter| !filter.accepts(envelope));
+        filter.map(No::Filter).or_else(|| self.beyond_filters(scope, envelope))
+    }
+
+    fn beyond_filters(&self, scope: &EventScope<'_>, envelope: &Envelope) -> Option<No<'_>> {
         let any = |patterns: &[Pattern], text: Option<&str>| {
             patterns.is_empty()
                 || text.is_some_and(|text| patterns.iter().any(|pattern| pattern.matches(text)))
         };
-        let wanted = self.min_priority.is_none_or(|least| envelope.priority >= least)
-            && (self.tags.is_empty() || self.tags.is_subset(&envelope.tags))
-            && any(&self.sources, envelope.source())
-            && any(&self.routing_keys, envelope.routing_key.as_deref())
-            && self.predicate.as_ref().is_none_or(|predicate| holds(predicate, envelope));
-        match &self.when {
-            Some(when) if wanted => when.evaluate_bool(scope),
-            _ => Ok(wanted),
+        if let Some(least) = self.min_priority.filter(|least| envelope.priority < *least) {
+            return Some(No::Priority(least));
+        }
+        if !self.tags.is_empty() && !self.tags.is_subset(&envelope.tags) {
+            return Some(No::Tags);
+        }
+        if !any(&self.sources, envelope.source()) {
+            return Some(No::Source);
+        }
+        if !any(&self.routing_keys, envelope.routing_key.as_deref()) {
+            return Some(No::RoutingKey);
+        }
+        if self.predicate.as_ref().is_some_and(|predicate| !holds(predicate, envelope)) {
+            return Some(No::Predicate);
+        }
+        match self.when.as_ref()?.evaluate_bool(scope) {
+            Ok(true) => None,
+            Ok(false) => Some(No::When),
+            Err(error) => Some(No::Undecided(error)),
         }
     }
+}
+
+/// What keeps an event from being wanted.
+#[derive(Debug)]
+pub(crate) enum No<'i> {
+    /// This one does not hold.
+    Filter(&'i Filter),
+    /// It is less urgent than this.
+    Priority(Priority),
+    /// It lacks a tag.
+    Tags,
+    /// It is from somebody else.
+    Source,
+    /// It is for somebody else.
+    RoutingKey,
+    /// The condition in Rust does not hold.
+    Predicate,
+    /// The condition in CEL does not hold.
+    When,
+    /// The condition in CEL cannot be decided.
+    Undecided(ExprError),
 }
 
 /// A predicate is foreign code: its panic is its own affair.

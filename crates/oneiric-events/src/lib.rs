@@ -4,7 +4,10 @@
 //! |---|---|
 //! | which events are meant | [`Pattern`], [`Filter`], [`Interest`] |
 //! | who handles them, and how | [`Subscription`], [`Handler`], [`typed`] |
-//! | in memory | [`Dispatcher`], [`Dispatched`], [`Outcome`] |
+//! | why they do or do not get one | [`Dispatcher::explain`], [`Verdict`] |
+//! | in memory, with answers | [`Dispatcher::dispatch`], [`Dispatched`], [`Outcome`] |
+//! | in memory, fire and forget | [`Dispatcher::emit`], [`Passed`] |
+//! | fetching events | [`Dispatcher::subscribe_pull`], [`Pull`] |
 //! | stored, until every handler is done | [`accept`], [`Courier`] |
 //! | once more, and for how long | [`Repeat`], [`retention`] |
 //! | why one has not arrived | [`delivery::explain`] |
@@ -15,16 +18,20 @@
 //! who wants both to happen in one transaction merges what each of them returns.
 
 pub mod accept;
+mod buffer;
 mod call;
 mod courier;
 pub mod delivery;
 mod dispatcher;
+mod emit;
+mod explain;
 mod filter;
 mod handler;
 mod interest;
 mod outcome;
 mod pattern;
 mod plan;
+mod pull;
 mod replay;
 pub mod retention;
 mod scope;
@@ -34,11 +41,14 @@ mod stats;
 mod subscription;
 mod table;
 mod trigger;
+mod worker;
 
 pub use accept::{Acceptance, accept};
 pub use call::Parts;
-pub use courier::{Courier, CourierParts, Emitted, Entered};
+pub use courier::{Accepted, Courier, CourierParts, Emitted, Entered, HandlerStatus};
 pub use dispatcher::{Dispatcher, Subscribed};
+pub use emit::{Passed, Refused};
+pub use explain::{Explained, Turn, Verdict};
 pub use filter::{Filter, FilterError, FilterPath};
 pub use handler::{Handler, Typed, typed};
 pub use interest::{Interest, Predicate};
@@ -46,6 +56,7 @@ pub use outcome::{Dispatched, Outcome};
 pub use pattern::index::Index;
 pub use pattern::{Pattern, PatternError};
 pub use plan::Plan;
+pub use pull::Pull;
 pub use replay::{Fate, Repeat, Repeated};
 pub use scope::EVENT_VARIABLES;
 pub use stamp::{VERSION, rfc3339, stamp};

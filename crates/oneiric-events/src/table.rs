@@ -12,12 +12,13 @@ use oneiric_core::manifest::FanoutPolicy;
 use oneiric_core::roles::Envelope;
 use serde_json::Value;
 
+use crate::buffer::Buffer;
 use crate::filter::Filter;
 use crate::handler::Handler;
 use crate::pattern::index::Index;
 use crate::scope::EventScope;
 use crate::slots::Slots;
-use crate::stats::Stats;
+use crate::stats::{Counts, Stats};
 use crate::subscription::Subscription;
 
 /// A subscription in a table, with what lives as long as it does.
@@ -28,8 +29,22 @@ pub(crate) struct Live {
     /// As many as may be handled at a time.
     pub(crate) slots: Arc<Slots>,
     pub(crate) stats: Arc<Stats>,
+    /// What waits in memory.
+    pub(crate) buffer: Arc<Buffer>,
+    pub(crate) mode: Mode,
     /// How many stored events this process has in hand for it.
     pub(crate) in_hand: Arc<AtomicUsize>,
+}
+
+/// How the events of a subscription get to whom they are for. ACB's three modes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// They go to its handler.
+    Push,
+    /// They are fetched.
+    Pull,
+    /// Both: each by who is first.
+    Hybrid,
 }
 
 impl Live {
@@ -37,20 +52,51 @@ impl Live {
         Arc::new(Self::of(subscription, handler))
     }
 
-    fn of(subscription: Subscription, handler: Handler) -> Self {
-        let slots = Slots::new(subscription.max_concurrency as usize);
-        let (slots, stats, in_hand) = (Arc::new(slots), Arc::default(), Arc::default());
-        Self { subscription, handler, slots, stats, in_hand }
+    /// One whose events are fetched, and handled where there is a handler.
+    pub(crate) fn pulled(subscription: Subscription, handler: Option<Handler>) -> Arc<Self> {
+        let (handler, mode) = match handler {
+            Some(handler) => (Some(handler), Mode::Hybrid),
+            None => (None, Mode::Pull),
+        };
+        Arc::new(Self::with(subscription, handler, mode))
     }
 
-    /// One that takes over from one of the same name, which still has events under way: what was counted, and,
-    /// where as many may be handled at a time, who handles them.
+    fn of(subscription: Subscription, handler: Handler) -> Self {
+        Self::with(subscription, Some(handler), Mode::Push)
+    }
+
+    fn with(subscription: Subscription, handler: Option<Handler>, mode: Mode) -> Self {
+        let slots = Slots::new(subscription.max_concurrency as usize);
+        let (slots, stats, in_hand) = (Arc::new(slots), Arc::<Stats>::default(), Arc::default());
+        let buffer = Buffer::new(subscription.buffer, subscription.overflow, Arc::clone(&stats));
+        let buffer = Arc::new(buffer);
+        let handler = handler.unwrap_or_else(|| Handler::buffered(Arc::clone(&buffer)));
+        Self { subscription, handler, slots, stats, buffer, mode, in_hand }
+    }
+
+    /// One that takes over from one of the same name, which still has events under way: what was counted,
+    /// whether it is paused, and, where as many may be handled at a time, who handles them. What waits for the
+    /// old one ends there.
     pub(crate) fn after(old: &Self, subscription: Subscription, handler: Handler) -> Arc<Self> {
         let plain = Self::of(subscription, handler);
         let as_many = plain.subscription.max_concurrency == old.subscription.max_concurrency;
         let slots = if as_many { Arc::clone(&old.slots) } else { plain.slots };
         let (stats, in_hand) = (Arc::clone(&old.stats), Arc::clone(&old.in_hand));
-        Arc::new(Self { slots, stats, in_hand, ..plain })
+        let Subscription { buffer, overflow, .. } = plain.subscription;
+        let buffer = Buffer::new(buffer, overflow, Arc::clone(&stats));
+        buffer.pause(old.buffer.is_paused());
+        Arc::new(Self { slots, stats, in_hand, buffer: Arc::new(buffer), ..plain })
+    }
+
+    /// Whether its handler is kept from events.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.buffer.is_paused() && self.mode != Mode::Pull
+    }
+
+    /// What it has counted.
+    pub(crate) fn counts(&self) -> Counts {
+        let (buffered, paused) = (self.buffer.len() as u64, self.buffer.is_paused());
+        Counts { buffered, paused, ..self.stats.read() }
     }
 }
 
@@ -208,9 +254,13 @@ impl Table {
         found
     }
 
-    /// Who gets an event. If any of those that want it is exclusive, the highest of these alone.
+    /// Who gets an event.
     pub(crate) fn route(&self, envelope: &Envelope) -> Route {
-        let matching = self.matching(envelope);
+        self.fan_out(self.matching(envelope))
+    }
+
+    /// Who of those that want an event gets it. If any of them is exclusive, the highest of these alone.
+    pub(crate) fn fan_out(&self, matching: Vec<u32>) -> Route {
         if self.only_broadcast {
             return Route { alone: matching, ..Route::default() };
         }

@@ -4,7 +4,9 @@ use oneiric_core::lifecycle::{Probe, Summary, Swap};
 use oneiric_core::{Domain, Key, Timestamp};
 use oneiric_store::liveness;
 
-use crate::control::{Answer, Probed, ProcessActivity, ProcessHealth, ProcessStatus, Request, SwapDone};
+use crate::control::{
+    Answer, Probed, ProcessActivity, ProcessEvents, ProcessHealth, ProcessStatus, Request, SwapDone,
+};
 use crate::error::{Error, Kind};
 use crate::oneiric::Oneiric;
 use crate::secrets::Rotated;
@@ -57,6 +59,9 @@ pub(crate) async fn answer(oneiric: &Oneiric, started_at: Timestamp, request: Re
         },
         Request::Progress { run } => {
             Answer::Progress { pid, nodes: oneiric.find(run).map(|run| run.progress()) }
+        }
+        Request::Events {} => {
+            Answer::Events(ProcessEvents { pid, started_at, handlers: oneiric.0.courier.handlers() })
         }
         Request::Secrets {} => {
             let status = serde_json::to_value(oneiric.secrets().status()).unwrap_or_default();

@@ -35,6 +35,8 @@ pub struct Builder {
     runtimes: Vec<Arc<dyn ComponentRuntime>>,
     linked: LinkedRuntime,
     allowed: Vec<String>,
+    // How many handlers were linked in without a key.
+    unnamed: usize,
     // The first text that was given for a name and is none; told when the builder can tell.
     wrong: Option<IdError>,
     files: Vec<ManifestFile>,
@@ -79,6 +81,7 @@ impl Default for Builder {
             runtimes: Vec::new(),
             linked: LinkedRuntime::default(),
             allowed: Vec::new(),
+            unnamed: 0,
             wrong: None,
             files: Vec::new(),
             code: Vec::new(),

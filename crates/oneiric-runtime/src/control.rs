@@ -12,5 +12,7 @@ mod server;
 
 pub(crate) use client::ask_all;
 pub use client::{Client, ControlError, live, ring, stale};
-pub use protocol::{Answer, Probed, ProcessActivity, ProcessHealth, ProcessStatus, Request, SwapDone};
+pub use protocol::{
+    Answer, Probed, ProcessActivity, ProcessEvents, ProcessHealth, ProcessStatus, Request, SwapDone,
+};
 pub(crate) use server::Server;

@@ -15,7 +15,7 @@ pub(crate) mod windows;
 pub use dead::DROPPED;
 pub use log::{EventQuery, Logged, Tail, list_events, logged_handlers};
 pub use replay::{MAX_RATE, ReplayReport, ReplayRequest, Replayed};
-pub use report::{EventReport, StartedRun, Unstarted, WaitingRun};
+pub use report::{Accepted, EventReport, StartedRun, Unstarted, WaitingRun};
 pub use retention::Tidied;
 pub(crate) use retention::tend as keep_log_short;
 pub use walk::EventSelection;

@@ -10,7 +10,7 @@
 //! | other manifests while it lives | [`Oneiric::reload`], [`Reloaded`] |
 //! | manifests, without a store or a process | [`Catalog`], [`Bundle`], [`read_manifest`] |
 //! | how things stand | [`Oneiric::statuses`], [`component_statuses`], [`RunLog`], `control` |
-//! | events | [`Oneiric::emit_and_wait`], [`Oneiric::subscribe`], [`EventReport`], [`Oneiric::windows`] |
+//! | events | [`Oneiric::emit`], [`Oneiric::emit_and_wait`], [`Oneiric::on`], [`Oneiric::pull`], [`EventReport`], [`Oneiric::windows`] |
 //! | their log | [`list_events`], [`Tail`], [`Oneiric::replay`], [`Oneiric::tidy_events`] |
 //! | what went wrong | [`Error`], [`Kind`], [`Incomplete`] |
 //!
@@ -54,8 +54,9 @@ pub use call::Call;
 pub use catalog::{Catalog, Workflow};
 pub use error::{Error, Kind};
 pub use events::{
-    DROPPED, EventQuery, EventReport, EventSelection, Logged, MAX_RATE, ReplayReport, ReplayRequest,
-    Replayed, StartedRun, Tail, Tidied, Unstarted, WaitingRun, WindowView, list_events, logged_handlers,
+    Accepted, DROPPED, EventQuery, EventReport, EventSelection, Logged, MAX_RATE, ReplayReport,
+    ReplayRequest, Replayed, StartedRun, Tail, Tidied, Unstarted, WaitingRun, WindowView, list_events,
+    logged_handlers,
 };
 pub use oneiric::Oneiric;
 pub use read::read_manifest;
@@ -75,7 +76,10 @@ pub use oneiric_dag::{Ended, Incomplete, NodeReport, Obeyed, OutputError, RunHan
 pub use oneiric_events::delivery::explain::{
     Facts as DeliveryFacts, Reason as DeliveryReason, explain as explain_delivery,
 };
-pub use oneiric_events::{Dispatched, Outcome, Pattern, PatternError, Repeat};
+pub use oneiric_events::{
+    BUCKETS_MS, Counts, Dispatched, DurationCounts, Explained, HandlerStatus, Outcome, Pattern, PatternError,
+    Repeat, Subscription, Turn, Verdict, typed,
+};
 pub use oneiric_store::{Command, NodeStatus, RunStatus, UnknownNodes};
 
 /// The Rust on the page about embedding is tested as documentation.

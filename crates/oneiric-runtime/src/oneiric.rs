@@ -226,8 +226,11 @@ impl Oneiric {
         let clock = &self.0.executor.parts().clock;
         let began = clock.monotonic();
         self.0.presence.end(&**clock, deadline).await;
-        let (carried, stopped) =
-            tokio::join!(self.0.courier.shutdown(deadline), self.0.executor.shutdown(deadline));
+        let (carried, abandoned, stopped) = tokio::join!(
+            self.0.courier.shutdown(deadline),
+            self.0.dispatcher.shutdown(deadline),
+            self.0.executor.shutdown(deadline),
+        );
         let time_left = deadline.saturating_sub(clock.monotonic().saturating_sub(began));
         let unused = self.0.lifecycle.stop(time_left).await;
         let store = self.store();
@@ -236,7 +239,7 @@ impl Oneiric {
         self.0.executor.parts().lease.rest();
         store.close().await?;
         left?;
-        Ok(carried && stopped && unused)
+        Ok(carried && abandoned == 0 && stopped && unused)
     }
 
     pub(crate) async fn resume_claimed(

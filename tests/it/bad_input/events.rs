@@ -19,6 +19,10 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new(name, &format!("--manifest m.yaml event emit {arguments}"), 2, says)
             .given(|home| drop(home.file("m.yaml", HANDLER)))
     };
+    let inspector = |name: &'static str, arguments: &str, says: &[&'static str]| {
+        Case::new(name, &format!("--manifest m.yaml orchestrate {arguments}"), 2, says)
+            .given(|home| drop(home.file("m.yaml", HANDLER)))
+    };
     let subscription = |name: &'static str, more: &'static str, says: &[&'static str]| {
         Case::new(name, "--manifest m.yaml event emit order.paid", 2, says)
             .given(move |home| drop(home.file("m.yaml", &wrong(more))))
@@ -44,6 +48,11 @@ pub(super) fn cases() -> Vec<Case> {
             "order.paid --detach --delivery fire-and-forget",
             &["`--detach`", "leave out one of the two"],
         ),
+        inspector("a topic to serve", "--topic order.paid", &["--events"]),
+        inspector("a payload of no topic", "--events --payload {}", &["--topic"]),
+        inspector("half a payload", "--events --topic order.paid --payload {", &["--payload:1:1"]),
+        inspector("an empty topic to look at", "--events --topic=", &["the topic is empty"]),
+        inspector("the id of no event", "--events --topic a --headers {\"event_id\":7}", &["is not text"]),
         subscription(
             "a filter without a path",
             "event_filters: [{pth: tenant, equals: a}]",

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use oneiric_core::roles::Topic;
 
 use super::workflow::seconds;
 
@@ -23,9 +24,34 @@ use super::workflow::seconds;
 #[command(after_help = "Examples:
   oneiric orchestrate
   oneiric --state-dir /var/lib/oneiric orchestrate --grace 30
-  oneiric orchestrate | jq -c 'select(.level == \"ERROR\")'")]
+  oneiric orchestrate | jq -c 'select(.level == \"ERROR\")'
+  oneiric --manifest shop.yaml orchestrate --events
+  oneiric --manifest shop.yaml orchestrate --events --topic order.paid --payload '{\"total\": 7}'")]
 pub(crate) struct OrchestrateArgs {
     /// How long what runs may take to end once the process is asked to stop
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     pub(crate) grace: Duration,
+    #[command(flatten)]
+    pub(crate) events: EventsArgs,
+}
+
+/// Looking at events instead of serving.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Looking at events instead")]
+pub(crate) struct EventsArgs {
+    /// Print who wants which events, and what live processes have counted; changes nothing
+    #[arg(long, visible_alias = "print-subscribers")]
+    pub(crate) events: bool,
+    /// Only who wants this topic
+    #[arg(long, value_name = "TOPIC", requires = "events")]
+    pub(crate) topic: Option<Topic>,
+    /// Say for an event with this payload who would get it, in which order, and why the others would not
+    #[arg(long, value_name = "JSON", requires = "topic")]
+    pub(crate) payload: Option<String>,
+    /// The headers of that event
+    #[arg(long, value_name = "JSON", requires = "topic")]
+    pub(crate) headers: Option<String>,
+    /// The same as `--json`
+    #[arg(long, requires = "events")]
+    pub(crate) inspect_json: bool,
 }

@@ -97,7 +97,7 @@ pub(super) fn activity(session: &mut Session, _: &ActivityArgs) -> Result<Code, 
 }
 
 /// What operators said; nothing where there is no state yet.
-pub(super) fn said(session: &Session) -> Result<Vec<ActivityRecord>, Failure> {
+pub(in crate::commands) fn said(session: &Session) -> Result<Vec<ActivityRecord>, Failure> {
     Ok(session.store()?.map(|store| wait(store.activities())).transpose()?.unwrap_or_default())
 }
 

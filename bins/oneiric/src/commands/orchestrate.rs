@@ -1,8 +1,11 @@
 //! `orchestrate`: the long-lived process, from its start to its orderly end.
 
+mod events;
+
 use std::path::Path;
 use std::time::Duration;
 
+pub(super) use events::events;
 use oneiric_runtime::{Alteration, Oneiric, SystemClock, read_manifest};
 
 use super::conduct::on_workers;

@@ -35,7 +35,7 @@ impl Parts {
         cx: &mut Context<'_>,
     ) -> Result<Outcome, Under<'a>> {
         let whole = || -> Under<'a> { Box::pin(self.call(live, envelope, watch, limit)) };
-        if !Self::span(live, envelope).is_disabled() {
+        if live.is_paused() || !Self::span(live, envelope).is_disabled() {
             return Err(whole());
         }
         let Some(slot) = live.slots.try_take() else { return Err(whole()) };

@@ -46,6 +46,13 @@ pub(super) struct Load {
     pub(super) told: Vec<(String, oneshot::Sender<Outcome>)>,
 }
 
+impl Load {
+    /// Whether somebody still waits for an outcome.
+    fn is_awaited(&self) -> bool {
+        self.told.iter().any(|(_, tell)| !tell.is_closed())
+    }
+}
+
 /// It is not in hand any more, and nothing is to be written: somebody else has it, or the process ends.
 #[derive(Debug)]
 struct Gone;
@@ -98,7 +105,14 @@ impl Courier {
         if !wait.is_zero() {
             // Never longer than it can have been meant, should the clock have been set back meanwhile.
             tokio::select! {
+                biased;
+                () = self.0.stop.cancelled() => return Err(Gone),
                 () = parts.clock.sleep(wait.min(KEPT)) => {}
+            }
+        }
+        if load.live.is_paused() {
+            tokio::select! {
+                () = load.live.buffer.resumed() => {}
                 () = self.0.stop.cancelled() => return Err(Gone),
             }
         }
@@ -153,14 +167,22 @@ impl Courier {
     /// The right to carry out a delivery over which a process has died.
     async fn suspected(&self) -> Result<SemaphorePermit<'_>, Gone> {
         tokio::select! {
-            permit = self.0.suspect.acquire() => permit.map_err(|_closed| Gone),
+            biased;
             () = self.0.stop.cancelled() => Err(Gone),
+            permit = self.0.suspect.acquire() => permit.map_err(|_closed| Gone),
         }
     }
 
-    /// Right before the handler is called: the process still owns the delivery, the event is still of use, and
-    /// where an owner died with it in hand before, it is on record that this one begins.
+    /// Right before the handler is called: where an owner died with it in hand before, it is on record that this
+    /// one begins; the process still owns the delivery, and the event is still of use.
     async fn ready(&self, envelope: &Envelope, record: &mut DeliveryRecord, losses: u64) -> Result<(), Halt> {
+        if record.state.epoch > 0 {
+            let begun = delivery::begun(&record.state, self.clock().now());
+            let (batch, _) = delivery::write(record, begun.clone(), begun.at, |_| None);
+            self.commit(batch).await?;
+            record.state = begun;
+        }
+        // The last of all: the answer of the store may have come late, and so may a slot.
         let lease = &self.0.parts.lease;
         if !lease.holds() {
             tokio::select! {
@@ -172,15 +194,8 @@ impl Courier {
         if lease.losses() != losses || self.0.stop.is_cancelled() {
             return Err(Halt::Gone);
         }
-        // It may have waited for a slot, or for the lease.
         if envelope.has_expired(self.clock().now()) {
             return Err(Halt::Expired);
-        }
-        if record.state.epoch > 0 {
-            let begun = delivery::begun(&record.state, self.clock().now());
-            let (batch, _) = delivery::write(record, begun.clone(), begun.at, |_| None);
-            self.commit(batch).await?;
-            record.state = begun;
         }
         failpoint::reach("delivery.before_effect");
         Ok(())
@@ -295,7 +310,7 @@ impl Courier {
             DeliveryStatus::Done => Ok(state.value.clone()),
             DeliveryStatus::Dead => {
                 Stats::count(&stats.dead);
-                if let Some(fault) = state.fault.as_ref().filter(|_| load.told.is_empty()) {
+                if let Some(fault) = state.fault.as_ref().filter(|_| !load.is_awaited()) {
                     let (event, handler) = (&load.record.event, &load.record.handler);
                     tracing::warn!(%event, handler, %fault, "an event became a dead letter");
                 }
@@ -337,8 +352,9 @@ impl Courier {
                 Err(CommitError::Store(error)) => {
                     tracing::error!(%error, "what became of an event cannot be written; trying again");
                     tokio::select! {
-                        () = self.clock().sleep(STORE_PAUSE) => {}
+                        biased;
                         () = self.0.stop.cancelled() => return Err(Gone),
+                        () = self.clock().sleep(STORE_PAUSE) => {}
                     }
                 }
             }

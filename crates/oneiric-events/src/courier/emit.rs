@@ -10,6 +10,7 @@ use oneiric_core::roles::{Envelope, EventId};
 use oneiric_store::{Batch, CommitError, EnvelopeRecord};
 
 use super::{Awaited, Courier};
+use crate::emit::Passed;
 use crate::outcome::{Dispatched, Outcome};
 use crate::plan::{Plan, in_order, places};
 
@@ -33,7 +34,49 @@ pub struct Entered {
     began: Duration,
 }
 
+/// An event that is accepted.
+#[derive(Debug)]
+pub struct Accepted {
+    /// Whether it is in the store.
+    pub stored: bool,
+    /// How many handlers it is promised to.
+    pub promised: usize,
+    /// What became of it at those that are promised nothing.
+    pub passed: Passed,
+}
+
 impl Courier {
+    /// Stores an event where its plan says so, together with `with`, and puts it into the buffers of those that
+    /// are promised nothing: [`Courier::enter`] and [`Courier::pass_on`] in one.
+    ///
+    /// # Errors
+    /// As [`Courier::enter`].
+    pub async fn emit(
+        &self,
+        plan: Plan,
+        record: EnvelopeRecord,
+        with: Batch,
+    ) -> Result<Accepted, CommitError> {
+        let entered = self.enter(plan, record, with).await?;
+        Ok(self.pass_on(entered).await)
+    }
+
+    /// Puts an event into the buffers of those that are promised nothing. What is promised is under way by now; no
+    /// handler is waited for. See [`Dispatcher::emit`](crate::Dispatcher::emit) for who may hold it up.
+    ///
+    /// Dropping the future loses nothing that was promised.
+    pub async fn pass_on(&self, entered: Entered) -> Accepted {
+        let Entered { plan, envelope, stored, .. } = entered;
+        let promised = places(&plan.split.stored).count();
+        let passed = if plan.split.passing.is_empty() {
+            Passed::default()
+        } else {
+            let envelope = Arc::new(envelope);
+            self.0.dispatcher.pass(&plan.table, &plan.split.passing, &envelope).await
+        };
+        Accepted { stored, promised, passed }
+    }
+
     /// Stores an event where its plan says so, together with `with`, then gives it to everybody in the plan and
     /// waits for all of them, at most `limit`: [`Courier::enter`] and [`Courier::attend`] in one.
     ///

@@ -6,6 +6,7 @@ use oneiric_core::lifecycle::{Status, Summary};
 use oneiric_core::secret::SecretId;
 use oneiric_core::{Domain, Key, Provider, RunId, Timestamp};
 use oneiric_dag::NodeProgress;
+use oneiric_events::HandlerStatus;
 use oneiric_store::liveness;
 use oneiric_supervisor::InFlight;
 use serde::{Deserialize, Serialize};
@@ -66,6 +67,8 @@ pub enum Request {
         /// The run.
         run: RunId,
     },
+    /// How the handlers of events stand, and what they have counted.
+    Events {},
     /// What is known of the secrets, without a value.
     Secrets {},
     /// Forgets secrets and swaps the components that were built with them.
@@ -99,6 +102,8 @@ pub enum Answer {
         /// Those that have said something, by place; `None` where the run is not under way in the process.
         nodes: Option<Vec<NodeProgress>>,
     },
+    /// To [`Request::Events`].
+    Events(ProcessEvents),
     /// To [`Request::Secrets`].
     Secrets {
         /// The process.
@@ -150,6 +155,17 @@ pub struct ProcessActivity {
     pub started_at: Timestamp,
     /// By domain and key; only what has something in flight.
     pub in_flight: Vec<InFlight>,
+}
+
+/// How the handlers of events stand in one process.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProcessEvents {
+    /// The process.
+    pub pid: u32,
+    /// When it opened the state folder.
+    pub started_at: Timestamp,
+    /// The highest priority first.
+    pub handlers: Vec<HandlerStatus>,
 }
 
 /// How healthy the components of one process are.

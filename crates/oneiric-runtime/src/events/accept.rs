@@ -1,6 +1,6 @@
 //! Events that somebody else takes to their handlers.
 
-use oneiric_core::roles::{DeliveryMode, Envelope, EventId};
+use oneiric_core::roles::{DeliveryMode, Envelope};
 use oneiric_events::{Courier, Dispatched, Outcome, Plan};
 use oneiric_store::{CommitError, Refusal};
 
@@ -31,20 +31,9 @@ impl Oneiric {
             }
             Err(CommitError::Refused(Refusal::EventExists(_))) => {
                 let dispatched = self.dispatched(id, topic).await?;
-                Ok(EventReport::stored(dispatched, true))
+                Ok(EventReport::known(dispatched))
             }
             Err(error) => Err(error.into()),
         }
-    }
-
-    /// What has become of an accepted event by now, as the store says; `None` where it was not accepted. The runs
-    /// that it started are not among it.
-    ///
-    /// # Errors
-    /// [`Error::Store`].
-    pub async fn accepted(&self, id: &EventId) -> Result<Option<EventReport>, Error> {
-        let Some(record) = self.store().envelope(id).await? else { return Ok(None) };
-        let dispatched = self.dispatched(id.clone(), record.envelope.topic).await?;
-        Ok(Some(EventReport::stored(dispatched, false)))
     }
 }

@@ -3,16 +3,74 @@
 use std::time::Duration;
 
 use oneiric_core::roles::{Envelope, EventId, Topic};
-use oneiric_events::{Courier, Dispatched, Emitted, Outcome, Plan, stamp};
+use oneiric_events::{Courier, Dispatched, Emitted, Outcome, Passed, Plan, stamp};
 use oneiric_store::{Batch, CommitError, DeliveryFilter, EnvelopeRecord, Refusal};
 
-use super::report::EventReport;
+use super::report::{Accepted, EventReport};
 use super::trigger::Starts;
 use super::windows::RACES;
 use crate::error::Error;
 use crate::oneiric::Oneiric;
 
 impl Oneiric {
+    /// Gives an event to everybody who wants it, and waits for none of them: fire and forget.
+    ///
+    /// It is stored first where it says so, where a handler is promised it, or where it starts a workflow: in one
+    /// transaction with its deliveries and with the runs that it starts. When this returns, that is durable. For
+    /// everybody else it is in the buffer of the subscription, or was dropped or refused: the answer says by how
+    /// many. A stored event that was emitted before, by its id, does nothing.
+    ///
+    /// Who has no room and whose policy is to block holds the emitter up, at most for as long as a call of the
+    /// handler may take; nobody else does. Dropping the future loses nothing that was promised.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use oneiric_core::Fault;
+    /// use oneiric_core::roles::Envelope;
+    /// use oneiric_runtime::{Oneiric, typed};
+    /// use serde_json::json;
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Order { id: u64 }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (told, mut paid) = tokio::sync::mpsc::channel(8);
+    /// let oneiric = Oneiric::builder().start().await?;
+    /// oneiric.on("order.*", typed(move |order: Order| {
+    ///     let told = told.clone();
+    ///     async move { told.send(order.id).await.map_err(|_| Fault::permanent("gone", "nobody listens")) }
+    /// }))?;
+    /// let accepted = oneiric.emit(Envelope::new("order.paid".parse()?, json!({"id": 7}))).await?;
+    /// assert_eq!((accepted.handlers, accepted.stored), (1, false));
+    /// assert_eq!(paid.recv().await, Some(7));
+    /// # oneiric.shutdown(Duration::from_secs(5)).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Envelope`] for one that is too large or whose id is none; [`Error::Store`]. Then no handler
+    /// has it.
+    pub async fn emit(&self, envelope: Envelope) -> Result<Accepted, Error> {
+        let record = self.ready(envelope)?;
+        let nothing = Accepted::nothing(record.id.clone());
+        let put =
+            |courier: Courier, plan, record, with| async move { courier.enter(plan, record, with).await };
+        let (entered, starts) = match self.enter(record, put).await {
+            Ok(entered) => entered,
+            Err(CommitError::Refused(Refusal::EventExists(_))) => {
+                return Ok(Accepted { stored: true, duplicate: true, ..nothing });
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let Starts { runs, waiting, unstarted, .. } = starts;
+        let accepted = self.0.courier.pass_on(entered).await;
+        let oneiric_events::Accepted { stored, promised, passed } = accepted;
+        let Passed { taken, overflowed, refused } = passed;
+        let handlers = promised + taken;
+        Ok(Accepted { stored, handlers, overflowed, refused, runs, waiting, unstarted, ..nothing })
+    }
+
     /// Gives an event to everybody who wants it, and waits for all of them, at most `limit`.
     ///
     /// It is stored first where it says so, where a handler is promised it, or where it starts a workflow: in one
@@ -37,7 +95,7 @@ impl Oneiric {
                 Ok(EventReport { stored, ..starts.report(dispatched) })
             }
             Err(CommitError::Refused(Refusal::EventExists(_))) => {
-                Ok(EventReport::stored(self.dispatched(id, topic).await?, true))
+                Ok(EventReport::known(self.dispatched(id, topic).await?))
             }
             Err(error) => Err(error.into()),
         }

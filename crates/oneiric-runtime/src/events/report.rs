@@ -1,7 +1,8 @@
 //! What became of an event.
 
+use oneiric_core::roles::EventId;
 use oneiric_core::{Key, RunId, Timestamp};
-use oneiric_events::{Dispatched, rfc3339};
+use oneiric_events::{Dispatched, Refused, rfc3339};
 use serde::{Serialize, Serializer};
 
 /// What became of an event.
@@ -30,12 +31,52 @@ pub struct EventReport {
 }
 
 impl EventReport {
-    /// What the store says of an event.
-    pub(super) const fn stored(dispatched: Dispatched, duplicate: bool) -> Self {
+    /// What has become of an event that was accepted before.
+    pub(super) fn known(dispatched: Dispatched) -> Self {
+        let (runs, waiting, unstarted) = (Vec::new(), Vec::new(), Vec::new());
+        Self { dispatched, stored: true, duplicate: true, runs, waiting, unstarted }
+    }
+}
+
+/// An event that was accepted, and that nobody waits for.
+///
+/// Shape in JSON: `{"event_id":"…","stored":false,"duplicate":false,"handlers":2,"overflowed":0,"runs":[]}`, and
+/// `"refused":[{"handler":"k:p","fault":{…}}]` and `"unstarted"` where there are any.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Accepted {
+    /// Its id: what it said, or a new one.
+    pub event_id: EventId,
+    /// Whether it is in the store.
+    pub stored: bool,
+    /// Whether it had been accepted before: nothing happened now.
+    pub duplicate: bool,
+    /// How many handlers have it or will have it.
+    pub handlers: usize,
+    /// How many had no room for it and dropped it, as their policy says.
+    pub overflowed: usize,
+    /// Those that did not take it, with why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<Refused>,
+    /// The runs that it started.
+    pub runs: Vec<StartedRun>,
+    /// The runs that it will start, together with others of its kind.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<WaitingRun>,
+    /// Workflows that it would have started.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unstarted: Vec<Unstarted>,
+}
+
+impl Accepted {
+    /// Nothing has come of it yet.
+    pub(super) fn nothing(event_id: EventId) -> Self {
         Self {
-            dispatched,
-            stored: true,
-            duplicate,
+            event_id,
+            stored: false,
+            duplicate: false,
+            handlers: 0,
+            overflowed: 0,
+            refused: Vec::new(),
             runs: Vec::new(),
             waiting: Vec::new(),
             unstarted: Vec::new(),

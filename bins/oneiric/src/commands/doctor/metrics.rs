@@ -1,5 +1,7 @@
 //! The counts as Prometheus reads them.
 
+mod events;
+
 use std::fmt::Write as _;
 
 use oneiric_store::{Store as _, liveness};
@@ -7,10 +9,12 @@ use oneiric_store::{Store as _, liveness};
 use super::examine;
 use crate::exit::Code;
 use crate::failure::Failure;
+use crate::peers;
 use crate::session::Session;
 use crate::wait::wait;
 
-/// Prints a sample for each kind, and one for dead processes. Exits as the examination would.
+/// Prints a sample for each kind, one for dead processes, and what live processes have counted of events. Exits as
+/// the examination would; a process that does not answer is left out.
 pub(super) fn metrics(session: &mut Session) -> Result<Code, Failure> {
     let (violations, boots) = match session.store()? {
         None => (Vec::new(), Vec::new()),
@@ -21,7 +25,12 @@ pub(super) fn metrics(session: &mut Session) -> Result<Code, Failure> {
         }
     };
     let dead = boots.iter().filter(|seen| seen.dead).count();
-    session.screen.text(&text(&violations, dead))?;
+    let (processes, failures) = peers::events(&session.state_dir()?);
+    for failure in failures {
+        tracing::warn!(%failure, "the events of a process are not among the metrics");
+    }
+    let text = text(&violations, dead) + &events::text(&processes);
+    session.screen.text(&text)?;
     Ok(if violations.is_empty() && dead == 0 { Code::Ok } else { Code::Execution })
 }
 
