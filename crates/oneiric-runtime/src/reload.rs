@@ -68,10 +68,11 @@ impl Oneiric {
     /// future leaves components that were not swapped yet as they are.
     ///
     /// # Errors
-    /// [`Error::Manifest`], [`Error::Subscription`]; then nothing has changed.
+    /// [`Error::Manifest`], [`Error::UnknownWorkflow`], [`Error::Subscription`]; then nothing has changed.
     pub async fn reload(&self, mut files: Vec<ManifestFile>) -> Result<Reloaded, Error> {
         files.extend(self.own().code.iter().cloned());
         let mut catalog = Catalog::load_beside(self.own(), Bundle { files })?;
+        catalog.check_triggers()?;
         catalog.select(self.settings());
         let edition = Arc::new(Edition::of(catalog));
         let altered = self.replace(edition)?;
