@@ -6,5 +6,7 @@ mod emit;
 pub(crate) mod failpoints;
 mod inspect;
 mod kills;
+mod replay;
 mod serving;
 mod stage;
+pub(crate) mod triggers;

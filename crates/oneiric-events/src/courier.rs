@@ -260,6 +260,8 @@ impl Courier {
                 }
             };
             tokio::select! {
+                // As everywhere here: chance has no part in what happens.
+                biased;
                 () = self.0.stop.cancelled() => return,
                 () = self.0.hands.bell.notified() => {}
                 () = clock.sleep(next) => {}

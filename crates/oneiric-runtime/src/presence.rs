@@ -10,7 +10,6 @@ use oneiric_core::Clock;
 use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::events::windows;
 use crate::oneiric::Oneiric;
 use crate::{activity, breakers, commands, custody, events};
 
@@ -74,9 +73,13 @@ impl Oneiric {
     pub(crate) fn take_events(&self) {
         let courier = self.0.courier.clone();
         self.0.presence.spawn(async move { courier.tend().await });
+    }
+
+    /// Starts the runs of events that waited for each other, from now on.
+    pub(crate) fn keep_windows(&self) {
         let (inner, windows) = (Arc::downgrade(&self.0), Arc::clone(&self.0.windows));
         let clock = Arc::clone(&self.0.executor.parts().clock);
-        self.0.presence.spawn(windows::keep(inner, windows, clock));
+        self.0.presence.spawn(events::windows::keep(inner, windows, clock));
     }
 
     /// Keeps the log of events short from now on.

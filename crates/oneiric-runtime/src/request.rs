@@ -6,6 +6,7 @@ use std::time::Duration;
 use oneiric_core::id::IdError;
 use oneiric_core::roles::EventId;
 use oneiric_core::{Key, Payload, Provider, RunId};
+use oneiric_store::RunRecord;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -96,6 +97,13 @@ pub struct StartedBy {
     pub handler: String,
     /// How many events there were.
     pub events: u64,
+}
+
+impl StartedBy {
+    /// What a stored run says of it; `None` where no event did.
+    pub fn of(record: &RunRecord) -> Option<Self> {
+        RunOptions::deserialize(&record.options).ok()?.started_by
+    }
 }
 
 impl fmt::Display for StartedBy {

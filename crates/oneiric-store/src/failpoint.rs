@@ -32,11 +32,11 @@ pub const POINTS: [&str; 19] = [
     "command.obeyed",
     // An event was accepted, and no handler has it.
     "event.accepted",
-    // Events that were gathered start a run: that is durable, and nobody was told.
-    "window.fired",
     // A handler is about to be called with a stored event; it was called, and that is not on record.
     "delivery.before_effect",
     "delivery.after_effect",
+    // Events that were gathered start a run: that is durable, and nobody was told.
+    "window.fired",
 ];
 
 /// Dies here where the environment says so.

@@ -28,6 +28,8 @@ fn an_event_that_a_dead_process_had_is_told_and_freed() {
 
     let fixed = stage.home.run(&["doctor", "--fix", "--json"]).exits(0).json();
     assert!(fixed["fixed"][0].as_str().unwrap().ends_with("freed 0 runs and 3 events"), "{fixed:#}");
+    let hint = fixed["hints"][0]["says"].as_str().unwrap();
+    assert!(hint.ends_with(": events for 3 handlers"), "{hint}");
     let mut serving = stage.orchestrate(&[]);
     stage.settle();
     serving.signal(Signal::SIGTERM);

@@ -307,3 +307,17 @@ fn a_signal_says_what_was_accepted_and_the_next_process_goes_on() {
     assert!(ended.stderr.contains("event e-1 was accepted"), "{ended:?}");
     assert!(ended.stdout.contains("shop.slow:sh  waits"), "{ended:?}");
 }
+
+#[test]
+fn what_is_promised_to_nobody_is_not_stored() {
+    let home = shop();
+    let passing = emit(&["order.paid", "--delivery", "fire-and-forget", "--json"]);
+    let emitted = home.json(&passing);
+    assert_holds(&emitted, &json!({"stored": false, "matched_handlers": 1, "duplicate": false}));
+    assert!(home.path().join("book").exists());
+    let told = home.json(&["--manifest", "shop.yaml", "orchestrate", "--events", "--json"]);
+    assert_eq!(told["events"]["last_event"], json!({}));
+    // What starts a workflow is, whatever is promised.
+    let started = home.json(&emit(&["order.due", "--delivery", "fire-and-forget", "--json"]));
+    assert_holds(&started, &json!({"stored": true, "runs": [{"workflow": "shop.checkout"}]}));
+}

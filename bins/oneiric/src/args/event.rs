@@ -1,16 +1,27 @@
 //! Events: emitting them, and seeing what became of them.
 
+mod log;
+
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use oneiric_core::roles::{EventId, Priority, Topic};
 
 use super::workflow::seconds;
+pub(crate) use log::{
+    DeadDropArgs, DeadLettersArgs, DeadLettersCommand, DeadListArgs, DeadReplayArgs, DeadSelection, ListArgs,
+    Pace, ReplayArgs, ShowArgs, TailArgs,
+};
 
 /// What is done with events.
 #[derive(Debug, Subcommand)]
 pub(crate) enum EventCommand {
     Emit(EmitArgs),
+    List(ListArgs),
+    Show(ShowArgs),
+    Tail(TailArgs),
+    Replay(ReplayArgs),
+    DeadLetters(DeadLettersArgs),
 }
 
 /// Emit an event and print what its handlers did
@@ -36,6 +47,8 @@ pub(crate) struct EmitArgs {
     #[arg(long, value_name = "JSON")]
     pub(crate) headers: Option<String>,
     /// How long handlers are waited for; what is kept reaches them later
+    ///
+    /// One that is at work then has ten more seconds to end, so that it is not begun again elsewhere.
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
     pub(crate) timeout: Duration,
     /// Its id; made up where it is not said

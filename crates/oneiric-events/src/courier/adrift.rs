@@ -43,9 +43,10 @@ impl Courier {
         while let Err(error) = self.let_go(filter.clone()).await {
             tracing::warn!(%error, "cannot see whether an event was accepted; trying again");
             tokio::select! {
-                () = self.clock().sleep(STORE_PAUSE) => {}
+                biased;
                 // What is still owned is free once the process has left.
                 () = self.0.stop.cancelled() => return,
+                () = self.clock().sleep(STORE_PAUSE) => {}
             }
         }
     }

@@ -105,8 +105,9 @@ impl Courier {
         if !wait.is_zero() {
             // Never longer than it can have been meant, should the clock have been set back meanwhile.
             tokio::select! {
-                () = parts.clock.sleep(wait.min(KEPT)) => {}
+                biased;
                 () = self.0.stop.cancelled() => return Err(Gone),
+                () = parts.clock.sleep(wait.min(KEPT)) => {}
             }
         }
         if load.live.is_paused() {
@@ -166,14 +167,22 @@ impl Courier {
     /// The right to carry out a delivery over which a process has died.
     async fn suspected(&self) -> Result<SemaphorePermit<'_>, Gone> {
         tokio::select! {
-            permit = self.0.suspect.acquire() => permit.map_err(|_closed| Gone),
+            biased;
             () = self.0.stop.cancelled() => Err(Gone),
+            permit = self.0.suspect.acquire() => permit.map_err(|_closed| Gone),
         }
     }
 
-    /// Right before the handler is called: the process still owns the delivery, the event is still of use, and
-    /// where an owner died with it in hand before, it is on record that this one begins.
+    /// Right before the handler is called: where an owner died with it in hand before, it is on record that this
+    /// one begins; the process still owns the delivery, and the event is still of use.
     async fn ready(&self, envelope: &Envelope, record: &mut DeliveryRecord, losses: u64) -> Result<(), Halt> {
+        if record.state.epoch > 0 {
+            let begun = delivery::begun(&record.state, self.clock().now());
+            let (batch, _) = delivery::write(record, begun.clone(), begun.at, |_| None);
+            self.commit(batch).await?;
+            record.state = begun;
+        }
+        // The last of all: the answer of the store may have come late, and so may a slot.
         let lease = &self.0.parts.lease;
         if !lease.holds() {
             tokio::select! {
@@ -185,15 +194,8 @@ impl Courier {
         if lease.losses() != losses || self.0.stop.is_cancelled() {
             return Err(Halt::Gone);
         }
-        // It may have waited for a slot, or for the lease.
         if envelope.has_expired(self.clock().now()) {
             return Err(Halt::Expired);
-        }
-        if record.state.epoch > 0 {
-            let begun = delivery::begun(&record.state, self.clock().now());
-            let (batch, _) = delivery::write(record, begun.clone(), begun.at, |_| None);
-            self.commit(batch).await?;
-            record.state = begun;
         }
         failpoint::reach("delivery.before_effect");
         Ok(())
@@ -350,8 +352,9 @@ impl Courier {
                 Err(CommitError::Store(error)) => {
                     tracing::error!(%error, "what became of an event cannot be written; trying again");
                     tokio::select! {
-                        () = self.clock().sleep(STORE_PAUSE) => {}
+                        biased;
                         () = self.0.stop.cancelled() => return Err(Gone),
+                        () = self.clock().sleep(STORE_PAUSE) => {}
                     }
                 }
             }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use oneiric_core::Fault;
+use oneiric_core::roles::{Envelope, EventId};
 use oneiric_store::{Batch, CommitError, EnvelopeRecord};
 
 use super::{Awaited, Courier};
@@ -26,7 +27,8 @@ pub struct Emitted {
 #[derive(Debug)]
 pub struct Entered {
     plan: Plan,
-    record: EnvelopeRecord,
+    id: EventId,
+    envelope: Envelope,
     awaited: Vec<Awaited>,
     stored: bool,
     began: Duration,
@@ -44,17 +46,32 @@ pub struct Accepted {
 }
 
 impl Courier {
+    /// Stores an event where its plan says so, together with `with`, and puts it into the buffers of those that
+    /// are promised nothing: [`Courier::enter`] and [`Courier::pass_on`] in one.
+    ///
+    /// # Errors
+    /// As [`Courier::enter`].
+    pub async fn emit(
+        &self,
+        plan: Plan,
+        record: EnvelopeRecord,
+        with: Batch,
+    ) -> Result<Accepted, CommitError> {
+        let entered = self.enter(plan, record, with).await?;
+        Ok(self.pass_on(entered).await)
+    }
+
     /// Puts an event into the buffers of those that are promised nothing. What is promised is under way by now; no
     /// handler is waited for. See [`Dispatcher::emit`](crate::Dispatcher::emit) for who may hold it up.
     ///
     /// Dropping the future loses nothing that was promised.
     pub async fn pass_on(&self, entered: Entered) -> Accepted {
-        let Entered { plan, record, stored, .. } = entered;
+        let Entered { plan, envelope, stored, .. } = entered;
         let promised = places(&plan.split.stored).count();
         let passed = if plan.split.passing.is_empty() {
             Passed::default()
         } else {
-            let envelope = Arc::new(record.envelope);
+            let envelope = Arc::new(envelope);
             self.0.dispatcher.pass(&plan.table, &plan.split.passing, &envelope).await
         };
         Accepted { stored, promised, passed }
@@ -90,8 +107,9 @@ impl Courier {
     ) -> Result<Entered, CommitError> {
         let began = self.clock().monotonic();
         let stored = plan.is_stored() || !with.ops.is_empty();
-        let awaited = if stored { self.accept(&plan, record.clone(), with).await? } else { Vec::new() };
-        Ok(Entered { plan, record, awaited, stored, began })
+        let (id, envelope) = (record.id.clone(), record.envelope.clone());
+        let awaited = if stored { self.accept(&plan, record, with).await? } else { Vec::new() };
+        Ok(Entered { plan, id, envelope, awaited, stored, began })
     }
 
     /// Gives an event to everybody in its plan and waits for all of them, at most `limit`. A stored event that has
@@ -100,8 +118,7 @@ impl Courier {
     ///
     /// Dropping the future loses nothing that was promised.
     pub async fn attend(&self, entered: Entered, limit: Duration) -> Emitted {
-        let Entered { plan, record, awaited, stored, began } = entered;
-        let (id, envelope) = (record.id, record.envelope);
+        let Entered { plan, id, envelope, awaited, stored, began } = entered;
         let mut carried = Vec::new();
         let waited = {
             let parts = &self.0.dispatcher.0.parts;

@@ -208,3 +208,42 @@ fn an_emitter_that_does_not_wait_loses_nothing() {
         process.dies().await;
     });
 }
+
+#[test]
+fn a_chain_that_others_went_on_with_is_not_begun_again_by_an_answer_that_was_lost() {
+    let world = World::default();
+    virtual_time(&world.clock, async {
+        let subscribe = |process: &Process| {
+            for (name, priority) in [("a", 1), ("b", 0)] {
+                let handler = world.handler(name, |_, _| done());
+                process.subscribe(chained(name, FanoutPolicy::Ordered, priority), handler);
+            }
+        };
+        // The end of `a` becomes durable, with `b` for this process; it hears of a failure, and tries again later.
+        let store = CrashingStore::failing(Arc::new(world.store.clone()), 2, Side::After);
+        let process = world.process_on(Arc::new(store), Arc::new(Pipeline::standard()));
+        subscribe(&process);
+        let other = world.process();
+        subscribe(&other);
+        let others = async {
+            world.clock.sleep(SECOND / 2).await;
+            let beat = world.store.boot(boot(1)).await.unwrap().unwrap().beat;
+            let claim = Claim { silent: vec![Silent { boot: boot(1), beat }], ..Claim::any(boot(2), 0) };
+            world.store.claim(claim).await.unwrap();
+            let tending = other.tend();
+            world.settle().await;
+            assert_eq!(world.called(1), ["a", "b"]);
+            tending
+        };
+        let (emitted, tending) = tokio::join!(process.emit(1), others);
+        let pending: Vec<_> =
+            emitted.unwrap().dispatched.results.iter().map(|outcome| outcome.pending).collect();
+        assert_eq!(pending, [true, true], "this process does not know");
+        world.clock.sleep(10 * SECOND).await;
+        assert_eq!(world.called(1), ["a", "b"]);
+        world.assert_clean().await;
+        other.dies().await;
+        tending.await.unwrap();
+        process.dies().await;
+    });
+}

@@ -164,6 +164,7 @@ impl Loaded {
         }
         if builder.serves {
             oneiric.take_events();
+            oneiric.keep_windows();
             oneiric.tidy();
         }
         if builder.serves && shared {

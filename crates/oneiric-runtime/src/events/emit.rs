@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use oneiric_core::roles::{Envelope, EventId, Topic};
-use oneiric_events::{Dispatched, Emitted, Outcome, Passed, Plan, stamp};
+use oneiric_events::{Courier, Dispatched, Emitted, Outcome, Passed, Plan, stamp};
 use oneiric_store::{Batch, CommitError, DeliveryFilter, EnvelopeRecord, Refusal};
 
 use super::report::{Accepted, EventReport};
 use super::trigger::Starts;
 use super::windows::RACES;
-use crate::catalog::Catalog;
 use crate::error::Error;
 use crate::oneiric::Oneiric;
 
@@ -53,11 +52,11 @@ impl Oneiric {
     /// [`Error::Envelope`] for one that is too large or whose id is none; [`Error::Store`]. Then no handler
     /// has it.
     pub async fn emit(&self, envelope: Envelope) -> Result<Accepted, Error> {
-        let record = self.stamped(envelope)?;
+        let record = self.ready(envelope)?;
         let nothing = Accepted::nothing(record.id.clone());
-        let courier = &self.0.courier;
-        let entered = self.enter(&record, |plan, record, with| courier.enter(plan, record, with)).await;
-        let (entered, starts) = match entered {
+        let put =
+            |courier: Courier, plan, record, with| async move { courier.enter(plan, record, with).await };
+        let (entered, starts) = match self.enter(record, put).await {
             Ok(entered) => entered,
             Err(CommitError::Refused(Refusal::EventExists(_))) => {
                 return Ok(Accepted { stored: true, duplicate: true, ..nothing });
@@ -65,7 +64,8 @@ impl Oneiric {
             Err(error) => return Err(error.into()),
         };
         let Starts { runs, waiting, unstarted, .. } = starts;
-        let oneiric_events::Accepted { stored, promised, passed } = courier.pass_on(entered).await;
+        let accepted = self.0.courier.pass_on(entered).await;
+        let oneiric_events::Accepted { stored, promised, passed } = accepted;
         let Passed { taken, overflowed, refused } = passed;
         let handlers = promised + taken;
         Ok(Accepted { stored, handlers, overflowed, refused, runs, waiting, unstarted, ..nothing })
@@ -85,20 +85,20 @@ impl Oneiric {
     /// [`Error::Envelope`] for one that is too large or whose id is none; [`Error::Store`]. Then no handler
     /// has it.
     pub async fn emit_and_wait(&self, envelope: Envelope, limit: Duration) -> Result<EventReport, Error> {
-        let record = self.stamped(envelope)?;
+        let record = self.ready(envelope)?;
         let (id, topic) = (record.id.clone(), record.envelope.topic.clone());
-        let courier = &self.0.courier;
-        let entered = self.enter(&record, |plan, record, with| courier.enter(plan, record, with)).await;
-        let (entered, starts) = match entered {
-            Ok(entered) => entered,
-            Err(CommitError::Refused(Refusal::EventExists(_))) => {
-                return Ok(EventReport::stored(self.dispatched(id, topic).await?, true));
+        let put =
+            |courier: Courier, plan, record, with| async move { courier.enter(plan, record, with).await };
+        match self.enter(record, put).await {
+            Ok((entered, starts)) => {
+                let Emitted { dispatched, stored } = self.0.courier.attend(entered, limit).await;
+                Ok(EventReport { stored, ..starts.report(dispatched) })
             }
-            Err(error) => return Err(error.into()),
-        };
-        let Starts { runs, waiting, unstarted, .. } = starts;
-        let Emitted { dispatched, stored } = courier.attend(entered, limit).await;
-        Ok(EventReport { dispatched, stored, duplicate: false, runs, waiting, unstarted })
+            Err(CommitError::Refused(Refusal::EventExists(_))) => {
+                Ok(EventReport::known(self.dispatched(id, topic).await?))
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// What has become of a stored event by now, as the store says.
@@ -120,41 +120,42 @@ impl Oneiric {
     }
 
     /// The event with what it does not say of itself.
-    pub(super) fn stamped(&self, mut envelope: Envelope) -> Result<EnvelopeRecord, Error> {
+    pub(super) fn ready(&self, mut envelope: Envelope) -> Result<EnvelopeRecord, Error> {
         let id = self.stamp(&mut envelope)?;
-        Ok(EnvelopeRecord::new(id, envelope, self.executor().parts().clock.now()))
+        let now = self.executor().parts().clock.now();
+        Ok(EnvelopeRecord::new(id, envelope, now))
     }
 
-    /// Accepts it as `put` does. When this returns, it is durable with all that comes of it, as far as anything
-    /// is.
-    pub(super) async fn enter<T, F>(
+    /// Has `put` accept an event with all that comes of it. When this returns, that is durable, as far as
+    /// anything of it is, and whoever serves knows.
+    pub(super) async fn enter<T, Put>(
         &self,
-        record: &EnvelopeRecord,
-        put: impl Fn(Plan, EnvelopeRecord, Batch) -> F,
+        mut record: EnvelopeRecord,
+        put: impl Fn(Courier, Plan, EnvelopeRecord, Batch) -> Put,
     ) -> Result<(T, Starts), CommitError>
     where
-        F: Future<Output = Result<T, CommitError>>,
+        Put: Future<Output = Result<T, CommitError>>,
     {
         let mut tries = 0;
         loop {
             tries += 1;
             let plan = self.0.dispatcher.plan(&record.envelope);
-            // That in which the triggers stand, whatever was read since.
-            let catalog = plan.origin::<Catalog>().unwrap_or_else(|| self.catalog());
-            let wishes = self.wishes(&catalog, &plan, record);
+            let wishes = self.wishes(&plan, &record);
             let turn = self.0.windows.turn(wishes.places()).await;
             let mut starts = self.starts(&wishes).await?;
-            starts.unstarted.splice(..0, wishes.unstarted);
             let batch = std::mem::take(&mut starts.batch);
-            let entered = match put(plan, record.clone(), batch).await {
-                Ok(entered) => entered,
+            // Where no window is asked about, nobody can get ahead.
+            let again = wishes.places().next().is_some().then(|| record.clone());
+            let entered = match (put(self.0.courier.clone(), plan, record, batch).await, again) {
                 // Another process has changed a window, or a run that was to be cancelled has ended.
-                Err(CommitError::Refused(Refusal::Version { .. } | Refusal::RunOver { .. }))
-                    if tries < RACES =>
-                {
+                (
+                    Err(CommitError::Refused(Refusal::Version { .. } | Refusal::RunOver { .. })),
+                    Some(again),
+                ) if tries < RACES => {
+                    record = again;
                     continue;
                 }
-                Err(error) => return Err(error),
+                (entered, _) => entered?,
             };
             for (place, due) in &starts.known {
                 self.0.windows.know(place, *due);
@@ -165,6 +166,7 @@ impl Oneiric {
             } else if !starts.runs.is_empty() {
                 self.offer().await;
             }
+            starts.unstarted.splice(..0, wishes.unstarted);
             return Ok((entered, starts));
         }
     }

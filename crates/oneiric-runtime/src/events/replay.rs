@@ -252,6 +252,9 @@ impl Oneiric {
                 None if trigger.gather != Gather::Each => {
                     Err("it gathers events as they come, which those of the log did already".to_owned())
                 }
+                None if !trigger.rules().keep_nothing() => {
+                    Err("whether it starts one depended on others of then".to_owned())
+                }
                 None => self.start_of(&catalog, &cause, event),
             };
             match why {

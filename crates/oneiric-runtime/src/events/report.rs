@@ -31,10 +31,10 @@ pub struct EventReport {
 }
 
 impl EventReport {
-    /// What the store says of an event.
-    pub(super) fn stored(dispatched: Dispatched, duplicate: bool) -> Self {
+    /// What has become of an event that was accepted before.
+    pub(super) fn known(dispatched: Dispatched) -> Self {
         let (runs, waiting, unstarted) = (Vec::new(), Vec::new(), Vec::new());
-        Self { dispatched, stored: true, duplicate, runs, waiting, unstarted }
+        Self { dispatched, stored: true, duplicate: true, runs, waiting, unstarted }
     }
 }
 

@@ -8,12 +8,12 @@ use oneiric_core::roles::EventId;
 use oneiric_core::{Digest, Key, RunId, Timestamp};
 use oneiric_events::bucket::{self, Bucket};
 use oneiric_events::window::{Decision, Moment, Offer, Origin, Skip, Start, Window, decide};
-use oneiric_events::{Plan, Trigger};
+use oneiric_events::{Dispatched, Plan, Trigger};
 use oneiric_store::{
     Batch, Blob, Command, CommandRecord, EnvelopeRecord, Extension, Op, Require, RunRecord, StoreError,
 };
 
-use super::report::{StartedRun, Unstarted, WaitingRun};
+use super::report::{EventReport, StartedRun, Unstarted, WaitingRun};
 use super::windows::Known;
 use crate::bind;
 use crate::catalog::Catalog;
@@ -24,9 +24,10 @@ use crate::request::{RunOptions, StartedBy};
 const EVENT: &str = "event";
 
 /// What an event sets off.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Wishes {
     all: Vec<Wish>,
+    bundle: Digest,
     /// The manifests in which the triggers stand: a run needs them.
     manifests: Vec<Blob>,
     /// What cannot be, whatever the windows say.
@@ -36,14 +37,20 @@ pub(super) struct Wishes {
 /// A trigger that an event sets off.
 #[derive(Debug)]
 struct Wish {
+    /// The id of the run, if the event starts one.
+    run: RunId,
     handler: Arc<str>,
     trigger: Trigger,
     key: String,
     offer: Offer,
     /// The record of the window, where the trigger keeps anything.
     place: Option<String>,
-    /// The id of the run, should the event start one.
-    run: RunId,
+}
+
+impl Default for Wishes {
+    fn default() -> Self {
+        Self { all: Vec::new(), bundle: Digest::of(b""), manifests: Vec::new(), unstarted: Vec::new() }
+    }
 }
 
 impl Wishes {
@@ -71,24 +78,32 @@ pub(super) struct Starts {
     pub(super) known: Vec<(String, Option<Timestamp>)>,
 }
 
+impl Starts {
+    /// What became of an event that is stored with all this.
+    pub(super) fn report(self, dispatched: Dispatched) -> EventReport {
+        let Self { runs, waiting, unstarted, .. } = self;
+        EventReport { dispatched, stored: true, duplicate: false, runs, waiting, unstarted }
+    }
+}
+
 impl Oneiric {
     /// What an event sets off. What of it cannot be keeps nobody from the event.
-    pub(super) fn wishes(&self, catalog: &Catalog, plan: &Plan, record: &EnvelopeRecord) -> Wishes {
+    pub(super) fn wishes(&self, plan: &Plan, record: &EnvelopeRecord) -> Wishes {
         let mut wishes = Wishes::default();
-        let mut causes = causes(plan, record).peekable();
-        if causes.peek().is_none() {
-            return wishes;
-        }
-        let (bundle, manifests) = catalog.bundle().blobs();
-        wishes.manifests = manifests;
-        for Cause { run, nth, handler, trigger } in causes {
+        // Those that the triggers stand in, whatever was read since.
+        let catalog = plan.origin::<Catalog>().unwrap_or_else(|| self.catalog());
+        for Cause { run, handler, trigger, nth } in causes(plan, record) {
+            if wishes.manifests.is_empty() {
+                (wishes.bundle, wishes.manifests) = catalog.bundle().blobs();
+            }
             let workflow = &trigger.workflow;
-            match self.offered(catalog, bundle, trigger, record) {
+            match self.offered(&catalog, wishes.bundle, trigger, record) {
                 Ok(None) => {}
                 Ok(Some((key, offer))) => {
                     let place = (!trigger.rules().keep_nothing())
                         .then(|| bucket::place(&handler, workflow, nth, &key));
-                    wishes.all.push(Wish { handler, trigger: trigger.clone(), key, offer, place, run });
+                    let trigger = trigger.clone();
+                    wishes.all.push(Wish { run, handler, trigger, key, offer, place });
                 }
                 Err(reason) => {
                     let topic = &record.envelope.topic;
@@ -98,6 +113,22 @@ impl Oneiric {
             }
         }
         wishes
+    }
+
+    /// The run that a trigger starts for an event that is alone, whatever others there were; `None` where it does
+    /// not want the event.
+    pub(super) fn start_of(
+        &self,
+        catalog: &Catalog,
+        cause: &Cause<'_>,
+        record: &EnvelopeRecord,
+    ) -> Result<Option<Batch>, String> {
+        let (bundle, manifests) = catalog.bundle().blobs();
+        let Some((_, offer)) = self.offered(catalog, bundle, cause.trigger, record)? else { return Ok(None) };
+        let Offer { input, origin } = offer;
+        let start = Start { run: cause.run, input, origin, events: 1, cancels: None };
+        let insert = self.inserting(&cause.handler, &cause.trigger.workflow, start);
+        Ok(Some(Batch::of(manifests.into_iter().map(Op::Blob)).and(insert)))
     }
 
     /// What an event brings to a trigger, and what tells it apart; `None` where it does not set it off.
@@ -130,24 +161,6 @@ impl Oneiric {
         Ok(Some((key, Offer { input, origin })))
     }
 
-    /// The run that a trigger starts for an event of the log, under this id, whatever else it started since;
-    /// `None` where it does not want the event.
-    pub(super) fn start_of(
-        &self,
-        catalog: &Catalog,
-        cause: &Cause<'_>,
-        record: &EnvelopeRecord,
-    ) -> Result<Option<Batch>, String> {
-        let Cause { run, handler, trigger, .. } = cause;
-        let (bundle, manifests) = catalog.bundle().blobs();
-        let Some((_, Offer { input, origin })) = self.offered(catalog, bundle, trigger, record)? else {
-            return Ok(None);
-        };
-        let start = Start { run: *run, input, origin, events: 1, cancels: None };
-        let manifests = Batch::of(manifests.into_iter().map(Op::Blob));
-        Ok(Some(manifests.and(self.inserting(handler, &trigger.workflow, start))))
-    }
-
     /// What the wishes come to as the windows stand now. Whoever asks has the turn of their places.
     pub(super) async fn starts(&self, wishes: &Wishes) -> Result<Starts, StoreError> {
         let mut starts = Starts { batch: wishes.manifests(), ..Starts::default() };
@@ -158,8 +171,7 @@ impl Oneiric {
                 Some(place) => self.decided(wish, place, &mut starts).await?,
                 None => {
                     let rules = wish.trigger.rules();
-                    let moment = Moment { run: wish.run, ..self.moment(false) };
-                    decide(&rules, Window::default(), wish.offer.clone(), moment).1
+                    decide(&rules, Window::default(), wish.offer.clone(), self.moment(wish.run, false)).1
                 }
             };
             needed |= !matches!(decision, Decision::Skip(_));
@@ -192,7 +204,7 @@ impl Oneiric {
         let rules = wish.trigger.rules();
         let no_room = |reason: String| Ok(Decision::Skip(Skip::NoRoom { reason }));
         let ripe = |window: &Window, now| window.key == wish.key && window.is_ripe(&rules, now);
-        let moment = self.moment(false);
+        let moment = self.moment(wish.run, false);
         let (version, mut bucket) = match self.fired(place, |window| ripe(window, moment.now)).await? {
             Known::Read { version, bucket } => (Some(version), bucket),
             Known::Absent => (None, Bucket::new(&*wish.handler, wish.trigger.workflow.clone())),
@@ -207,8 +219,7 @@ impl Oneiric {
             return no_room(format!("its trigger keeps too many values of its key beside `{}`", wish.key));
         }
         let before = bucket.window(&wish.key);
-        let under_way = self.is_under_way(before.run).await?;
-        let moment = Moment { under_way, run: wish.run, ..moment };
+        let moment = Moment { under_way: self.is_under_way(before.run).await?, ..moment };
         let (window, decision) = decide(&rules, before, wish.offer.clone(), moment);
         bucket.put(window);
         bucket.shed(moment.now, |_| false);
@@ -218,8 +229,8 @@ impl Oneiric {
     }
 
     /// What a decision of now is made of.
-    pub(super) fn moment(&self, under_way: bool) -> Moment {
-        Moment { now: self.executor().parts().clock.now(), run: self.new_id(), under_way }
+    pub(super) fn moment(&self, run: RunId, under_way: bool) -> Moment {
+        Moment { now: self.executor().parts().clock.now(), run, under_way }
     }
 
     /// Whether a run has not ended. One that is not known any more has.
@@ -261,33 +272,19 @@ impl Oneiric {
     }
 }
 
-/// Writes a record of windows, where it is as it was read.
-pub(super) fn writing(place: &str, version: Option<u64>, bucket: &Bucket, at: Timestamp) -> Batch {
-    let (family, key) = (bucket::FAMILY.to_owned(), place.to_owned());
-    let require = Require::ExtensionVersion { family: family.clone(), key: key.clone(), version };
-    let value = bucket.write();
-    if value.is_none() && version.is_none() {
-        // Nothing was there, and nothing is; that nobody else has written it matters all the same.
-        return Batch::default().require(require);
-    }
-    Batch::of([Op::Extension(Extension { family, key, value, at })]).require(require)
-}
-
-/// A trigger of an event's handler.
+/// A trigger of a handler of an event.
 #[derive(Debug)]
 pub(super) struct Cause<'p> {
-    /// The run that it starts. The id follows from event, handler and workflow: whoever comes by with the same
-    /// event again finds the run that it has started.
+    /// The run that it starts.
     pub(super) run: RunId,
-    /// Which one of the handler's for this workflow it is.
-    nth: usize,
-    /// The handler.
     pub(super) handler: Arc<str>,
-    /// It.
     pub(super) trigger: &'p Trigger,
+    /// Which one of its handler for its workflow, from 0.
+    nth: usize,
 }
 
-/// The triggers of an event's handlers.
+/// The triggers of an event's handlers, each with the id of the run that it starts. The id follows from event,
+/// handler and workflow: whoever comes by with the same event again finds the run that it has started.
 pub(super) fn causes<'p>(plan: &'p Plan, event: &EnvelopeRecord) -> impl Iterator<Item = Cause<'p>> {
     let mut seen: HashMap<(Arc<str>, &Key), usize> = HashMap::new();
     let (event, accepted_at) = (event.id.clone(), event.accepted_at);
@@ -295,7 +292,7 @@ pub(super) fn causes<'p>(plan: &'p Plan, event: &EnvelopeRecord) -> impl Iterato
         let next = seen.entry((Arc::clone(&handler), &trigger.workflow)).or_default();
         let nth = std::mem::replace(next, *next + 1);
         let run = run_of(&event, accepted_at, &handler, &trigger.workflow, nth);
-        Cause { run, nth, handler, trigger }
+        Cause { run, handler, trigger, nth }
     })
 }
 
@@ -307,4 +304,16 @@ fn run_of(event: &EventId, accepted_at: Timestamp, handler: &str, workflow: &Key
     bits.copy_from_slice(&Digest::of(cause.as_bytes()).as_bytes()[..10]);
     let millis = u64::try_from(accepted_at.as_micros() / 1000).unwrap_or(0);
     RunId::from_uuid(uuid::Builder::from_unix_timestamp_millis(millis, &bits).into_uuid())
+}
+
+/// Writes a record of windows, where it is as it was read.
+pub(super) fn writing(place: &str, version: Option<u64>, bucket: &Bucket, at: Timestamp) -> Batch {
+    let (family, key) = (bucket::FAMILY.to_owned(), place.to_owned());
+    let require = Require::ExtensionVersion { family: family.clone(), key: key.clone(), version };
+    let value = bucket.write();
+    if value.is_none() && version.is_none() {
+        // Nothing was there, and nothing is; that nobody else has written it matters all the same.
+        return Batch::default().require(require);
+    }
+    Batch::of([Op::Extension(Extension { family, key, value, at })]).require(require)
 }

@@ -199,7 +199,7 @@ impl Oneiric {
         let now = self.executor().parts().clock.now();
         let (mut batch, mut told, mut cancels) = (Batch::default(), Vec::new(), false);
         for window in ripe {
-            let moment = self.moment(self.is_under_way(window.run).await?);
+            let moment = self.moment(self.new_id(), self.is_under_way(window.run).await?);
             let (window, decision) = fire(window, moment);
             let key = window.key.clone();
             bucket.put(window);

@@ -9,6 +9,7 @@ mod crash;
 mod embed;
 mod emitting;
 mod errors;
+mod event_crash;
 mod event_defects;
 mod exec;
 mod poison;

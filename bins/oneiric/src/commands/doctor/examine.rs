@@ -200,21 +200,25 @@ fn last_word(store: &SqliteStore, run: RunId) -> Result<Option<Timestamp>, Failu
     Ok(entries.last().map(|entry| entry.at))
 }
 
-/// Runs that wait although nobody serves: nothing is wrong with that, and nothing will happen.
+/// Runs and events that wait although nobody serves: nothing is wrong with that, and nothing will happen.
 fn waiting(session: &Session, store: &SqliteStore, boots: &[BootSeen]) -> Result<Option<Hint>, Failure> {
     if boots.iter().any(|seen| seen.boot.serves && !seen.dead) {
         return Ok(None);
     }
     let statuses = vec![RunStatus::Pending, RunStatus::Running];
     let runs = wait(store.runs(RunFilter { statuses, ..RunFilter::newest(WAITING) }))?;
-    let waiting = runs.iter().filter(|run| run.state.owner.is_none()).count();
-    if waiting == 0 {
+    let more = if runs.len() == WAITING { " or more" } else { "" };
+    let runs = runs.iter().filter(|run| run.state.owner.is_none()).count();
+    let handlers = wait(store.waiting())?.len();
+    let runs = (runs > 0).then(|| format!("{}{more}", count(runs, "run")));
+    let events = (handlers > 0).then(|| format!("events for {}", count(handlers, "handler")));
+    let waiting: Vec<String> = runs.into_iter().chain(events).collect();
+    if waiting.is_empty() {
         return Ok(None);
     }
-    let more = if runs.len() == WAITING { " or more" } else { "" };
     Ok(Some(Hint {
         kind: "nobody_serves",
-        says: format!("no process here takes what waits for one: {}{more}", count(waiting, "run")),
+        says: format!("no process here takes what waits for one: {}", waiting.join(", and ")),
         cure: Some(session.command("orchestrate")),
     }))
 }

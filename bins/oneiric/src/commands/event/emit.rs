@@ -9,8 +9,8 @@ use oneiric_core::nearest::nearest;
 use oneiric_core::roles::{DeliveryMode, Envelope, EventId, Topic};
 use oneiric_core::{Clock as _, Domain, RunId};
 use oneiric_dag::RunHandle;
-use oneiric_runtime::{Error, EventReport, Oneiric, SystemClock, UnknownNodes};
-use oneiric_store::RunStatus;
+use oneiric_runtime::{Dispatched, Error, EventReport, Oneiric, Outcome, SystemClock, UnknownNodes};
+use oneiric_store::{DeliveryFilter, RunStatus, Store as _};
 use serde_json::Value;
 
 use crate::args::{EmitArgs, Promise};
@@ -202,20 +202,24 @@ fn near(oneiric: &Oneiric, topic: &Topic) -> Option<String> {
     nearest(topic.as_str(), wanted.iter().map(String::as_str)).map(str::to_owned)
 }
 
-/// A signal came before every handler had answered: what was accepted is said.
+/// A signal came before every handler had answered: what was accepted is said. It is read once everything has come
+/// down, because the commit may have been under way when the signal came.
 async fn interrupted(
     session: &Session,
     conductor: Conductor,
     id: &EventId,
     code: Code,
 ) -> Result<Report, Failure> {
-    let accepted = conductor.oneiric().accepted(id).await;
     let served = conductor.is_served().await;
     conductor.leave().await;
-    match accepted? {
-        None => Err(Failure::said(code, "interrupted: the event was not accepted").help("emit it again")),
-        Some(accepted) => {
-            Ok(Report { signal: Some(code), ..Report::new(session, accepted, served, Vec::new(), None) })
-        }
-    }
+    let lost = || Failure::said(code, "interrupted: the event was not accepted").help("emit it again");
+    let store = session.store()?.ok_or_else(lost)?;
+    let event = store.envelope(id).await?.ok_or_else(lost)?;
+    let deliveries = store.deliveries(DeliveryFilter::of(id.clone())).await?;
+    let results = deliveries.iter().map(|(_, delivery)| Outcome::of(delivery)).collect();
+    let dispatched = Dispatched { topic: event.envelope.topic, event_id: Some(event.id), results };
+    let (runs, unstarted) = (Vec::new(), Vec::new());
+    let accepted =
+        EventReport { dispatched, stored: true, duplicate: false, runs, waiting: Vec::new(), unstarted };
+    Ok(Report { signal: Some(code), ..Report::new(session, accepted, served, Vec::new(), None) })
 }

@@ -3,7 +3,7 @@
 use oneiric_core::linked::{Linked, handler_fn};
 use oneiric_core::roles::Envelope;
 use oneiric_core::{Fault, Payload};
-use oneiric_runtime::{Error, Kind, Oneiric};
+use oneiric_runtime::{Error, Kind, ManifestFile, Oneiric};
 use serde_json::json;
 
 const HANDLER: &str = "entries:
@@ -54,4 +54,21 @@ fn a_linked_handler_is_told_as_well() {
     });
     let error = Oneiric::builder().component(linked).load().unwrap_err();
     assert!(error.to_string().starts_with("workflow `shop.fulfil` is unknown"), "{error}");
+}
+
+#[tokio::test]
+async fn manifests_that_lack_it_do_not_take_over() {
+    let right = HANDLER.replace("fulfill, {workflow: shop.nothing}", "fulfil");
+    let files = |workflows: &str| {
+        vec![
+            ManifestFile::new("a.yaml", right.clone().into_bytes()),
+            ManifestFile::new("b.yaml", workflows.to_owned().into_bytes()),
+        ]
+    };
+    let load =
+        |builder: oneiric_runtime::Builder, file: ManifestFile| builder.manifest_text(file.name, file.bytes);
+    let oneiric = files(WORKFLOW).into_iter().fold(Oneiric::builder(), load).start().await.unwrap();
+    let error = oneiric.reload(files(&WORKFLOW.replace("shop.fulfil,", "shop.other,"))).await.unwrap_err();
+    assert!(error.to_string().contains("workflow `shop.fulfil` is unknown"), "{error}");
+    assert!(oneiric.catalog().workflow(&"shop.fulfil".parse().unwrap(), None).is_ok(), "nothing has changed");
 }

@@ -14,7 +14,7 @@ use crate::session::Session;
 
 /// Upstream's shape, and beside it `"event_id"`, `"stored"`, `"duplicate"` and
 /// `"runs":[{"workflow":"shop.fulfil","run_id":"…","status":"pending"}]`; where there are any, also
-/// `"waiting":[{"workflow":"…","key":"…","due_at":"…"}]` and `"unstarted":[{"workflow":"…","reason":"…"}]`.
+/// `"waiting":[{"workflow":"…","key":"ada","due_at":"…"}]` and `"unstarted":[{"workflow":"…","reason":"…"}]`.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     #[serde(flatten)]
@@ -22,9 +22,8 @@ pub(super) struct Report {
     pub(super) stored: bool,
     pub(super) duplicate: bool,
     pub(super) runs: Vec<RunOf>,
-    /// The runs that it will start, together with others of its kind.
-    #[serde(rename = "waiting", skip_serializing_if = "Vec::is_empty")]
-    pub(super) later: Vec<WaitingRun>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) waiting: Vec<WaitingRun>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) unstarted: Vec<Unstarted>,
     #[serde(skip)]
@@ -122,7 +121,7 @@ impl Report {
             serve: session.command_on_manifests("orchestrate"),
             wanted: session.command_on_manifests(&format!("orchestrate --events --topic {topic}")),
         };
-        Self { dispatched, stored, duplicate, runs, later, unstarted, told, signal: None }
+        Self { dispatched, stored, duplicate, runs, waiting: later, unstarted, told, signal: None }
     }
 
     /// Those whose result is still to come.
