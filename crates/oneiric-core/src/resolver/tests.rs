@@ -228,11 +228,13 @@ fn an_explanation_has_upstreams_shape_and_more() {
         "ordered": [
             { "provider": "b", "score": [0, 2, 10, 5, 2], "selected": true,
               "reasons": ["priority=10", "capability_match=2/2", "stack_level=5", "registration_order=2"],
-              "source": "manual", "factory": "builtin:b", "priority": 10, "stack_level": 5 },
+              "source": "manual", "factory": "builtin:b", "priority": 10, "stack_level": 5,
+              "capabilities": [{"name": "x"}, {"name": "y"}] },
             { "provider": "a", "score": [0, 1, 10, 0, 1], "selected": false,
               "reasons": ["priority=10", "capability_match=1/2", "stack_level=0", "registration_order=1"],
               "source": "remote_manifest", "place": "https://x/m", "factory": "builtin:a", "priority": 10,
-              "stack_level": 0, "shadowed_by": "b", "decided_by": "capability_match" },
+              "stack_level": 0, "shadowed_by": "b", "decided_by": "capability_match",
+              "capabilities": [{"name": "x"}] },
         ],
         "excluded": [{ "provider": "c", "source": "manual", "reason": "capability_match=0/2" }],
     });

@@ -16,9 +16,7 @@ use oneiric_store::{
 };
 use serde_json::{Value, json};
 
-use crate::support::builder;
-
-const LONG: Duration = Duration::from_secs(30);
+use crate::support::{LONG, builder, until};
 
 /// What the handlers of the factory `shop` had: their provider and the payload.
 #[derive(Debug, Clone, Default)]
@@ -83,15 +81,6 @@ async fn emit(oneiric: &Oneiric, event: Envelope) -> EventReport {
 async fn rows(store: &dyn Store) -> Vec<DeliveryRecord> {
     let rows = store.deliveries(DeliveryFilter::any(1000)).await.unwrap();
     rows.into_iter().map(|(_, row)| row).collect()
-}
-
-async fn until(what: &str, mut seen: impl AsyncFnMut() -> bool) {
-    let waiting = async {
-        while !seen().await {
-            tokio::task::yield_now().await;
-        }
-    };
-    assert!(tokio::time::timeout(LONG, waiting).await.is_ok(), "waited in vain: {what}");
 }
 
 #[tokio::test]

@@ -16,9 +16,7 @@ use oneiric_store::{DeliveryFilter, DeliveryStatus, MemoryStore, Store};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
-use crate::support::{builder, key, status};
-
-const LONG: Duration = Duration::from_secs(30);
+use crate::support::{LONG, builder, key, status, until};
 
 /// What was built and what was handled.
 #[derive(Debug, Default)]
@@ -111,15 +109,6 @@ fn names(report: &EventReport) -> Vec<&str> {
 
 fn altered(reloaded: &Reloaded, alteration: Alteration) -> Vec<String> {
     reloaded.names(alteration).collect()
-}
-
-async fn until(what: &str, mut seen: impl AsyncFnMut() -> bool) {
-    let waiting = async {
-        while !seen().await {
-            tokio::task::yield_now().await;
-        }
-    };
-    assert!(tokio::time::timeout(LONG, waiting).await.is_ok(), "waited in vain: {what}");
 }
 
 /// A workflow of one node.
@@ -222,6 +211,10 @@ async fn a_reload_that_fails_changes_nothing() {
     let (catalog, registry) = (oneiric.catalog(), oneiric.lifecycle().registry());
     let wrong = [
         ("entries: [", "events.yaml"),
+        (
+            "entries:\n- {domain: event, key: b, provider: p, factory: marker, metadata: {workflows: {triggers: [gone]}}}",
+            ":2:",
+        ),
         ("entries:\n- {domain: event, key: b, provider: p, factory: marker, event_topics: ['t.>.x']}", ":2:"),
         (
             "entries:\n- {domain: event, key: b, provider: p, factory: marker, event_filters: [{equals: 1}]}",
@@ -238,7 +231,7 @@ async fn a_reload_that_fails_changes_nothing() {
         let bad = ManifestFile::new("events.yaml", text.as_bytes().to_vec());
         let error = oneiric.reload(vec![ManifestFile { name: "good.yaml".to_owned(), ..good }, bad]).await;
         let error = error.unwrap_err();
-        assert!(matches!(error, Error::Manifest { .. }), "{error}");
+        assert!(matches!(error, Error::Manifest { .. } | Error::UnknownWorkflow { .. }), "{error}");
         assert!(error.to_string().contains(place), "{error}");
         assert!(
             Arc::ptr_eq(&catalog, &oneiric.catalog())
@@ -338,7 +331,7 @@ async fn a_shadowed_handler_that_asks_for_events_has_them_from_its_own_instance(
     let world = Arc::new(World::default());
     let lower = entry("k", ", version: lower, event_shadowed: true");
     let higher = entry("k", ", version: higher, priority: 5").replace("provider: p", "provider: q");
-    let oneiric = start(world.builder(), manifest(&[lower.clone()])).await;
+    let oneiric = start(world.builder(), manifest(std::slice::from_ref(&lower))).await;
     emit(&oneiric, event(1)).await;
     // What was meant by the key is hidden now, and is another one's instance.
     oneiric.reload(manifest(&[lower.clone(), higher])).await.unwrap();

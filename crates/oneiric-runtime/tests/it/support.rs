@@ -6,10 +6,26 @@ use std::time::Duration;
 
 use oneiric_adapters::Parts;
 use oneiric_core::environment::MapEnvironment;
-use oneiric_core::{Environment, Key};
+use oneiric_core::{Clock as _, Environment, Key};
 use oneiric_dag::{Ended, RunHandle};
 use oneiric_runtime::{Builder, Oneiric, SystemClock, SystemEnvironment, SystemRng};
 use oneiric_store::RunStatus;
+
+/// Nothing here takes this long unless it hangs.
+pub const LONG: Duration = Duration::from_secs(30);
+
+/// Waits until `seen` says so.
+pub async fn until(what: &str, mut seen: impl AsyncFnMut() -> bool) {
+    let waiting = async {
+        while !seen().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        () = waiting => {}
+        () = SystemClock::default().sleep(LONG) => panic!("waited in vain: {what}"),
+    }
+}
 
 pub fn key(text: &str) -> Key {
     Key::new(text).unwrap()
