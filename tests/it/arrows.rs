@@ -135,7 +135,7 @@ fn only_one_module_names_the_backoff_crate() {
     assert_eq!(naming, [Path::new("crates/oneiric-core/src/retry.rs")]);
 }
 
-fn rust_sources(folder: &Path, into: &mut Vec<PathBuf>) {
+pub(crate) fn rust_sources(folder: &Path, into: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {

@@ -1,4 +1,12 @@
-//! Events: emitted, handled, and what is known of them.
+//! Events through the real binary: who emits them, who takes them to their handlers, and what is left of them
+//! when these die.
 
+mod doctor;
 mod emit;
+pub(crate) mod failpoints;
 mod inspect;
+mod kills;
+mod replay;
+mod serving;
+mod stage;
+pub(crate) mod triggers;

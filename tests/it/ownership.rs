@@ -7,5 +7,5 @@ mod failpoints;
 mod idle;
 mod kills;
 mod serving;
-mod stage;
+pub(crate) mod stage;
 mod stopped;

@@ -28,7 +28,10 @@ pub(crate) use config::{
     ValidateArgs as ConfigValidateArgs,
 };
 pub(crate) use doctor::DoctorArgs;
-pub(crate) use event::{EmitArgs, EventCommand, Promise};
+pub(crate) use event::{
+    DeadDropArgs, DeadLettersArgs, DeadLettersCommand, DeadListArgs, DeadReplayArgs, DeadSelection, EmitArgs,
+    EventCommand, ListArgs as EventListArgs, Pace, Promise, ReplayArgs, ShowArgs as EventShowArgs, TailArgs,
+};
 pub(crate) use global::{Global, LogLevel};
 pub(crate) use instances::{HealthArgs, InvokeArgs, StatusArgs, SwapArgs};
 pub(crate) use manifest::{ManifestCommand, PackArgs, ShowArgs as ManifestShowArgs, ValidateArgs};
@@ -104,7 +107,10 @@ pub(crate) enum Command {
         subcommand,
         arg_required_else_help = true,
         after_help = "Examples:
-  oneiric --manifest shop.yaml event emit order.paid --payload '{\"order\": 7}'"
+  oneiric --manifest shop.yaml event emit order.paid --payload '{\"order\": 7}'
+  oneiric event list --topic 'order.*'
+  oneiric event show latest
+  oneiric event dead-letters"
     )]
     Event(EventCommand),
     /// Plan, draw and run workflows

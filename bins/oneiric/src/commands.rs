@@ -78,6 +78,11 @@ pub(crate) fn dispatch(session: &mut Session, wanted: Command) -> Result<Code, F
         },
         Command::Event(wanted) => match wanted {
             EventCommand::Emit(args) => event::emit(session, &args),
+            EventCommand::List(args) => event::list(session, args),
+            EventCommand::Show(args) => event::show(session, &args),
+            EventCommand::Tail(args) => event::tail(session, args),
+            EventCommand::Replay(args) => event::replay(session, args),
+            EventCommand::DeadLetters(args) => event::dead_letters(session, args),
         },
         Command::Orchestrate(args) if args.events.events => orchestrate::events(session, &args.events),
         Command::Orchestrate(args) => orchestrate::orchestrate(session, &args),

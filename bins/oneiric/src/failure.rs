@@ -40,7 +40,7 @@ impl<E: Into<Error>> From<E> for Failure {
     fn from(error: E) -> Self {
         match error.into() {
             Error::Manifest { problems, text } => Failure::Files(vec![Sheet::new(problems, text)]),
-            Error::UnknownTask { problems, text } => {
+            Error::UnknownTask { problems, text } | Error::UnknownWorkflow { problems, text } => {
                 Failure::Files(vec![Sheet::new(problems, text).ending(Code::Resolution)])
             }
             other => Failure::Runtime(Box::new(other)),

@@ -108,6 +108,11 @@ impl Screen {
         printed.and_then(|()| self.flush()).map_err(Failure::Output)
     }
 
+    /// Whether nobody reads any more.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.gone
+    }
+
     /// Prints text as it is.
     pub(crate) fn text(&mut self, text: &str) -> Result<(), Failure> {
         self.write_all(text.as_bytes()).and_then(|()| self.flush()).map_err(Failure::Output)

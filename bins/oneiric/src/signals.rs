@@ -1,4 +1,4 @@
-//! The two ways in which somebody asks a process to stop.
+//! The two ways in which somebody asks a process to stop, and the one in which it is told to read again.
 
 use std::io;
 use std::time::Duration;
@@ -16,6 +16,22 @@ const TOGETHER: Duration = Duration::from_millis(300);
 pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
+}
+
+/// SIGHUP, caught from now on: what was read from files is to be read again.
+#[derive(Debug)]
+pub(crate) struct Hangups(Signal);
+
+impl Hangups {
+    /// Catches them.
+    pub(crate) fn catch() -> io::Result<Self> {
+        Ok(Self(signal(SignalKind::hangup())?))
+    }
+
+    /// Waits for the next one; several that come while nobody waits are one.
+    pub(crate) async fn next(&mut self) {
+        self.0.recv().await;
+    }
 }
 
 impl Signals {

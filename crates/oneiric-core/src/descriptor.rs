@@ -138,4 +138,60 @@ impl Descriptor {
             source,
         }
     }
+
+    /// Whether an instance of the one is as good as an instance of the other: they differ in nothing but which
+    /// events are wanted, and how they are handed over. That is for whoever hands them over, and no instance
+    /// needs to be built anew for it.
+    pub fn is_built_as(&self, other: &Self) -> bool {
+        self == other || (self.domain == Domain::EVENT && self.unsubscribed() == other.unsubscribed())
+    }
+
+    fn unsubscribed(&self) -> Self {
+        let mut plain = self.clone();
+        plain.metadata.retain(|name, _| !SUBSCRIPTION.contains(&name.as_str()));
+        plain
+    }
+}
+
+/// What a component of domain `event` says in its metadata of the events that it wants.
+const SUBSCRIPTION: &[&str] = &[
+    "topics",
+    "filters",
+    "max_concurrency",
+    "fanout_policy",
+    "event_priority",
+    "event_when",
+    "event_tags",
+    "event_sources",
+    "event_routing_keys",
+    "event_min_priority",
+    "event_delivery",
+    "event_buffer",
+    "event_overflow",
+    "event_shadowed",
+    "workflows",
+];
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn which_events_are_wanted_is_no_reason_for_a_new_instance() {
+        let with = |domain: Domain, name: &str| {
+            let (key, provider) = ("k".parse().unwrap(), "p".parse().unwrap());
+            let mut plain =
+                Descriptor::new(domain, key, provider, Factory::new("builtin:noop"), Source::Manual);
+            plain.metadata.insert(name.to_owned(), json!(["x"]));
+            plain
+        };
+        let event = |name| with(Domain::EVENT, name);
+        assert!(event("topics").is_built_as(&event("filters")));
+        assert!(!event("topics").is_built_as(&event("region")));
+        assert!(!with(Domain::TASK, "topics").is_built_as(&with(Domain::TASK, "filters")));
+        let patient = Descriptor { timeout_seconds: Some(1.0), ..event("topics") };
+        assert!(!event("topics").is_built_as(&patient));
+    }
 }

@@ -168,6 +168,11 @@ impl Permit {
         Self { guards: Vec::new(), told: vec![tell] }
     }
 
+    /// Whether nobody wants to know how the work ends: dropping it is as good as settling it.
+    pub fn is_silent(&self) -> bool {
+        self.told.is_empty()
+    }
+
     /// The work is over, like this; a shutdown says that it was cut short, and judges nothing. When this
     /// returns, whoever wanted to know has taken note.
     pub async fn settle(mut self, end: Result<(), &Fault>) {

@@ -19,6 +19,8 @@
 //! # Ok::<(), oneiric_core::id::IdError>(())
 //! ```
 
+#[cfg(feature = "manifest")]
+mod event;
 mod fail_on_false;
 mod function;
 

@@ -19,11 +19,11 @@ use oneiric_core::gate::Wait;
 use oneiric_core::{Fault, RunId};
 use oneiric_store::liveness::CANNOT_RESUME;
 use oneiric_store::{
-    Batch, BootSeen, Claim, CommitError, Op, Owned, Refusal, Require, RunRecord, RunState, RunStatus,
-    StoreError, UnknownNodes, Watch,
+    Batch, BootSeen, Claim, Command, CommandRecord, CommitError, Op, Owned, Refusal, Require, RunRecord,
+    RunState, RunStatus, StoreError, UnknownNodes, Watch, WhoseCommands,
 };
 
-use crate::executor::{Executor, RunError};
+use crate::executor::{Executor, RunError, Then};
 use crate::program::Program;
 use waiting::Waiting;
 
@@ -138,9 +138,13 @@ impl Custodian {
         let (owned, mut records, sooner) = self.take(&boots).await?;
         next = sooner.map_or(next, |sooner| next.min(sooner));
         records.extend(self.no_longer_waiting().await);
-        let this = &*self;
+        let asked = match records.is_empty() {
+            true => Vec::new(),
+            false => parts.store.commands(WhoseCommands::Owner(parts.lease.boot())).await?,
+        };
+        let (this, asked) = (&*self, &*asked);
         let outcomes: Vec<Taken> = stream::iter(records)
-            .map(|record| async move { this.go_on(record).await })
+            .map(|record| async move { this.go_on(record, asked).await })
             .buffer_unordered(AT_A_TIME)
             .collect()
             .await;
@@ -206,7 +210,7 @@ impl Custodian {
         }
     }
 
-    async fn go_on(&self, record: RunRecord) -> Taken {
+    async fn go_on(&self, record: RunRecord, asked: &[CommandRecord]) -> Taken {
         let run = record.id;
         let lease = &self.executor.parts().lease;
         let (owned, changes, losses) = (lease.own(), self.executor.changes(), lease.losses());
@@ -214,10 +218,20 @@ impl Custodian {
             Ok(program) => program,
             Err(fault) => return self.refuse(record, fault).await,
         };
-        match self.executor.resume(program, &record, UnknownNodes::Keep).await {
-            Ok(_) => {
+        let resumed = async {
+            let Some(record) = self.unless_cancelled(&program, &record, asked).await? else {
+                return Ok(false);
+            };
+            self.executor.resume(program, &record, UnknownNodes::Keep).await.map(|_| true)
+        };
+        match resumed.await {
+            Ok(true) => {
                 tracing::info!(%run, workflow = %record.workflow, epoch = record.state.epoch, "run taken over");
                 Taken::Goes(run)
+            }
+            Ok(false) => {
+                tracing::info!(%run, workflow = %record.workflow, "a run that was cancelled did not begin");
+                Taken::Gone
             }
             Err(RunError::ShuttingDown) => {
                 self.give_back(&record).await;
@@ -245,6 +259,24 @@ impl Custodian {
                 self.refuse(record, fault).await
             }
         }
+    }
+
+    /// The run, unless it was cancelled while nobody had it: then nothing of it begins first.
+    async fn unless_cancelled(
+        &self,
+        program: &Program,
+        record: &RunRecord,
+        asked: &[CommandRecord],
+    ) -> Result<Option<RunRecord>, RunError> {
+        let of_run = asked.iter().filter(|asked| asked.run == record.id);
+        if !of_run.clone().any(|asked| matches!(asked.command, Command::Cancel { .. })) {
+            // Everything else is obeyed once it is under way.
+            return Ok(Some(record.clone()));
+        }
+        let asked: Vec<_> = of_run.cloned().collect();
+        self.executor.obey(program.plan(), record, &asked, Then::Keep).await?;
+        let now = self.executor.parts().store.run(record.id).await.map_err(CommitError::from)?;
+        Ok(now.filter(|now| !now.state.status.is_terminal() && now.state.owner.is_some()))
     }
 
     /// The run cannot go on here: it waits for a person, with the reason.

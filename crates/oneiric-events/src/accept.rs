@@ -8,7 +8,7 @@ use oneiric_store::{
     Batch, ChainMode, DeliveryRecord, DeliveryState, DeliveryStatus, EnvelopeRecord, Op, Require,
 };
 
-use crate::table::{Live, Route, Table};
+use crate::table::{Live, Mode, Route, Table};
 
 /// What an accepted event writes, and what of it is seen to by whom.
 #[derive(Debug)]
@@ -26,8 +26,12 @@ pub(crate) struct Split {
     pub(crate) passing: Route,
 }
 
-/// What is promised of an event to a handler: what the event says, else what the handler says.
+/// What is promised of an event to a handler: what the event says, else what the handler says. Nothing can be
+/// promised to who fetches events: nobody else could see to it.
 pub(crate) fn mode(envelope: &Envelope, live: &Live) -> DeliveryMode {
+    if live.mode != Mode::Push {
+        return DeliveryMode::FireAndForget;
+    }
     envelope.delivery.unwrap_or(live.subscription.delivery)
 }
 

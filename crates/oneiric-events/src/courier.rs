@@ -4,6 +4,7 @@
 //! store for whoever has some, and so does what a dead process had in hand. Each delivery is a task of its own,
 //! and every one of them is waited for at the end.
 
+mod adrift;
 mod carry;
 mod emit;
 mod hand;
@@ -12,16 +13,17 @@ mod status;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use oneiric_core::{Clock, Timestamp};
 use oneiric_store::{
-    Batch, CommitError, DeliveryClaim, DeliveryRecord, DeliveryStatus, EnvelopeRecord, Lease, Refusal, Store,
-    StoreError, failpoint,
+    Batch, ChainMode, CommitError, DeliveryClaim, DeliveryRecord, DeliveryStatus, EnvelopeRecord, Lease,
+    Refusal, Store, StoreError, failpoint,
 };
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -30,13 +32,18 @@ use crate::call::Parts;
 use crate::dispatcher::Dispatcher;
 use crate::outcome::Outcome;
 use crate::plan::{Plan, places};
+use crate::table::Live;
+use adrift::Unheard;
 use carry::Load;
-pub use emit::Emitted;
-use hand::Hand;
+pub use emit::{Accepted, Emitted, Entered};
+use hand::{Hand, Hands};
 pub use status::HandlerStatus;
 
 /// When to look into the store again where no bell rang: one may have been missed.
 const IDLE: Duration = Duration::from_secs(60);
+
+/// When to look again where the store failed.
+const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
 /// What a courier needs of the process around it.
 #[derive(Debug, Clone)]
@@ -63,7 +70,13 @@ struct Inner {
     stop: CancellationToken,
     /// What is at work is dropped.
     abort: CancellationToken,
-    bell: Arc<Notify>,
+    /// How many deliveries are in hand; told once it is none.
+    in_hand: AtomicUsize,
+    idle: Notify,
+    hands: Arc<Hands>,
+    /// For one delivery at a time over which a process has died. With two of them at work at a third death nobody
+    /// could say which one it was, and the innocent would be taken for poison.
+    suspect: Semaphore,
     /// Handlers that the gate keeps events from, until then or until something changes.
     shut: Mutex<HashMap<String, Option<Timestamp>>>,
     /// How often something has changed.
@@ -83,12 +96,15 @@ impl Courier {
     /// One with nothing in hand.
     pub fn new(dispatcher: Dispatcher, parts: CourierParts) -> Self {
         Self(Arc::new(Inner {
+            hands: Hands::new(parts.in_hand),
+            suspect: Semaphore::new(1),
             dispatcher,
             parts,
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             abort: CancellationToken::new(),
-            bell: Arc::new(Notify::new()),
+            in_hand: AtomicUsize::new(0),
+            idle: Notify::new(),
             shut: Mutex::default(),
             changes: AtomicU64::new(0),
         }))
@@ -130,10 +146,12 @@ impl Courier {
     ) -> Result<Vec<Awaited>, CommitError> {
         let CourierParts { store, lease, .. } = &self.0.parts;
         let clock = self.clock();
+        // Behind it on the way out: the hands are gone when it looks.
+        let unheard = Unheard::of(self, &record.id);
         let mut hands: HashMap<String, Hand> = HashMap::new();
         let acceptance =
             accept_stored(&plan.table, &plan.split.stored, record.clone(), clock.now(), |live| {
-                let hand = self.take(live)?;
+                let hand = self.take(live, &record)?;
                 hands.insert(live.subscription.name.to_string(), hand);
                 Some(lease.boot())
             });
@@ -147,7 +165,11 @@ impl Courier {
             batch = batch.and(taking);
             owned = Some(Arc::new(holds));
         }
-        store.commit(batch).await?;
+        let committed = store.commit(batch).await;
+        if hands.is_empty() || !matches!(committed, Err(CommitError::Store(_))) {
+            unheard.heard();
+        }
+        committed?;
         failpoint::reach("event.accepted");
         if beats {
             lease.confirm(began);
@@ -170,10 +192,10 @@ impl Courier {
             let Some(live) = plan.table.named(&delivery.handler) else { continue };
             let Some((hand, owned)) = hands.remove(&delivery.handler).zip(owned.clone()) else {
                 free = true;
-                if let Some(tell) = tells.remove(&delivery.handler) {
-                    // Whoever waited may have given up.
-                    let _ = tell.send(Outcome::waiting(&live.subscription.name));
-                }
+                let of = |name: &String| tells.remove(name).map(|tell| (name.clone(), tell));
+                let told =
+                    std::iter::once(&delivery.handler).chain(&delivery.behind).filter_map(of).collect();
+                tell_waiting(told, delivery.chain, Some(&delivery.handler));
                 continue;
             };
             let of = |name: &String| tells.remove(name).map(|tell| (name.clone(), tell));
@@ -196,13 +218,13 @@ impl Courier {
     }
 
     fn spawn(&self, load: Load) {
-        let courier = self.clone();
-        self.0.tasks.spawn(async move { courier.carry(load).await });
+        let under_way = UnderWay::new(self);
+        self.0.tasks.spawn(async move { under_way.0.carry(load).await });
     }
 
     /// There may be something to take.
     pub fn nudge(&self) {
-        self.0.bell.notify_one();
+        self.0.hands.bell.notify_one();
     }
 
     /// Something has changed for handlers that the gate kept events from.
@@ -214,6 +236,44 @@ impl Courier {
 
     /// Takes what is due and free, now and from then on. Runs until it is dropped or the courier is shut down.
     pub async fn tend(&self) {
+        let clock = self.clock();
+        let mut sure_at = Some(clock.monotonic());
+        loop {
+            let now = clock.monotonic();
+            let unsure = sure_at.is_none_or(|at| now.saturating_sub(at) >= IDLE);
+            let looked = async {
+                if unsure {
+                    self.let_go_of_all().await?;
+                }
+                self.round().await
+            };
+            let next = match looked.await {
+                Ok(next) => {
+                    sure_at = if unsure { Some(now) } else { sure_at };
+                    next
+                }
+                Err(error) => {
+                    tracing::error!(%error, "cannot see which events wait");
+                    // Something may have been taken all the same.
+                    sure_at = None;
+                    AFTER_FAILURE
+                }
+            };
+            tokio::select! {
+                // As everywhere here: chance has no part in what happens.
+                biased;
+                () = self.0.stop.cancelled() => return,
+                () = self.0.hands.bell.notified() => {}
+                () = clock.sleep(next) => {}
+            }
+        }
+    }
+
+    /// Takes what is due and free until `more` has ended and nothing of that is left: none is due, and none in
+    /// hand. What waits for a later try, or for a handler that is paused or not known here, is left to others.
+    /// Ends with the courier, too; then `more` may not have ended.
+    pub async fn settle(&self, more: impl Future<Output = ()>) {
+        let (mut more, mut ended) = (pin!(more), false);
         loop {
             let next = match self.round().await {
                 Ok(next) => next,
@@ -222,9 +282,14 @@ impl Courier {
                     IDLE
                 }
             };
+            if ended && !next.is_zero() && self.0.in_hand.load(Ordering::Acquire) == 0 {
+                return;
+            }
             tokio::select! {
                 () = self.0.stop.cancelled() => return,
-                () = self.0.bell.notified() => {}
+                () = &mut more, if !ended => ended = true,
+                () = self.0.hands.bell.notified() => {}
+                () = self.0.idle.notified() => {}
                 () = self.clock().sleep(next) => {}
             }
         }
@@ -239,7 +304,8 @@ impl Courier {
         for waiting in store.waiting().await? {
             let Some(live) = table.named(&waiting.handler) else { continue };
             let due = self.opens(&waiting.handler, now).map_or(waiting.due_at, |at| at.max(waiting.due_at));
-            let room = hand::room(live, self.0.parts.in_hand);
+            // A paused one is looked at again once it goes on.
+            let room = if live.is_paused() { 0 } else { self.0.hands.room(live) };
             if due > now {
                 next = next.min(due.since(now));
             } else if room > 0 && !self.is_shut(&waiting.handler) {
@@ -290,7 +356,7 @@ impl Courier {
             span: Parts::span(live, &event.envelope),
             live: Arc::clone(live),
             event: Arc::new(event),
-            _hand: Hand::over(live, &self.0.bell, self.0.parts.in_hand),
+            _hand: self.0.hands.take_over(live, &record.event, record.state.epoch),
             record,
             owned: Arc::clone(owned),
             losses,
@@ -299,11 +365,11 @@ impl Courier {
     }
 
     /// Room for a delivery, unless there is none or the gate keeps events from the handler.
-    fn take(&self, live: &Arc<crate::table::Live>) -> Option<Hand> {
-        if self.0.stop.is_cancelled() || self.is_shut(&live.subscription.name) {
+    fn take(&self, live: &Arc<Live>, event: &EnvelopeRecord) -> Option<Hand> {
+        if live.is_paused() || self.0.stop.is_cancelled() || self.is_shut(&live.subscription.name) {
             return None;
         }
-        Hand::take(live, &self.0.bell, self.0.parts.in_hand)
+        self.0.hands.take(live, &event.id)
     }
 
     fn is_shut(&self, handler: &str) -> bool {
@@ -344,6 +410,35 @@ impl Courier {
         self.0.abort.cancel();
         self.0.tasks.wait().await;
         in_time
+    }
+}
+
+/// A delivery that is in hand.
+struct UnderWay(Courier);
+
+impl UnderWay {
+    fn new(courier: &Courier) -> Self {
+        courier.0.in_hand.fetch_add(1, Ordering::AcqRel);
+        Self(courier.clone())
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        if self.0.0.in_hand.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.0.idle.notify_one();
+        }
+    }
+}
+
+/// Says that a handler gets the event later: the one whose turn it is, and in a chain that asks everybody those
+/// behind it.
+fn tell_waiting(told: Vec<(String, oneshot::Sender<Outcome>)>, chain: ChainMode, turn: Option<&str>) {
+    for (name, tell) in told {
+        if chain == ChainMode::Ordered || turn == Some(&name) {
+            // Whoever waited may have given up.
+            let _ = tell.send(Outcome::waiting(&name.into()));
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! What becomes of a delivery when a try has ended. Pure.
 
+pub mod explain;
+
 use std::time::Duration;
 
 use oneiric_core::{BootId, Fault, Payload, Timestamp};
@@ -92,37 +94,43 @@ pub struct Next {
 }
 
 /// What is written when a delivery changes: itself, under its fence, and those behind it where it is over.
-/// Returns the one whose turn it is then. `owner` says who sees to that one, by name.
+/// Returns the one whose turn it is then. `owner` says who sees to that one, by name; it may name somebody only
+/// where the chain has never left that process.
+///
+/// Writing the same twice changes nothing the second time, also where others went on with it in between: those
+/// behind it are changed only while they are held, and are somebody's only under the fence that they begin with.
 pub fn write(
     record: &DeliveryRecord,
     state: DeliveryState,
     now: Timestamp,
     owner: impl FnOnce(&str) -> Option<BootId>,
 ) -> (Batch, Option<Next>) {
-    let of = |handler: &str, state: DeliveryState| Op::SetDelivery {
-        event: record.event.clone(),
+    let event = || record.event.clone();
+    let held = |handler: &str, state| Op::SetHeldDelivery {
+        event: event(),
         handler: handler.to_owned(),
         state: Box::new(state),
     };
-    let fence = Require::DeliveryEpoch {
-        event: record.event.clone(),
-        handler: record.handler.clone(),
-        epoch: record.state.epoch,
-    };
+    let fence =
+        |handler: &str, epoch| Require::DeliveryEpoch { event: event(), handler: handler.to_owned(), epoch };
     let (status, mut next) = (state.status, None);
-    let mut batch = Batch::of([of(&record.handler, state)]).require(fence);
+    let set = Op::SetDelivery { event: event(), handler: record.handler.clone(), state: Box::new(state) };
+    let mut batch = Batch::of([set]).require(fence(&record.handler, record.state.epoch));
     if !status.is_over() {
         return (batch, None);
     }
     let enough = record.chain == ChainMode::FirstSuccess && status == DeliveryStatus::Done;
     if enough {
         let skipped = |handler: &String| {
-            of(handler, DeliveryState { status: DeliveryStatus::Skipped, ..DeliveryState::due(now) })
+            held(handler, DeliveryState { status: DeliveryStatus::Skipped, ..DeliveryState::due(now) })
         };
         batch.ops.extend(record.behind.iter().map(skipped));
     } else if let Some((handler, behind)) = record.behind.split_first() {
         let state = DeliveryState { owner: owner(handler), ..DeliveryState::due(now) };
-        batch.ops.push(of(handler, state.clone()));
+        batch.ops.push(held(handler, state.clone()));
+        if state.owner.is_some() {
+            batch = batch.require(fence(handler, 0));
+        }
         next = Some(Next { handler: handler.clone(), behind: behind.to_vec(), state });
     }
     (batch, next)
@@ -184,7 +192,9 @@ mod tests {
                 .ops
                 .iter()
                 .map(|op| match op {
-                    Op::SetDelivery { handler, state, .. } => (handler.as_str(), state.status),
+                    Op::SetDelivery { handler, state, .. } | Op::SetHeldDelivery { handler, state, .. } => {
+                        (handler.as_str(), state.status)
+                    }
                     other => panic!("{other:?}"),
                 })
                 .collect();

@@ -176,10 +176,11 @@ mod tests {
     fn table(of: Vec<(&str, FanoutPolicy, Interest)>) -> Table {
         let handler = typed(|_: Value| async { Ok::<_, oneiric_core::Fault>(()) });
         let handler = Handler::fixed(Arc::new(handler));
-        Table::new(of.into_iter().map(|(name, fanout, interest)| {
+        let lives = of.into_iter().map(|(name, fanout, interest)| {
             let plain = Subscription::new(name, "k".parse().unwrap(), &Defaults::default());
             Live::new(Subscription { fanout, interest, ..plain }, handler.clone())
-        }))
+        });
+        Table::new(lives, None)
     }
 
     fn on(topic: &str) -> Interest {

@@ -1,6 +1,7 @@
 //! What handles the events of a subscription.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -12,6 +13,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 
+use crate::buffer::{Buffer, Job, Offered};
+
 /// What handles the events of a subscription. A clone is the same one.
 #[derive(Clone)]
 pub struct Handler(Kind);
@@ -22,7 +25,12 @@ enum Kind {
     Fixed(Arc<dyn EventHandler>),
     /// A component, brought up for its first event; follows swaps.
     Component(Arc<Component>),
+    /// Nobody: events wait until they are fetched.
+    Buffer(Arc<Buffer>),
 }
+
+/// One event being handled.
+pub(crate) type Call<'a> = Pin<Box<dyn Future<Output = Result<Payload, Fault>> + Send + 'a>>;
 
 struct Component {
     lifecycle: Lifecycle,
@@ -58,16 +66,45 @@ impl Handler {
         })))
     }
 
-    /// Handles one event.
-    pub(crate) async fn handle(&self, envelope: &Envelope) -> Result<Payload, Fault> {
-        match &self.0 {
-            Kind::Fixed(handler) => handler.handle(envelope).await,
-            Kind::Component(component) => {
-                let current = component.handle().await?.current()?;
-                current.handle(envelope).await
+    /// Nobody: events wait in a buffer.
+    pub(crate) fn buffered(buffer: Arc<Buffer>) -> Self {
+        Self(Kind::Buffer(buffer))
+    }
+
+    /// Whether the one is as good as the other: the same value, or the same component meant in the same way.
+    pub(crate) fn is_as(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Kind::Fixed(one), Kind::Fixed(other)) => Arc::ptr_eq(one, other),
+            (Kind::Component(one), Kind::Component(other)) => {
+                one.pinned == other.pinned && one.descriptor == other.descriptor
             }
+            (Kind::Buffer(one), Kind::Buffer(other)) => Arc::ptr_eq(one, other),
+            (Kind::Fixed(_) | Kind::Component(_) | Kind::Buffer(_), _) => false,
         }
     }
+
+    /// Begins to handle one event.
+    pub(crate) fn call<'a>(&'a self, envelope: &'a Envelope) -> Call<'a> {
+        match &self.0 {
+            Kind::Fixed(handler) => handler.handle(envelope),
+            Kind::Component(component) => Box::pin(async move {
+                let current = component.handle().await?.current()?;
+                current.handle(envelope).await
+            }),
+            Kind::Buffer(buffer) => Box::pin(keep(buffer, envelope)),
+        }
+    }
+}
+
+/// Whoever waits for the handlers of an event waits until it is in the buffer.
+async fn keep(buffer: &Buffer, envelope: &Envelope) -> Result<Payload, Fault> {
+    let taken = match buffer.offer(Job::One(Arc::new(envelope.clone()))) {
+        Offered::Taken => true,
+        Offered::Wait(entering) => entering.enter().await,
+        Offered::Full | Offered::Gone => false,
+    };
+    let no = || Fault::transient("no-room", "there was no room for the event, or nobody fetches it any more");
+    taken.then_some(Payload::NULL).ok_or_else(no)
 }
 
 impl Component {
@@ -80,7 +117,11 @@ impl Component {
             return self.lifecycle.handle_of(&self.descriptor).await;
         }
         let (domain, key) = (&self.descriptor.domain, &self.descriptor.key);
-        self.lifecycle.handle(domain, key, &Query::default()).await
+        match self.lifecycle.handle(domain, key, &Query::default()).await {
+            // The key has left since; an event that was on its way already is handled all the same.
+            Err(LifecycleError::Unknown(_)) => self.lifecycle.handle_of(&self.descriptor).await,
+            found => found,
+        }
     }
 }
 
@@ -135,6 +176,7 @@ impl fmt::Debug for Handler {
             Kind::Component(component) => {
                 f.debug_tuple("Handler::Component").field(&component.descriptor.key).finish()
             }
+            Kind::Buffer(_) => f.write_str("Handler::Buffer"),
         }
     }
 }

@@ -43,12 +43,12 @@ impl Interest {
         Self { topics: vec![pattern], ..Self::default() }
     }
 
-    /// Whether an event is wanted whose topic is known to be.
+    /// Whether an event is wanted whose topic and filters are known to fit.
     ///
     /// # Errors
     /// [`ExprError`] where the condition in CEL cannot be decided for this event: the event is not wanted.
     pub(crate) fn accepts(&self, scope: &EventScope<'_>, envelope: &Envelope) -> Result<bool, ExprError> {
-        match self.refusal(scope, envelope) {
+        match self.beyond_filters(scope, envelope) {
             None => Ok(true),
             Some(No::Undecided(error)) => Err(error),
             Some(_) => Ok(false),
@@ -62,17 +62,19 @@ impl Interest {
 
     /// The first thing that keeps an event from being wanted whose topic is known to be.
     pub(crate) fn refusal(&self, scope: &EventScope<'_>, envelope: &Envelope) -> Option<No<'_>> {
+        let filter = self.filters.iter().find(|filter| !filter.accepts(envelope));
+        filter.map(No::Filter).or_else(|| self.beyond_filters(scope, envelope))
+    }
+
+    fn beyond_filters(&self, scope: &EventScope<'_>, envelope: &Envelope) -> Option<No<'_>> {
         let any = |patterns: &[Pattern], text: Option<&str>| {
             patterns.is_empty()
                 || text.is_some_and(|text| patterns.iter().any(|pattern| pattern.matches(text)))
         };
-        if let Some(filter) = self.filters.iter().find(|filter| !filter.accepts(envelope)) {
-            return Some(No::Filter(filter));
-        }
         if let Some(least) = self.min_priority.filter(|least| envelope.priority < *least) {
             return Some(No::Priority(least));
         }
-        if !self.tags.is_subset(&envelope.tags) {
+        if !self.tags.is_empty() && !self.tags.is_subset(&envelope.tags) {
             return Some(No::Tags);
         }
         if !any(&self.sources, envelope.source()) {

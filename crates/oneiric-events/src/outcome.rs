@@ -53,7 +53,11 @@ impl Outcome {
         let result = match (state.status, &state.fault) {
             (DeliveryStatus::Done, _) => Ok(state.value.clone()),
             (DeliveryStatus::Expired, _) => Err(Fault::permanent("expired", "the event had expired")),
-            (DeliveryStatus::Skipped, _) => Err(Fault::permanent(SKIPPED, "another handler had succeeded")),
+            // A person gave it up.
+            (DeliveryStatus::Skipped, Some(fault)) => Err(fault.clone()),
+            (DeliveryStatus::Skipped, None) => {
+                Err(Fault::permanent(SKIPPED, "another handler had succeeded"))
+            }
             (_, Some(fault)) => Err(fault.clone()),
             (_, None) => return Self::waiting(&handler),
         };
@@ -96,7 +100,7 @@ impl Serialize for Outcome {
 pub struct Dispatched {
     /// What it was about.
     pub topic: Topic,
-    /// Its id, where it has one.
+    /// Its id, where it was emitted; one that was only dispatched may have none.
     pub event_id: Option<EventId>,
     /// One for each handler that got it.
     pub results: Vec<Outcome>,

@@ -42,6 +42,11 @@ impl Plan {
         self.stored
     }
 
+    /// What the declared subscriptions were made from: what was given to [`Dispatcher::declare_of`].
+    pub fn origin<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        Arc::downcast(Arc::clone(self.table.origin.as_ref()?)).ok()
+    }
+
     /// How many handlers get it.
     pub fn handlers(&self) -> usize {
         places(&self.split.stored).chain(places(&self.split.passing)).count()
@@ -64,7 +69,7 @@ pub(crate) fn in_order(envelope: &Envelope, mut results: Vec<(u32, Outcome)>) ->
     results.sort_by_key(|(place, _)| *place);
     Dispatched {
         topic: envelope.topic.clone(),
-        event_id: envelope.event_id(),
+        event_id: None,
         results: results.into_iter().map(|(_, outcome)| outcome).collect(),
     }
 }

@@ -31,8 +31,8 @@ fn fresh(now: Timestamp, chance: [u8; 10]) -> EventId {
     EventId::new(uuid.hyphenated().to_string()).expect("a UUID is a word")
 }
 
-/// `2025-11-21T10:24:12.123456Z`.
-fn rfc3339(at: Timestamp) -> String {
+/// As the headers of events have it: `2025-11-21T10:24:12.123456Z`.
+pub fn rfc3339(at: Timestamp) -> String {
     match jiff::Timestamp::from_microsecond(at.as_micros()) {
         Ok(at) => format!("{at:.6}"),
         // Beyond the year 9999: there is no way to write it, and no clock that shows it.

@@ -16,6 +16,8 @@ pub(crate) struct Stats {
     failed: Durations,
     pub(crate) refused: AtomicU64,
     pub(crate) overflowed: AtomicU64,
+    pub(crate) pulled: AtomicU64,
+    pub(crate) abandoned: AtomicU64,
     pub(crate) expired: AtomicU64,
     pub(crate) undecided: AtomicU64,
     pub(crate) dead: AtomicU64,
@@ -25,25 +27,29 @@ pub(crate) struct Stats {
 struct Durations {
     buckets: [AtomicU64; BUCKETS_MS.len() + 1],
     sum_us: AtomicU64,
-    attempts: AtomicU64,
+    /// Tries beyond the first of a call.
+    further: AtomicU64,
 }
 
 impl Durations {
     fn add(&self, attempts: u32, took: Duration) {
-        let millis = took.as_secs_f64() * 1000.0;
-        let at = BUCKETS_MS.iter().position(|most| millis <= *most as f64).unwrap_or(BUCKETS_MS.len());
+        let micros = took.as_secs().saturating_mul(1_000_000).saturating_add(took.subsec_micros().into());
+        let at = BUCKETS_MS.iter().position(|most| micros <= most * 1000).unwrap_or(BUCKETS_MS.len());
         self.buckets[at].fetch_add(1, Ordering::Relaxed);
-        self.sum_us.fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
-        self.attempts.fetch_add(attempts.into(), Ordering::Relaxed);
+        self.sum_us.fetch_add(micros, Ordering::Relaxed);
+        if attempts > 1 {
+            self.further.fetch_add(u64::from(attempts) - 1, Ordering::Relaxed);
+        }
     }
 
     fn read(&self) -> DurationCounts {
         let buckets = self.buckets.each_ref().map(|count| count.load(Ordering::Relaxed));
+        let count: u64 = buckets.iter().sum();
         DurationCounts {
-            count: buckets.iter().sum(),
+            count,
             sum_ms: self.sum_us.load(Ordering::Relaxed) as f64 / 1000.0,
             buckets: buckets.to_vec(),
-            attempts: self.attempts.load(Ordering::Relaxed),
+            attempts: count + self.further.load(Ordering::Relaxed),
         }
     }
 }
@@ -68,6 +74,10 @@ impl Stats {
             failed,
             refused: read(&self.refused),
             overflowed: read(&self.overflowed),
+            pulled: read(&self.pulled),
+            abandoned: read(&self.abandoned),
+            buffered: 0,
+            paused: false,
             expired: read(&self.expired),
             undecided: read(&self.undecided),
             dead: read(&self.dead),
@@ -88,12 +98,39 @@ pub struct Counts {
     pub refused: u64,
     /// Events that were dropped because the buffer was full.
     pub overflowed: u64,
+    /// Events that were fetched.
+    pub pulled: u64,
+    /// Events in memory that were dropped because the process ended, or nobody pulls any more.
+    pub abandoned: u64,
+    /// How many wait in memory now.
+    pub buffered: u64,
+    /// Whether its handler is kept from it now.
+    pub paused: bool,
     /// Events that came too late.
     pub expired: u64,
     /// Events of which the condition in CEL could not be decided.
     pub undecided: u64,
     /// Deliveries that became dead letters.
     pub dead: u64,
+}
+
+impl Counts {
+    /// How well it goes, from 0 to 1: the part of the calls that succeeded, less a tenth for each that failed, at
+    /// most a half. ACB's health score. 1 where there was no call.
+    pub fn health(&self) -> f64 {
+        let (good, bad) = (self.succeeded.count as f64, self.failed.count as f64);
+        if good + bad == 0.0 {
+            return 1.0;
+        }
+        (good / (good + bad) - (0.1 * bad).min(0.5)).max(0.0)
+    }
+
+    /// How long a call took that succeeded, on average; zero where there was none.
+    pub fn average(&self) -> Duration {
+        let Self { succeeded: DurationCounts { count, sum_ms, .. }, .. } = self;
+        let seconds = sum_ms / 1000.0 / (*count).max(1) as f64;
+        Duration::try_from_secs_f64(seconds).unwrap_or_default()
+    }
 }
 
 /// Durations, counted in buckets.
@@ -125,5 +162,23 @@ mod tests {
         assert_eq!(counts.succeeded.sum_ms, 20_012.0);
         assert_eq!(counts.succeeded.buckets[..2], [2, 1]);
         assert_eq!(counts.succeeded.buckets[13..], [1, 1]);
+    }
+
+    #[test]
+    fn health_is_the_rate_of_success_less_a_tenth_for_each_failure() {
+        let check = |good: u64, bad: u64, expected: f64| {
+            let count = |count| DurationCounts { count, ..DurationCounts::default() };
+            let counts = Counts { succeeded: count(good), failed: count(bad), ..Counts::default() };
+            assert!((counts.health() - expected).abs() < 1e-9, "{good} {bad}: {}", counts.health());
+        };
+        check(0, 0, 1.0);
+        check(10, 0, 1.0);
+        check(9, 1, 0.8);
+        check(90, 10, 0.4);
+        check(0, 1, 0.0);
+        let two = DurationCounts { count: 2, sum_ms: 30.0, buckets: Vec::new(), attempts: 2 };
+        let counts = Counts { succeeded: two, ..Counts::default() };
+        assert_eq!(counts.average(), Duration::from_millis(15));
+        assert_eq!(Counts::default().average(), Duration::ZERO);
     }
 }

@@ -3,18 +3,22 @@
 //! A table never changes. One that is built anew takes over from an old one whatever lives on in both (who
 //! waits, who is at work, what was counted), and an event ends on the table that it began on.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use oneiric_core::manifest::FanoutPolicy;
 use oneiric_core::roles::Envelope;
-use tokio::sync::Semaphore;
+use serde_json::Value;
 
+use crate::buffer::Buffer;
+use crate::filter::Filter;
 use crate::handler::Handler;
 use crate::pattern::index::Index;
 use crate::scope::EventScope;
-use crate::stats::Stats;
+use crate::slots::Slots;
+use crate::stats::{Counts, Stats};
 use crate::subscription::Subscription;
 
 /// A subscription in a table, with what lives as long as it does.
@@ -23,16 +27,76 @@ pub(crate) struct Live {
     pub(crate) subscription: Subscription,
     pub(crate) handler: Handler,
     /// As many as may be handled at a time.
-    pub(crate) slots: Semaphore,
-    pub(crate) stats: Stats,
+    pub(crate) slots: Arc<Slots>,
+    pub(crate) stats: Arc<Stats>,
+    /// What waits in memory.
+    pub(crate) buffer: Arc<Buffer>,
+    pub(crate) mode: Mode,
     /// How many stored events this process has in hand for it.
-    pub(crate) in_hand: AtomicUsize,
+    pub(crate) in_hand: Arc<AtomicUsize>,
+}
+
+/// How the events of a subscription get to whom they are for. ACB's three modes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// They go to its handler.
+    Push,
+    /// They are fetched.
+    Pull,
+    /// Both: each by who is first.
+    Hybrid,
 }
 
 impl Live {
     pub(crate) fn new(subscription: Subscription, handler: Handler) -> Arc<Self> {
-        let slots = Semaphore::new((subscription.max_concurrency as usize).min(Semaphore::MAX_PERMITS));
-        Arc::new(Self { subscription, handler, slots, stats: Stats::default(), in_hand: AtomicUsize::new(0) })
+        Arc::new(Self::of(subscription, handler))
+    }
+
+    /// One whose events are fetched, and handled where there is a handler.
+    pub(crate) fn pulled(subscription: Subscription, handler: Option<Handler>) -> Arc<Self> {
+        let (handler, mode) = match handler {
+            Some(handler) => (Some(handler), Mode::Hybrid),
+            None => (None, Mode::Pull),
+        };
+        Arc::new(Self::with(subscription, handler, mode))
+    }
+
+    fn of(subscription: Subscription, handler: Handler) -> Self {
+        Self::with(subscription, Some(handler), Mode::Push)
+    }
+
+    fn with(subscription: Subscription, handler: Option<Handler>, mode: Mode) -> Self {
+        let slots = Slots::new(subscription.max_concurrency as usize);
+        let (slots, stats, in_hand) = (Arc::new(slots), Arc::<Stats>::default(), Arc::default());
+        let buffer = Buffer::new(subscription.buffer, subscription.overflow, Arc::clone(&stats));
+        let buffer = Arc::new(buffer);
+        let handler = handler.unwrap_or_else(|| Handler::buffered(Arc::clone(&buffer)));
+        Self { subscription, handler, slots, stats, buffer, mode, in_hand }
+    }
+
+    /// One that takes over from one of the same name, which still has events under way: what was counted,
+    /// whether it is paused, and, where as many may be handled at a time, who handles them. What waits for the
+    /// old one ends there.
+    pub(crate) fn after(old: &Self, subscription: Subscription, handler: Handler) -> Arc<Self> {
+        let plain = Self::of(subscription, handler);
+        let as_many = plain.subscription.max_concurrency == old.subscription.max_concurrency;
+        let slots = if as_many { Arc::clone(&old.slots) } else { plain.slots };
+        let (stats, in_hand) = (Arc::clone(&old.stats), Arc::clone(&old.in_hand));
+        let Subscription { buffer, overflow, .. } = plain.subscription;
+        let buffer = Buffer::new(buffer, overflow, Arc::clone(&stats));
+        buffer.pause(old.buffer.is_paused());
+        Arc::new(Self { slots, stats, in_hand, buffer: Arc::new(buffer), ..plain })
+    }
+
+    /// Whether its handler is kept from events.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.buffer.is_paused() && self.mode != Mode::Pull
+    }
+
+    /// What it has counted.
+    pub(crate) fn counts(&self) -> Counts {
+        let (buffered, paused) = (self.buffer.len() as u64, self.buffer.is_paused());
+        Counts { buffered, paused, ..self.stats.read() }
     }
 }
 
@@ -43,8 +107,19 @@ pub(crate) struct Table {
     index: Index,
     /// Those that want every topic.
     everything: Vec<u32>,
+    /// Each filter once: handlers of one product ask for the same tenant.
+    filters: Vec<Filter>,
+    /// Which of them each subscription has, by place.
+    filters_of: Vec<Box<[u32]>>,
     by_name: HashMap<Arc<str>, u32>,
+    /// Nobody asks for anything but to get events.
+    only_broadcast: bool,
+    /// What the declared ones were made from.
+    pub(crate) origin: Option<Origin>,
 }
+
+/// What declared subscriptions were made from, for whoever declared them.
+pub(crate) type Origin = Arc<dyn Any + Send + Sync>;
 
 /// Who gets one event. Places of the table, in its order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -57,6 +132,42 @@ pub(crate) struct Route {
     pub(crate) first_success: Vec<u32>,
 }
 
+/// What filters have said of one event. A few are kept in mind; those beyond are asked again.
+#[derive(Debug, Default)]
+struct Asked {
+    said: [(u32, bool); 8],
+    count: usize,
+}
+
+impl Asked {
+    fn once(&mut self, filter: u32, ask: impl FnOnce() -> bool) -> bool {
+        if let Some((_, holds)) = self.said[..self.count].iter().find(|(of, _)| *of == filter) {
+            return *holds;
+        }
+        let holds = ask();
+        if let Some(place) = self.said.get_mut(self.count) {
+            *place = (filter, holds);
+            self.count += 1;
+        }
+        holds
+    }
+}
+
+/// Each filter once, and which of them each subscription has.
+fn shared_filters(lives: &[Arc<Live>]) -> (Vec<Filter>, Vec<Box<[u32]>>) {
+    let (mut filters, mut known) = (Vec::new(), HashMap::new());
+    let mut place = |filter: &Filter| {
+        let written = Value::from(filter.clone()).to_string();
+        *known.entry(written).or_insert_with(|| {
+            filters.push(filter.clone());
+            u32::try_from(filters.len() - 1).unwrap_or(u32::MAX)
+        })
+    };
+    let of = |live: &Arc<Live>| live.subscription.interest.filters.iter().map(&mut place).collect();
+    let filters_of = lives.iter().map(of).collect();
+    (filters, filters_of)
+}
+
 impl Route {
     pub(crate) fn is_empty(&self) -> bool {
         self.alone.is_empty() && self.ordered.is_empty() && self.first_success.is_empty()
@@ -65,7 +176,7 @@ impl Route {
 
 impl Table {
     /// Of two of the same name the last one counts.
-    pub(crate) fn new(lives: impl IntoIterator<Item = Arc<Live>>) -> Self {
+    pub(crate) fn new(lives: impl IntoIterator<Item = Arc<Live>>, origin: Option<Origin>) -> Self {
         let mut known: HashMap<Arc<str>, usize> = HashMap::new();
         let mut kept: Vec<Arc<Live>> = Vec::new();
         for live in lives {
@@ -96,7 +207,9 @@ impl Table {
             .map(|(_, place)| place)
             .collect();
         let index = Index::new(patterns.iter().map(|(pattern, place)| (pattern, *place)));
-        Self { lives: kept, index, everything, by_name }
+        let (filters, filters_of) = shared_filters(&kept);
+        let only_broadcast = kept.iter().all(|live| live.subscription.fanout == FanoutPolicy::Broadcast);
+        Self { lives: kept, index, everything, filters, filters_of, by_name, only_broadcast, origin }
     }
 
     pub(crate) fn lives(&self) -> &[Arc<Live>] {
@@ -121,8 +234,13 @@ impl Table {
             return found;
         }
         let scope = EventScope::new(envelope);
+        let mut asked = Asked::default();
+        let mut holds = |filter: u32| asked.once(filter, || self.filters[filter as usize].accepts(envelope));
         found.retain(|place| {
             let live = self.live(*place);
+            if !self.filters_of[*place as usize].iter().all(|filter| holds(*filter)) {
+                return false;
+            }
             match live.subscription.interest.accepts(&scope, envelope) {
                 Ok(wanted) => wanted,
                 Err(error) => {
@@ -143,12 +261,12 @@ impl Table {
 
     /// Who of those that want an event gets it. If any of them is exclusive, the highest of these alone.
     pub(crate) fn fan_out(&self, matching: Vec<u32>) -> Route {
+        if self.only_broadcast {
+            return Route { alone: matching, ..Route::default() };
+        }
         let fanout = |place: &u32| self.live(*place).subscription.fanout;
         if let Some(highest) = matching.iter().find(|place| fanout(place) == FanoutPolicy::Exclusive) {
             return Route { alone: vec![*highest], ..Route::default() };
-        }
-        if matching.iter().all(|place| fanout(place) == FanoutPolicy::Broadcast) {
-            return Route { alone: matching, ..Route::default() };
         }
         let mut route = Route::default();
         for place in matching {

@@ -16,6 +16,9 @@
 //! strings; without one, a run's context is the payload of its event. What follows counts for each value of
 //! `key` apart, and for all events together where there is no `key`.
 
+pub mod bucket;
+pub mod window;
+
 use std::time::Duration;
 
 use oneiric_core::expr::ExprError;
@@ -32,6 +35,9 @@ const MAX_WAIT: f64 = 7.0 * 24.0 * 3600.0;
 
 /// The most events of one batch: a run's context holds them all.
 pub const MAX_BATCH: u32 = 1000;
+
+/// The most starts that a throttle counts: each is kept for as long as it counts.
+pub const MAX_STARTS: u32 = 1000;
 
 /// A workflow that events start.
 #[derive(Debug, Clone, PartialEq)]
@@ -76,11 +82,12 @@ pub enum Gather {
 }
 
 /// How many runs are started in which time; events beyond that start none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Throttle {
-    /// How many, at least 1.
+    /// How many: 1 to [`MAX_STARTS`].
     pub limit: u32,
-    /// In which time.
+    /// In which time, whenever that begins.
+    #[serde(rename = "per_us", with = "micros")]
     pub per: Duration,
 }
 
@@ -281,9 +288,10 @@ fn gather(stated: &Stated, workflow: &Key) -> Result<Gather, TriggerError> {
 }
 
 fn throttled(stated: &StatedThrottle, workflow: &Key) -> Result<Throttle, TriggerError> {
-    if stated.limit == 0 {
-        let (name, allowed) = ("throttle.limit", "1 and more");
-        return Err(TriggerError::Range { name, workflow: workflow.clone(), found: 0.0, allowed });
+    if !(1..=MAX_STARTS).contains(&stated.limit) {
+        let (name, allowed) = ("throttle.limit", "1 to 1000; more of them are fewer in a shorter time");
+        let found = stated.limit.into();
+        return Err(TriggerError::Range { name, workflow: workflow.clone(), found, allowed });
     }
     Ok(Throttle { limit: stated.limit, per: seconds("throttle.per", stated.per, workflow)? })
 }
@@ -294,4 +302,57 @@ fn seconds(name: &'static str, stated: f64, workflow: &Key) -> Result<Duration, 
     }
     let allowed = "more than 0 and at most 604800 seconds";
     Err(TriggerError::Range { name, workflow: workflow.clone(), found: stated, allowed })
+}
+
+/// A duration in a record: whole microseconds.
+mod micros {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u64(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        u64::deserialize(from).map(Duration::from_micros)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_a_trigger_is_said() {
+        let check = |written: Value, expected: Result<(), &str>| {
+            let metadata = Map::from_iter([("workflows".to_owned(), json!({ "triggers": written }))]);
+            let found = Trigger::all_of(&metadata).map(|_| ()).map_err(|error| error.to_string());
+            assert_eq!(found, expected.map_err(str::to_owned), "{written}");
+        };
+        check(json!(["shop.fulfil"]), Ok(()));
+        check(json!([{"workflow": "w", "throttle": {"limit": 1000, "per": 60}}]), Ok(()));
+        check(json!("w"), Err("`metadata.workflows.triggers`: is not a list"));
+        check(
+            json!([{"workflow": "w", "throttle": {"limit": 1001, "per": 60}}]),
+            Err("`throttle.limit` of the trigger of `w` is 1001, allowed are 1 to 1000; \
+                 more of them are fewer in a shorter time"),
+        );
+        check(
+            json!([{"workflow": "w", "batch": {"size": 2, "wait": 0}}]),
+            Err(
+                "`batch.wait` of the trigger of `w` is 0, allowed are more than 0 and at most 604800 seconds",
+            ),
+        );
+        check(
+            json!([{"workflow": "w", "batch": {"size": 2, "wait": 1}, "debounce": {"quiet": 1}}]),
+            Err("the trigger of `w` has both `debounce` and `batch`; one of them decides when a run starts"),
+        );
+        check(
+            json!([{"workflow": "w", "singleton": "queue"}]),
+            Err("`metadata.workflows.triggers`: unknown variant `queue`, expected `skip` or `cancel`"),
+        );
+    }
 }

@@ -40,6 +40,7 @@ pub(crate) async fn answer(oneiric: &Oneiric, started_at: Timestamp, request: Re
             // Before the answer, so that who rang knows that it was heeded.
             let heeded = oneiric.reread_activity().await;
             oneiric.ring();
+            oneiric.0.windows.look();
             match heeded {
                 Ok(()) => Answer::Rung { pid },
                 Err(error) => Error::from(error).into(),

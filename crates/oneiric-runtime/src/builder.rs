@@ -35,9 +35,13 @@ pub struct Builder {
     runtimes: Vec<Arc<dyn ComponentRuntime>>,
     linked: LinkedRuntime,
     allowed: Vec<String>,
+    // How many handlers were linked in without a key.
+    unnamed: usize,
     // The first text that was given for a name and is none; told when the builder can tell.
     wrong: Option<IdError>,
     files: Vec<ManifestFile>,
+    // Of workflows that were made in code: behind all others.
+    code: Vec<ManifestFile>,
     paths: Vec<PathBuf>,
     store: Where,
     clock: Arc<dyn Clock>,
@@ -77,8 +81,10 @@ impl Default for Builder {
             runtimes: Vec::new(),
             linked: LinkedRuntime::default(),
             allowed: Vec::new(),
+            unnamed: 0,
             wrong: None,
             files: Vec::new(),
+            code: Vec::new(),
             paths: Vec::new(),
             store: Where::Memory,
             clock: Arc::new(SystemClock::default()),
@@ -261,11 +267,14 @@ impl Builder {
         }
         let mut files = self.paths.iter().map(|path| read_manifest(path)).collect::<Result<Vec<_>, _>>()?;
         files.append(&mut self.files);
+        files.extend(self.code.iter().cloned());
         let own = Own {
+            code: std::mem::take(&mut self.code),
             offered: self.runtimes.iter().flat_map(|runtime| runtime.offers()).map(behind_all).collect(),
             linked: self.linked.descriptors(),
         };
         let mut catalog = Catalog::load_beside(&own, Bundle { files })?;
+        catalog.check_triggers()?;
         catalog.select(&self.settings);
         let settings = Arc::new(std::mem::take(&mut self.settings));
         let secrets = self.secrets.take().unwrap_or_else(|| inline(&settings, &self.clock));

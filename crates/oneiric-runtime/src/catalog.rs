@@ -1,5 +1,7 @@
 //! What manifests say: candidates and checked graphs, without a store or a process.
 
+mod triggers;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +18,7 @@ use oneiric_events::{Defaults, Subscription};
 use crate::bundle::{Bundle, ManifestFile};
 use crate::error::Error;
 use crate::request::RunOptions;
+use triggers::Starter;
 
 /// Candidates and graphs of a bundle of manifests.
 ///
@@ -35,6 +38,8 @@ pub struct Catalog {
     registry: Registry,
     // By what identifies a candidate of domain workflow.
     workflows: HashMap<(Key, Provider, Source), Workflow>,
+    // Of handlers that start workflows.
+    starters: Vec<Starter>,
     // Of the settings.
     max_deliveries: Option<u32>,
 }
@@ -117,6 +122,8 @@ pub(crate) struct Own {
     pub(crate) offered: Vec<Descriptor>,
     /// What was linked in: ranked before everything of equal score.
     pub(crate) linked: Vec<Descriptor>,
+    /// Manifests that were made in code: they are part of every bundle.
+    pub(crate) code: Vec<ManifestFile>,
 }
 
 impl Catalog {
@@ -162,14 +169,20 @@ impl Catalog {
                 let place = Place::of_name(&file.name, &text, written.position);
                 problems.push(Problem { place, message, help: None });
             }
-            if written.domain == Domain::EVENT
-                && let Err(error) =
-                    Subscription::of(&Arc::new(written.descriptor(source.clone())), &Defaults::default())
-            {
-                let text = String::from_utf8_lossy(&file.bytes);
-                let place = Place::of_name(&file.name, &text, written.position);
-                let message = format!("event handler `{}`: {error}", written.key);
-                problems.push(Problem { place, message, help: None });
+            if written.domain == Domain::EVENT {
+                match Subscription::of(&Arc::new(written.descriptor(source.clone())), &Defaults::default()) {
+                    Ok(Subscription { triggers, .. }) if triggers.is_empty() => {}
+                    Ok(Subscription { triggers, .. }) => {
+                        let (manifest, file) = (Arc::clone(&manifest), file.clone());
+                        self.starters.push(Starter { manifest, file, entry, triggers });
+                    }
+                    Err(error) => {
+                        let text = String::from_utf8_lossy(&file.bytes);
+                        let place = Place::of_name(&file.name, &text, written.position);
+                        let message = format!("event handler `{}`: {error}", written.key);
+                        problems.push(Problem { place, message, help: None });
+                    }
+                }
             }
             let Some(dag) = written.dag.as_ref().filter(|_| written.domain == Domain::WORKFLOW) else {
                 continue;
@@ -220,6 +233,12 @@ impl Catalog {
         &self.registry
     }
 
+    /// The graph of exactly this candidate.
+    pub(crate) fn graph_of(&self, descriptor: &Descriptor) -> Option<&Workflow> {
+        let id = (descriptor.key.clone(), descriptor.provider.clone(), descriptor.source.clone());
+        self.workflows.get(&id)
+    }
+
     /// The best candidate of a workflow key, with its graph.
     ///
     /// # Errors
@@ -231,8 +250,7 @@ impl Catalog {
     ) -> Result<(&Arc<Descriptor>, &Workflow), Error> {
         let query = Query { provider, ..Query::default() };
         let descriptor = self.registry.resolve(&Domain::WORKFLOW, key, &query)?.descriptor();
-        let id = (descriptor.key.clone(), descriptor.provider.clone(), descriptor.source.clone());
-        let workflow = self.workflows.get(&id).ok_or_else(|| Error::NoGraph(key.clone()))?;
+        let workflow = self.graph_of(descriptor).ok_or_else(|| Error::NoGraph(key.clone()))?;
         Ok((descriptor, workflow))
     }
 }

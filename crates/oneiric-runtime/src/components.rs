@@ -87,11 +87,20 @@ impl Oneiric {
     /// While the component drains, this waits until nothing of it is in flight here, at most a minute. Of a
     /// paused one it is refused, unless it is forced.
     ///
+    /// Of domain `event`, the newcomer's topics, filters and priority count when this returns.
+    ///
     /// # Errors
-    /// As [`Oneiric::swap_to`]; [`Error::Denied`].
+    /// As [`Oneiric::swap_to`]; [`Error::Denied`]. [`Error::Subscription`] where a candidate that was registered
+    /// in code asks for events in a way that makes no sense: it serves, and events go the way they went before.
     pub async fn swap(&self, domain: &Domain, key: &Key, swap: Swap<'_>) -> Result<Swapped, Error> {
         self.admit_swap(domain, key, &swap).await?;
-        Ok(self.lifecycle().swap(domain, key, swap).await?)
+        let swapped = self.lifecycle().swap(domain, key, swap).await?;
+        if *domain == Domain::EVENT {
+            // Which events are wanted, and under which name they are handled, is said by what serves now.
+            self.declare()?;
+            self.0.courier.reconsider();
+        }
+        Ok(swapped)
     }
 
     /// How the components stand that were asked for so far, by domain and key.

@@ -67,6 +67,14 @@ pub enum Error {
         /// The text of the manifest, for showing the places.
         text: Arc<[u8]>,
     },
+    /// Workflows that triggers name are not known.
+    #[error("{problems}")]
+    UnknownWorkflow {
+        /// One for each of these triggers, with the place of its entry.
+        problems: ParseError,
+        /// The text of the manifest, for showing the places.
+        text: Arc<[u8]>,
+    },
     /// No runtime builds a component's factory.
     #[error("{domain} `{key}`: nothing here builds the factory `{factory}`")]
     NoRuntime {
@@ -160,6 +168,17 @@ pub enum Error {
     /// There is no such run.
     #[error("run {0} is unknown")]
     UnknownRun(String),
+    /// There is no such event in the log.
+    #[error("event {0} is unknown")]
+    UnknownEvent(String),
+    /// No subscription of this process has that name or key.
+    #[error("event handler `{handler}` is unknown{}", near.as_ref().map(|near| format!(" (did you mean `{near}`?)")).unwrap_or_default())]
+    UnknownHandler {
+        /// What was asked for.
+        handler: String,
+        /// What it may have been meant to be.
+        near: Option<String>,
+    },
     /// A live process works on the run.
     #[error("run {run} is being worked on by process {pid}")]
     Busy {
@@ -291,9 +310,12 @@ impl Error {
             | Error::Bundle { .. } => Kind::Configuration,
             Error::Unknown(_)
             | Error::UnknownTask { .. }
+            | Error::UnknownWorkflow { .. }
             | Error::NoRuntime { .. }
             | Error::MissingRole { .. }
-            | Error::UnknownRun(_) => Kind::Resolution,
+            | Error::UnknownRun(_)
+            | Error::UnknownEvent(_)
+            | Error::UnknownHandler { .. } => Kind::Resolution,
             Error::NotAllowed { .. } => Kind::Security,
             Error::Lifecycle(LifecycleError::Failed { phase: Phase::Settings, .. }) => Kind::Configuration,
             Error::Lifecycle(_) | Error::Secrets(_) => Kind::Execution,
@@ -326,6 +348,12 @@ impl Error {
             Error::Read { help, .. } | Error::NoRuntime { help, .. } => Some(help.clone()),
             Error::NoGraph(_) => Some("give its manifest entry a `dag` with `nodes`".to_owned()),
             Error::UnknownRun(_) => Some("`oneiric run list` shows the runs of this state folder".to_owned()),
+            Error::UnknownEvent(_) => {
+                Some("`oneiric event list` shows the events of this state folder".to_owned())
+            }
+            Error::UnknownHandler { .. } => Some(
+                "`oneiric list --domain event` shows the handlers; name their manifest with `--manifest PATH`".to_owned(),
+            ),
             Error::Denied(Denial { step: Step::Activity, .. }) => Some(
                 "`oneiric activity` shows why; `oneiric resume KEY --domain DOMAIN` takes work again"
                     .to_owned(),

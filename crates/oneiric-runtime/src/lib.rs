@@ -7,9 +7,11 @@
 //! | runs of any process | [`Oneiric::tell`], [`Ask`], [`Command`]; [`Oneiric::again`], [`Again`] |
 //! | components | [`Oneiric::resolve`], [`Oneiric::call`], [`Oneiric::swap_to`], [`Oneiric::explain`] |
 //! | whether they take work | [`Oneiric::pause_component`], [`Oneiric::drain_component`], [`Oneiric::resume_component`], [`activity`] |
+//! | other manifests while it lives | [`Oneiric::reload`], [`Reloaded`] |
 //! | manifests, without a store or a process | [`Catalog`], [`Bundle`], [`read_manifest`] |
 //! | how things stand | [`Oneiric::statuses`], [`component_statuses`], [`RunLog`], `control` |
-//! | events | [`Oneiric::emit_and_wait`], [`Oneiric::subscribe`], [`EventReport`] |
+//! | events | [`Oneiric::emit`], [`Oneiric::emit_and_wait`], [`Oneiric::on`], [`Oneiric::pull`], [`EventReport`], [`Oneiric::windows`] |
+//! | their log | [`list_events`], [`Tail`], [`Oneiric::replay`], [`Oneiric::tidy_events`] |
 //! | what went wrong | [`Error`], [`Kind`], [`Incomplete`] |
 //!
 //! It does not know which adapters exist: `builder().with(oneiric_adapters::enabled(..))`. Tasks, roles
@@ -36,6 +38,7 @@ mod linked;
 mod oneiric;
 mod presence;
 mod read;
+mod reload;
 mod request;
 mod run_log;
 mod secrets;
@@ -50,10 +53,15 @@ pub use bundle::{Bundle, ManifestFile};
 pub use call::Call;
 pub use catalog::{Catalog, Workflow};
 pub use error::{Error, Kind};
-pub use events::{EventReport, StartedRun, Unstarted};
+pub use events::{
+    Accepted, DROPPED, EventQuery, EventReport, EventSelection, Logged, MAX_RATE, ReplayReport,
+    ReplayRequest, Replayed, StartedRun, Tail, Tidied, Unstarted, WaitingRun, WindowView, list_events,
+    logged_handlers,
+};
 pub use oneiric::Oneiric;
 pub use read::read_manifest;
-pub use request::{PROGRAM, RunOptions, RunRequest};
+pub use reload::{Alteration, Altered, Reloaded};
+pub use request::{PROGRAM, RunOptions, RunRequest, StartedBy};
 pub use run_log::{LOGS, LogLine, MAX_LOG_BYTES, RunLog, read_log};
 pub use secrets::Rotated;
 #[cfg(feature = "sqlite")]
@@ -65,9 +73,12 @@ pub use verbs::{Again, Ask, Kept, PATIENCE, Told, place};
 
 // What the functions of this crate take and give.
 pub use oneiric_dag::{Ended, Incomplete, NodeReport, Obeyed, OutputError, RunHandle, RunReport};
+pub use oneiric_events::delivery::explain::{
+    Facts as DeliveryFacts, Reason as DeliveryReason, explain as explain_delivery,
+};
 pub use oneiric_events::{
-    BUCKETS_MS, Counts, Dispatched, DurationCounts, Explained, HandlerStatus, Outcome, Subscription, Turn,
-    Verdict,
+    BUCKETS_MS, Counts, Dispatched, DurationCounts, Explained, HandlerStatus, Outcome, Pattern, PatternError,
+    Repeat, Subscription, Turn, Verdict, typed,
 };
 pub use oneiric_store::{Command, NodeStatus, RunStatus, UnknownNodes};
 
@@ -75,3 +86,8 @@ pub use oneiric_store::{Command, NodeStatus, RunStatus, UnknownNodes};
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/embedding.md")]
 struct Embedding;
+
+/// And that on the page about events.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/events.md")]
+struct Events;

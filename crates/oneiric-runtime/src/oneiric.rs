@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use oneiric_core::settings::Settings;
-use oneiric_core::{Lifecycle, RunId};
+use oneiric_core::{Digest, Lifecycle, RunId};
 use oneiric_dag::{Executor, Launch, Plan, Program, RunHandle};
 use oneiric_events::{Courier, Dispatcher};
 use oneiric_store::{Batch, Claim, CommitError, Op, Refusal, RunRecord, Store, UnknownNodes};
@@ -14,6 +15,7 @@ use crate::bind;
 use crate::bundle::Bundle;
 use crate::catalog::{Catalog, Own};
 use crate::error::Error;
+use crate::events::windows::Windows;
 use crate::presence::Presence;
 use crate::request::{RunOptions, RunRequest};
 use crate::secrets::{self, FromSettings};
@@ -32,7 +34,10 @@ pub struct Oneiric(pub(crate) Arc<Inner>);
 
 #[derive(Debug)]
 pub(crate) struct Inner {
-    pub(crate) catalog: Catalog,
+    // What new runs and events go by: replaced as a whole.
+    pub(crate) edition: ArcSwap<Edition>,
+    // Held while candidates are turned into subscriptions, so that the latest candidates win.
+    pub(crate) rebuilding: std::sync::Mutex<()>,
     pub(crate) lifecycle: Lifecycle,
     pub(crate) executor: Executor,
     pub(crate) dispatcher: Dispatcher,
@@ -45,8 +50,24 @@ pub(crate) struct Inner {
     own: Own,
     shelf: Shelf,
     secrecy: Arc<FromSettings>,
+    // What triggers keep of events.
+    pub(crate) windows: Arc<Windows>,
     // What goes on beside the runs.
     pub(crate) presence: Presence,
+}
+
+/// The manifests that count for new runs and events.
+#[derive(Debug)]
+pub(crate) struct Edition {
+    pub(crate) catalog: Arc<Catalog>,
+    /// Of their bundle.
+    pub(crate) digest: Digest,
+}
+
+impl Edition {
+    pub(crate) fn of(catalog: Catalog) -> Self {
+        Self { digest: catalog.bundle().blobs().0, catalog: Arc::new(catalog) }
+    }
 }
 
 impl Oneiric {
@@ -65,8 +86,9 @@ impl Oneiric {
         let presence = Presence::default();
         presence.spawn(work);
         Self(Arc::new(Inner {
-            shelf: Shelf::beside(&catalog),
-            catalog,
+            shelf: Shelf::default(),
+            edition: ArcSwap::from_pointee(Edition::of(catalog)),
+            rebuilding: std::sync::Mutex::default(),
             lifecycle,
             executor,
             dispatcher: courier.dispatcher().clone(),
@@ -75,6 +97,7 @@ impl Oneiric {
             rereading: tokio::sync::Mutex::default(),
             own,
             secrecy,
+            windows: Arc::default(),
             presence,
         }))
     }
@@ -98,9 +121,19 @@ impl Oneiric {
         &self.0.secrecy
     }
 
-    /// What the manifests say.
-    pub fn catalog(&self) -> &Catalog {
-        &self.0.catalog
+    /// What the manifests say now: those that were read last.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        Arc::clone(&self.0.edition.load().catalog)
+    }
+
+    /// The candidates of this process that stand in no manifest file.
+    pub(crate) fn own(&self) -> &Own {
+        &self.0.own
+    }
+
+    /// Catalogs that runs were planned from.
+    pub(crate) fn shelf(&self) -> &Shelf {
+        &self.0.shelf
     }
 
     /// The settings that it was built with.
@@ -124,15 +157,15 @@ impl Oneiric {
     /// [`Error`]; then there is no run.
     pub async fn run(&self, request: RunRequest) -> Result<RunHandle, Error> {
         check_options(&request.options)?;
-        let program =
-            bind::program(&self.0.lifecycle, &self.0.catalog, &request.workflow, &request.options).await?;
-        let (record, with) = self.record(request);
+        let catalog = self.catalog();
+        let program = bind::program(&self.0.lifecycle, &catalog, &request.workflow, &request.options).await?;
+        let (record, with) = self.record(&catalog, request);
         self.launch(Launch { program, record, with, carried: Vec::new() }).await
     }
 
-    /// The row of a new run, and the manifests that go in front of it.
-    pub(crate) fn record(&self, request: RunRequest) -> (RunRecord, Batch) {
-        let (bundle, blobs) = self.0.catalog.bundle().blobs();
+    /// The row of a new run, and the manifests that go in front of it: those that it was planned from.
+    pub(crate) fn record(&self, catalog: &Catalog, request: RunRequest) -> (RunRecord, Batch) {
+        let (bundle, blobs) = catalog.bundle().blobs();
         let now = self.0.executor.parts().clock.now();
         let id = request.id.unwrap_or_else(|| self.new_id());
         let mut record = RunRecord::new(id, request.workflow, bundle, request.input, now);
@@ -193,8 +226,11 @@ impl Oneiric {
         let clock = &self.0.executor.parts().clock;
         let began = clock.monotonic();
         self.0.presence.end(&**clock, deadline).await;
-        let (carried, stopped) =
-            tokio::join!(self.0.courier.shutdown(deadline), self.0.executor.shutdown(deadline));
+        let (carried, abandoned, stopped) = tokio::join!(
+            self.0.courier.shutdown(deadline),
+            self.0.dispatcher.shutdown(deadline),
+            self.0.executor.shutdown(deadline),
+        );
         let time_left = deadline.saturating_sub(clock.monotonic().saturating_sub(began));
         let unused = self.0.lifecycle.stop(time_left).await;
         let store = self.store();
@@ -203,7 +239,7 @@ impl Oneiric {
         self.0.executor.parts().lease.rest();
         store.close().await?;
         left?;
-        Ok(carried && stopped && unused)
+        Ok(carried && abandoned == 0 && stopped && unused)
     }
 
     pub(crate) async fn resume_claimed(
@@ -218,9 +254,6 @@ impl Oneiric {
     /// The program of a stored run, from the manifests it was planned from.
     pub(crate) async fn program_of(&self, record: &RunRecord) -> Result<Program, Error> {
         let options = options_of(record)?;
-        if self.0.shelf.is_own(record.bundle) {
-            return bind::program(&self.0.lifecycle, &self.0.catalog, &record.workflow, &options).await;
-        }
         let catalog = self.catalog_of(record).await?;
         bind::program(&self.0.lifecycle, &catalog, &record.workflow, &options).await
     }
@@ -235,9 +268,14 @@ impl Oneiric {
     }
 
     async fn catalog_of(&self, record: &RunRecord) -> Result<Arc<Catalog>, Error> {
+        let edition = self.0.edition.load();
+        if edition.digest == record.bundle {
+            return Ok(Arc::clone(&edition.catalog));
+        }
         if let Some(catalog) = self.0.shelf.find(record.bundle) {
             return Ok(catalog);
         }
+        drop(edition);
         let bundle = Bundle::load(self.store().as_ref(), record.id, record.bundle).await?;
         let mut catalog = Catalog::load_beside(&self.0.own, bundle)?;
         catalog.select(&self.0.secrecy.settings);

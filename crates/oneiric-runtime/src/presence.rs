@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::oneiric::Oneiric;
-use crate::{activity, breakers, commands, custody};
+use crate::{activity, breakers, commands, custody, events};
 
 /// Background tasks and what reaches them. They end with the shutdown, or with the last clone.
 #[derive(Debug, Default)]
@@ -66,8 +66,26 @@ impl Oneiric {
         self.0.presence.serves.store(true, Ordering::Relaxed);
         let inner = Arc::downgrade(&self.0);
         let (bell, courier) = (Arc::clone(&self.0.presence.bell), self.0.courier.clone());
-        self.0.presence.spawn(custody::tend(inner, self.0.executor.clone(), courier.clone(), bell));
+        self.0.presence.spawn(custody::tend(inner, self.0.executor.clone(), courier, bell));
+    }
+
+    /// Takes events that wait to their handlers from now on.
+    pub(crate) fn take_events(&self) {
+        let courier = self.0.courier.clone();
         self.0.presence.spawn(async move { courier.tend().await });
+    }
+
+    /// Starts the runs of events that waited for each other, from now on.
+    pub(crate) fn keep_windows(&self) {
+        let (inner, windows) = (Arc::downgrade(&self.0), Arc::clone(&self.0.windows));
+        let clock = Arc::clone(&self.0.executor.parts().clock);
+        self.0.presence.spawn(events::windows::keep(inner, windows, clock));
+    }
+
+    /// Keeps the log of events short from now on.
+    pub(crate) fn tidy(&self) {
+        let clock = Arc::clone(&self.0.executor.parts().clock);
+        self.0.presence.spawn(events::keep_log_short(Arc::downgrade(&self.0), clock));
     }
 
     /// Reads what operators said, now and from time to time.

@@ -1,9 +1,12 @@
 //! What is asked for when a workflow is run.
 
+use std::fmt;
 use std::time::Duration;
 
 use oneiric_core::id::IdError;
+use oneiric_core::roles::EventId;
 use oneiric_core::{Key, Payload, Provider, RunId};
+use oneiric_store::RunRecord;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -79,6 +82,39 @@ pub struct RunOptions {
     /// The longest time of the whole run, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<u64>,
+    /// The event that started it; not an override, and nothing follows from it. A run that repeats another one
+    /// was started by the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_by: Option<StartedBy>,
+}
+
+/// The event that started a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StartedBy {
+    /// Its id; of several the last one's.
+    pub event: EventId,
+    /// Whose trigger did: `key:provider`.
+    pub handler: String,
+    /// How many events there were.
+    pub events: u64,
+}
+
+impl StartedBy {
+    /// What a stored run says of it; `None` where no event did.
+    pub fn of(record: &RunRecord) -> Option<Self> {
+        RunOptions::deserialize(&record.options).ok()?.started_by
+    }
+}
+
+impl fmt::Display for StartedBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "started by event {} through handler {}", self.event, self.handler)?;
+        match self.events.saturating_sub(1) {
+            0 => Ok(()),
+            1 => f.write_str(", with one before it"),
+            more => write!(f, ", with {more} before it"),
+        }
+    }
 }
 
 impl RunOptions {

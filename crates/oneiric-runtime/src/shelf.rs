@@ -13,24 +13,12 @@ use crate::catalog::Catalog;
 const KEPT: usize = 16;
 
 /// The catalogs last used, by the digest of their bundle.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Shelf {
-    /// The digest of the process's own catalog, which needs no place here.
-    own: Digest,
     last: Mutex<VecDeque<(Digest, Arc<Catalog>)>>,
 }
 
 impl Shelf {
-    /// Beside a process's own catalog.
-    pub(crate) fn beside(own: &Catalog) -> Self {
-        Self { own: own.bundle().blobs().0, last: Mutex::default() }
-    }
-
-    /// Whether a bundle is that of the process's own catalog.
-    pub(crate) fn is_own(&self, bundle: Digest) -> bool {
-        self.own == bundle
-    }
-
     /// One that was used lately.
     pub(crate) fn find(&self, bundle: Digest) -> Option<Arc<Catalog>> {
         let mut last = self.last();
@@ -60,7 +48,7 @@ mod tests {
 
     #[test]
     fn what_was_used_longest_ago_goes() {
-        let shelf = Shelf::beside(&Catalog::default());
+        let shelf = Shelf::default();
         let digest = |n: usize| Digest::of(&n.to_be_bytes());
         for n in 0..KEPT {
             shelf.put(digest(n), &Arc::default());
@@ -68,6 +56,5 @@ mod tests {
         assert!(shelf.find(digest(0)).is_some());
         shelf.put(digest(KEPT), &Arc::default());
         assert!(shelf.find(digest(0)).is_some() && shelf.find(digest(1)).is_none());
-        assert!(shelf.is_own(Catalog::default().bundle().blobs().0) && !shelf.is_own(digest(1)));
     }
 }

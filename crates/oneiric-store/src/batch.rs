@@ -46,6 +46,15 @@ pub enum Require {
         /// The fence.
         epoch: u64,
     },
+    /// The event is in the log, and no delivery of it to the handler is.
+    DeliveryAbsent {
+        /// The event.
+        event: EventId,
+        /// The handler.
+        handler: String,
+    },
+    /// The event is in the log, and every delivery of it is over.
+    EventSettled(EventId),
     /// The extension's version; `None` is absent. A record starts at version 1.
     ExtensionVersion {
         /// Its family.
@@ -111,6 +120,20 @@ pub enum Refusal {
     /// An event of that id was accepted before.
     #[error("event {0} was accepted before")]
     EventExists(EventId),
+    /// No event of that id is in the log.
+    #[error("event {0} is not in the log")]
+    EventMissing(EventId),
+    /// There is such a delivery.
+    #[error("there is a delivery of event {event} to {handler} already")]
+    DeliveryExists {
+        /// The event.
+        event: EventId,
+        /// The handler.
+        handler: String,
+    },
+    /// A delivery of the event is not over.
+    #[error("event {0} is still on its way to a handler")]
+    EventOpen(EventId),
     /// Nothing is known of such a delivery.
     #[error("there is no delivery of event {event} to {handler}")]
     DeliveryMissing {
@@ -174,8 +197,8 @@ pub enum Op {
         /// Now, for people.
         at: Timestamp,
     },
-    /// Takes the ownership of everything, runs and deliveries, from a boot and raises the fences of it: what the boot still has
-    /// on its way is refused.
+    /// Takes the ownership of everything, runs and deliveries, from a boot and raises the fences of it: what the
+    /// boot still has on its way is refused.
     Disown(BootId),
     /// Takes the ownership of one run away and raises its fence; nothing else of it changes. With
     /// [`Require::RunEpoch`] and [`Require::RunOpen`] that is how somebody gives a run back.
@@ -206,6 +229,28 @@ pub enum Op {
         /// Its new state; `epoch` in it is ignored.
         state: Box<DeliveryState>,
     },
+    /// Begins a delivery anew: everything of it is replaced and its fence is raised, so that whoever saw it
+    /// before is refused; `epoch` in it is ignored. One that is not there stays away. With
+    /// [`Require::DeliveryEpoch`], of two who begin it anew at the same time one does.
+    RenewDelivery(Box<DeliveryRecord>),
+    /// The same for a delivery that is held; any other stays as it is, so that what was over or under way in a
+    /// chain is not begun again.
+    SetHeldDelivery {
+        /// The event.
+        event: EventId,
+        /// The handler.
+        handler: String,
+        /// Its new state; `epoch` in it is ignored.
+        state: Box<DeliveryState>,
+    },
+    /// Takes the ownership of one delivery away and raises its fence, as a boot that leaves does for all of its
+    /// own. With [`Require::DeliveryEpoch`] that is how somebody gives a delivery back.
+    ReleaseDelivery {
+        /// The event.
+        event: EventId,
+        /// The handler.
+        handler: String,
+    },
     /// Removes an event with its deliveries.
     DropEnvelope(EventId),
     /// Adds a blob; the same digest again changes nothing.
@@ -229,6 +274,12 @@ impl Batch {
     pub fn giving_back(run: RunId, epoch: u64) -> Self {
         let held = Require::RunEpoch { run, epoch };
         Self { require: vec![held, Require::RunOpen(run)], ops: vec![Op::Release(run)] }
+    }
+
+    /// Gives a delivery back that was taken under this fence, and that nobody here sees to.
+    pub fn giving_back_delivery(event: EventId, handler: String, epoch: u64) -> Self {
+        let held = Require::DeliveryEpoch { event: event.clone(), handler: handler.clone(), epoch };
+        Self { require: vec![held], ops: vec![Op::ReleaseDelivery { event, handler }] }
     }
 
     /// A batch without preconditions.

@@ -6,7 +6,7 @@
 //! [`POINTS`].
 
 /// Every point.
-pub const POINTS: [&str; 18] = [
+pub const POINTS: [&str; 19] = [
     // A process enters: its lock is held, its row is not written.
     "enter.locked",
     // A run begins or goes on: before that is durable, and before anything acts on it.
@@ -35,6 +35,8 @@ pub const POINTS: [&str; 18] = [
     // A handler is about to be called with a stored event; it was called, and that is not on record.
     "delivery.before_effect",
     "delivery.after_effect",
+    // Events that were gathered start a run: that is durable, and nobody was told.
+    "window.fired",
 ];
 
 /// Dies here where the environment says so.

@@ -125,6 +125,8 @@ impl State {
             Require::DeliveryEpoch { event, handler, epoch } => {
                 self.events.check_epoch(event, handler, *epoch)
             }
+            Require::DeliveryAbsent { event, handler } => self.events.check_absent(event, handler),
+            Require::EventSettled(event) => self.events.check_settled(event),
             Require::BlobPresent(digest) if self.blobs.contains_key(digest) => Ok(()),
             Require::BlobPresent(digest) => Err(Refusal::BlobMissing(*digest)),
             Require::ExtensionVersion { family, key, version } => {
@@ -234,6 +236,11 @@ impl State {
             Op::PutEnvelope(record) => self.events.put(*record),
             Op::PutDelivery(record) => self.events.put_delivery(*record),
             Op::SetDelivery { event, handler, state } => self.events.set_delivery(&event, &handler, *state),
+            Op::RenewDelivery(record) => self.events.renew_delivery(*record),
+            Op::SetHeldDelivery { event, handler, state } => {
+                self.events.set_held_delivery(&event, &handler, *state);
+            }
+            Op::ReleaseDelivery { event, handler } => self.events.release(&event, &handler),
             Op::DropEnvelope(event) => self.events.drop_envelope(&event),
             Op::Blob(blob) => {
                 self.blobs.entry(blob.digest).or_insert(blob.bytes);
@@ -329,10 +336,14 @@ impl Store for MemoryStore {
         let owned = |boot| state.runs.values().filter(|run| run.record.state.owner == Some(boot)).count();
         let open = state.boots.values().filter(|boot| boot.ended_at.is_none());
         let mut seen: Vec<BootSeen> = open
-            .map(|boot| BootSeen {
-                boot: boot.clone(),
-                owns: owned(boot.id) as u64 + state.events.owned(boot.id),
-                dead: state.dead.contains(&boot.id),
+            .map(|boot| {
+                let deliveries = state.events.owned(boot.id);
+                BootSeen {
+                    boot: boot.clone(),
+                    owns: owned(boot.id) as u64 + deliveries,
+                    deliveries,
+                    dead: state.dead.contains(&boot.id),
+                }
             })
             .collect();
         seen.sort_unstable_by_key(|seen| (seen.boot.started_at, seen.boot.id));

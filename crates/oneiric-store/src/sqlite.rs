@@ -41,7 +41,7 @@ use crate::claim::{Claim, DeliveryClaim, Waiting};
 use crate::commit::{Commit, CommitError};
 use crate::error::StoreError;
 use crate::failpoint;
-use crate::liveness::{Kind, Violation};
+use crate::liveness::Violation;
 use crate::record::activity::ActivityRecord;
 use crate::record::boot::{BootRecord, BootSeen};
 use crate::record::checkpoint::Checkpoint;
@@ -131,7 +131,7 @@ impl SqliteStore {
     pub async fn stale_locks(&self) -> Result<Vec<PathBuf>, StoreError> {
         let boots = Arc::clone(&self.0.boots);
         self.read(move |conn| {
-            let open: Vec<_> = row::open_boots(conn)?.into_iter().map(|(boot, _)| boot.id).collect();
+            let open: Vec<_> = row::open_boots(conn)?.into_iter().map(|(boot, ..)| boot.id).collect();
             Ok(boots.stale(&open))
         })
         .await
@@ -227,8 +227,12 @@ impl Store for SqliteStore {
     async fn boots(&self) -> Result<Vec<BootSeen>, StoreError> {
         let boots = Arc::clone(&self.0.boots);
         self.read(move |conn| {
-            let seen =
-                |(boot, owns): (BootRecord, u64)| BootSeen { dead: boots.is_dead(boot.id), boot, owns };
+            let seen = |(boot, runs, deliveries): (BootRecord, u64, u64)| BootSeen {
+                dead: boots.is_dead(boot.id),
+                boot,
+                owns: runs + deliveries,
+                deliveries,
+            };
             Ok(row::open_boots(conn)?.into_iter().map(seen).collect())
         })
         .await
@@ -247,16 +251,10 @@ impl Store for SqliteStore {
         self.read(move |conn| {
             let snapshot = conn.unchecked_transaction()?;
             let mut found = row::violations(&snapshot)?;
-            for (boot, _) in
-                row::open_boots(&snapshot)?.into_iter().filter(|(boot, _)| boots.is_dead(boot.id))
+            for (boot, ..) in
+                row::open_boots(&snapshot)?.into_iter().filter(|(boot, ..)| boots.is_dead(boot.id))
             {
-                let left = row::owned(&snapshot, boot.id)?.into_iter();
-                found.extend(left.map(|run| Violation {
-                    kind: Kind::OwnerDead,
-                    run,
-                    node: None,
-                    boot: Some(boot.id),
-                }));
+                found.extend(row::left_by(&snapshot, boot.id)?);
             }
             snapshot.commit()?;
             found.sort_unstable();

@@ -100,17 +100,23 @@ impl EnvelopeFilter {
     }
 }
 
-/// Which deliveries to list: the newest events' come first.
+/// Which deliveries to list, by the places of their events in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeliveryFilter {
     /// Only of these events; empty is any.
     pub events: Vec<EventId>,
     /// Only to this handler.
     pub handler: Option<String>,
+    /// Only what this boot owns.
+    pub owner: Option<BootId>,
     /// Only in one of these; empty is any.
     pub statuses: Vec<DeliveryStatus>,
+    /// Only of events after this place in the log.
+    pub after: Option<u64>,
     /// Only of events before this place in the log.
     pub before: Option<u64>,
+    /// Whose come first; those of one event come by handler.
+    pub order: Order,
     /// The most deliveries to return.
     pub limit: usize,
 }
@@ -121,15 +127,31 @@ impl DeliveryFilter {
         Self { events: vec![event], ..Self::any(usize::MAX) }
     }
 
-    /// Any.
+    /// Any, the newest events' first.
     pub const fn any(limit: usize) -> Self {
-        Self { events: Vec::new(), handler: None, statuses: Vec::new(), before: None, limit }
+        let order = Order::Newest;
+        Self {
+            events: Vec::new(),
+            handler: None,
+            owner: None,
+            statuses: Vec::new(),
+            after: None,
+            before: None,
+            order,
+            limit,
+        }
+    }
+
+    /// Those that a boot owns.
+    pub fn owned_by(boot: BootId) -> Self {
+        Self { owner: Some(boot), ..Self::any(usize::MAX) }
     }
 
     /// Whether a delivery passes, paging aside.
     pub fn accepts(&self, delivery: &DeliveryRecord) -> bool {
         (self.events.is_empty() || self.events.contains(&delivery.event))
             && self.handler.as_ref().is_none_or(|handler| *handler == delivery.handler)
+            && self.owner.is_none_or(|owner| delivery.state.owner == Some(owner))
             && (self.statuses.is_empty() || self.statuses.contains(&delivery.state.status))
     }
 }
@@ -254,8 +276,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// [`StoreError`].
     async fn envelopes(&self, filter: EnvelopeFilter) -> Result<Vec<EnvelopeRecord>, StoreError>;
 
-    /// A page of deliveries, each with the place of its event in the log: the newest events' first, and those
-    /// of one event by handler.
+    /// A page of deliveries, each with the place of its event in the log, in the order of those places, and
+    /// those of one event by handler.
     ///
     /// # Errors
     /// [`StoreError`].

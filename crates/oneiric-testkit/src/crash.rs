@@ -32,12 +32,28 @@ pub struct CrashingStore {
     dies_at: u64,
     side: Side,
     dead: AtomicBool,
+    /// It goes on after that commit.
+    lives: bool,
+    /// How many claims of deliveries are made and not answered.
+    deaf: AtomicU64,
 }
 
 impl CrashingStore {
     /// Dies at the commit number `dies_at`, counted from 1; 0 never dies.
     pub fn new(inner: Arc<dyn Store>, dies_at: u64, side: Side) -> Self {
-        Self { inner, commits: AtomicU64::new(0), dies_at, side, dead: AtomicBool::new(false) }
+        let (commits, dead, deaf) = (AtomicU64::new(0), AtomicBool::new(false), AtomicU64::new(0));
+        Self { inner, commits, dies_at, side, dead, lives: false, deaf }
+    }
+
+    /// Fails once, at the commit number `fails_at`, and goes on: a disk that was full for a moment, an answer that
+    /// was lost.
+    pub fn failing(inner: Arc<dyn Store>, fails_at: u64, side: Side) -> Self {
+        Self { lives: true, ..Self::new(inner, fails_at, side) }
+    }
+
+    /// Makes the first claim of deliveries, and loses the answer.
+    pub fn losing_a_claim(inner: Arc<dyn Store>) -> Self {
+        Self { deaf: AtomicU64::new(1), ..Self::new(inner, 0, Side::After) }
     }
 
     /// How many commits were asked for so far.
@@ -63,7 +79,7 @@ impl Store for CrashingStore {
         if number != self.dies_at {
             return store.commit(batch);
         }
-        self.dead.store(true, Ordering::SeqCst);
+        self.dead.store(!self.lives, Ordering::SeqCst);
         match self.side {
             Side::Before => Commit::ready(Err(StoreError::Closed.into())),
             Side::After => {
@@ -110,7 +126,12 @@ impl Store for CrashingStore {
         &self,
         claim: DeliveryClaim,
     ) -> Result<Vec<(EnvelopeRecord, DeliveryRecord)>, CommitError> {
-        self.alive()?.claim_deliveries(claim).await
+        let taken = self.alive()?.claim_deliveries(claim).await?;
+        let lost = |left: u64| left.checked_sub(1);
+        if !taken.is_empty() && self.deaf.fetch_update(Ordering::SeqCst, Ordering::SeqCst, lost).is_ok() {
+            return Err(StoreError::Io("the answer was lost".to_owned()).into());
+        }
+        Ok(taken)
     }
     async fn waiting(&self) -> Result<Vec<Waiting>, StoreError> {
         self.alive()?.waiting().await

@@ -2,7 +2,7 @@
 //!
 //! [`simulate`] builds a world from a seed: up to three processes (each a real executor, custodian and lease,
 //! on a clock of its own), a disk that is slow, fails and tears, random workflows, people who submit, fork,
-//! cancel and resume, crashes, freezes and clocks that jump. All of it runs on one thread in virtual time, so
+//! cancel and resume, events that every process takes to its handlers, crashes, freezes and clocks that jump. All of it runs on one thread in virtual time, so
 //! that a seed is a story that can be told again, to the byte. An auditor watches every durable batch and every
 //! effect, and the story ends with the first [`Invariant`] that breaks, or with everything at rest.
 //!
@@ -18,6 +18,7 @@ mod audit;
 mod clock;
 mod dice;
 mod disk;
+mod events;
 mod fuse;
 mod people;
 mod process;
@@ -47,6 +48,8 @@ pub struct Report {
     pub starts: u64,
     /// How many effects were asked for again under a key that had had its effect.
     pub repeats: u64,
+    /// How often handlers were called with events.
+    pub calls: u64,
     /// How many processes were started.
     pub processes: u32,
 }

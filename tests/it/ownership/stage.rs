@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use crate::support::{Ended, Home, LONG, nap, until};
 
 /// No node is poison in these stories, however often its process dies: it is the test that kills.
-const INNOCENT: (&str, &str) = ("ONEIRIC_EXECUTION__MAX_DELIVERIES", "1000");
+pub(crate) const INNOCENT: (&str, &str) = ("ONEIRIC_EXECUTION__MAX_DELIVERIES", "1000");
 
 /// A try is written down, and its effect is taken where its key is new. Both are one system call each, so
 /// that a kill leaves no half of them.
@@ -42,7 +42,7 @@ pub(super) struct Stage {
 }
 
 /// One `oneiric` process. Killed when it is dropped.
-pub(super) struct Process {
+pub(crate) struct Process {
     child: Child,
     log: PathBuf,
 }
@@ -122,12 +122,8 @@ impl Stage {
     }
 
     /// Starts one that nobody listens to while it lives; `name` tells its log.
-    pub(super) fn spawn(&self, name: &str, mut command: Command, variables: &[(&str, &str)]) -> Process {
-        command.envs(variables.iter().copied());
-        let log = self.home.path().join(format!("{name}.log"));
-        let file = std::fs::File::options().create(true).append(true).open(&log).unwrap();
-        command.stdout(file.try_clone().unwrap()).stderr(file).stdin(Stdio::null());
-        Process { child: command.spawn().unwrap(), log }
+    pub(super) fn spawn(&self, name: &str, command: Command, variables: &[(&str, &str)]) -> Process {
+        Process::spawn(&self.home, name, command, variables)
     }
 
     /// Starts a process that serves.
@@ -263,44 +259,53 @@ impl Stage {
 }
 
 impl Process {
-    pub(super) fn pid(&self) -> u32 {
+    /// Starts one that nobody listens to while it lives; `name` tells its log.
+    pub(crate) fn spawn(home: &Home, name: &str, mut command: Command, variables: &[(&str, &str)]) -> Self {
+        command.envs(variables.iter().copied());
+        let log = home.path().join(format!("{name}.log"));
+        let file = std::fs::File::options().create(true).append(true).open(&log).unwrap();
+        command.stdout(file.try_clone().unwrap()).stderr(file).stdin(Stdio::null());
+        Self { child: command.spawn().unwrap(), log }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    pub(super) fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
     }
 
     /// Whether it has ended by itself.
-    pub(super) fn has_ended(&mut self) -> bool {
+    pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }
 
     /// Kills it, and waits until it is gone.
-    pub(super) fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     /// Waits for its end; its exit code.
     #[track_caller]
-    pub(super) fn ended(&mut self) -> Option<i32> {
+    pub(crate) fn ended(&mut self) -> Option<i32> {
         until("the process ends", || self.child.try_wait().unwrap().is_some());
         self.child.wait().unwrap().code()
     }
 
     /// What it has logged so far, one object per line.
-    pub(super) fn log(&self) -> Vec<Value> {
+    pub(crate) fn log(&self) -> Vec<Value> {
         lines(&self.log).iter().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
     /// The lines of its log with this message.
-    pub(super) fn said(&self, message: &str) -> Vec<Value> {
+    pub(crate) fn said(&self, message: &str) -> Vec<Value> {
         self.log().into_iter().filter(|line| line["message"] == message).collect()
     }
 
     /// All of it, for a message.
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 }
@@ -320,7 +325,7 @@ pub(super) fn number(variable: &str) -> Option<u64> {
 }
 
 /// A number below `bound`.
-pub(super) fn below(rng: &dyn Rng, bound: u64) -> u64 {
+pub(crate) fn below(rng: &dyn Rng, bound: u64) -> u64 {
     rng.next_u64() % bound
 }
 

@@ -1,16 +1,27 @@
 //! Events: emitting them, and seeing what became of them.
 
+mod log;
+
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use oneiric_core::roles::{EventId, Priority, Topic};
 
 use super::workflow::seconds;
+pub(crate) use log::{
+    DeadDropArgs, DeadLettersArgs, DeadLettersCommand, DeadListArgs, DeadReplayArgs, DeadSelection, ListArgs,
+    Pace, ReplayArgs, ShowArgs, TailArgs,
+};
 
 /// What is done with events.
 #[derive(Debug, Subcommand)]
 pub(crate) enum EventCommand {
     Emit(EmitArgs),
+    List(ListArgs),
+    Show(ShowArgs),
+    Tail(TailArgs),
+    Replay(ReplayArgs),
+    DeadLetters(DeadLettersArgs),
 }
 
 /// Emit an event and print what its handlers did

@@ -14,6 +14,9 @@ use super::workflow::seconds;
 /// planned from. Any number of these processes may share a state folder on one host; a run belongs to one of
 /// them at a time, and who was overtaken can write nothing of it any more.
 ///
+/// SIGHUP makes it read its manifests again: from one moment on, events meet the handlers of the new ones and new
+/// runs go by their workflows; a file that is wrong changes nothing and is told in the log.
+///
 /// SIGTERM and Ctrl-C stop it in an orderly way: nothing further starts, what runs has the time of `--grace`
 /// to end, and whatever had not ended goes on in the next process. A second signal leaves at once. Logs one
 /// JSON object per line on standard output, from `info` on where nobody says otherwise.

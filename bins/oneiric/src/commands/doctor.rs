@@ -50,6 +50,10 @@ struct Finding {
     run: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     node: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    handler: Option<String>,
     /// The process that it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pid: Option<u32>,

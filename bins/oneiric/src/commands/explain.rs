@@ -4,6 +4,7 @@ use std::io::{self, Write as _};
 
 use oneiric_core::Query;
 use oneiric_core::resolver::{Explanation, Ranked};
+use serde_json::Value;
 
 use crate::args::ExplainArgs;
 use crate::exit::Code;
@@ -38,6 +39,9 @@ fn print(screen: &mut Screen, explanation: &Explanation) -> io::Result<()> {
             writeln!(screen, "  factory  {}", winner.factory)?;
             writeln!(screen, "  from     {}", winner.place.as_deref().unwrap_or(winner.source))?;
             writeln!(screen, "  because  {}", winner.reasons.join(", "))?;
+            for capability in &winner.capabilities {
+                writeln!(screen, "  can      {}", described(capability))?;
+            }
         }
         None => writeln!(screen, "{domain} {key}: no component answers")?,
     }
@@ -71,6 +75,31 @@ fn print(screen: &mut Screen, explanation: &Explanation) -> io::Result<()> {
         writeln!(screen)?;
     }
     losers.print(screen)
+}
+
+/// A capability in a line: `order.handle (event types: order.paid; security: scopes: shop.write)`.
+fn described(capability: &Value) -> String {
+    let Some(fields) = capability.as_object() else { return capability.to_string() };
+    let said = fields.iter().filter(|(field, _)| *field != "name").map(|(field, value)| said(field, value));
+    let details = said.collect::<Vec<_>>().join("; ");
+    let name = fields.get("name").and_then(Value::as_str).unwrap_or_default();
+    if details.is_empty() { name.to_owned() } else { format!("{name} ({details})") }
+}
+
+fn said(field: &str, value: &Value) -> String {
+    let value = match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(plainly).collect::<Vec<_>>().join(", "),
+        Value::Object(fields) if field == "security" => {
+            fields.iter().map(|(field, value)| said(field, value)).collect::<Vec<_>>().join(", ")
+        }
+        other => other.to_string(),
+    };
+    format!("{}: {value}", field.replace('_', " "))
+}
+
+fn plainly(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn from(candidate: &Ranked) -> String {

@@ -6,24 +6,35 @@ use std::path::Path;
 use std::time::Duration;
 
 pub(super) use events::events;
-use oneiric_runtime::{Oneiric, SystemClock};
+use oneiric_runtime::{Alteration, Oneiric, SystemClock, read_manifest};
 
 use super::conduct::on_workers;
 use crate::args::OrchestrateArgs;
 use crate::exit::Code;
 use crate::failure::Failure;
 use crate::session::{self, Session};
-use crate::signals::Signals;
+use crate::signals::{Hangups, Signals};
 
 /// Serves the state folder until a signal comes; the signal decides the exit code.
 pub(super) fn orchestrate(session: &Session, args: &OrchestrateArgs) -> Result<Code, Failure> {
     on_workers(async {
         // Caught before anything is opened: from the first effect on, the end is an orderly one.
-        let mut signals = Signals::catch()
-            .map_err(|error| Failure::said(Code::Execution, format!("cannot catch signals: {error}")))?;
+        let cannot = |error| Failure::said(Code::Execution, format!("cannot catch signals: {error}"));
+        let mut signals = Signals::catch().map_err(cannot)?;
+        let mut hangups = Hangups::catch().map_err(cannot)?;
         let state_dir = session.state_dir()?;
         let oneiric = start(session, &state_dir).await?;
-        let code = signals.next().await;
+        let code = loop {
+            let reloading = async {
+                hangups.next().await;
+                reload(session, &oneiric).await;
+            };
+            // What has not been swapped when the end comes stays as it is.
+            tokio::select! {
+                code = signals.next() => break code,
+                () = reloading => {}
+            }
+        };
         stop(&oneiric, args.grace, &mut signals, code).await;
         Ok(code)
     })
@@ -48,6 +59,36 @@ async fn start(session: &Session, state_dir: &Path) -> Result<Oneiric, Failure> 
         "orchestrator started"
     );
     Ok(oneiric)
+}
+
+/// Reads the manifests again. What is wrong with them changes nothing.
+async fn reload(session: &Session, oneiric: &Oneiric) {
+    let files = session.manifests.iter().map(|path| read_manifest(path)).collect::<Result<Vec<_>, _>>();
+    let reloaded = match files {
+        Ok(files) => oneiric.reload(files).await,
+        Err(error) => Err(error),
+    };
+    let reloaded = match reloaded {
+        Ok(reloaded) => reloaded,
+        Err(error) => {
+            tracing::error!(%error, "the manifests cannot be read again; those that were read before count");
+            return;
+        }
+    };
+    let names = |alteration| reloaded.names(alteration).collect::<Vec<_>>().join(", ");
+    tracing::info!(
+        manifests = session.manifests.len(),
+        added = names(Alteration::Added),
+        removed = names(Alteration::Removed),
+        changed = names(Alteration::Changed),
+        "the manifests were read again"
+    );
+    for (domain, key, swapped) in &reloaded.swapped {
+        if let Err(error) = swapped {
+            tracing::warn!(%domain, %key, %error, "a component did not come up; the one before goes on serving");
+        }
+    }
+    session::warn_of_unmet(oneiric.lifecycle().registry().as_ref());
 }
 
 /// The first signal has come: what runs gets its time, unless a second one comes.

@@ -3,6 +3,7 @@
 use std::io::{self, Write as _};
 
 use oneiric_dag::NodeReport;
+use oneiric_runtime::StartedBy;
 use oneiric_store::{NodeStatus, SkipReason};
 
 use super::{Counts, Report, Standing, is_kept};
@@ -90,6 +91,13 @@ impl Report<'_> {
             writeln!(screen, "  {standing}: {counts}{took}")?;
         } else {
             writeln!(screen, "run {run} {} {standing}: {counts}{took}", self.workflow)?;
+        }
+        if let Some(record) = self.record
+            && let Some(by) = StartedBy::of(record)
+        {
+            for line in wrap(&by.to_string(), screen.width - 2, 2) {
+                writeln!(screen, "  {}", screen.palette.paint(Tone::Faint, &line))?;
+            }
         }
         let again = screen.palette.paint(Tone::Faint, &format!("see it again: {}", self.again));
         writeln!(screen, "{again}")

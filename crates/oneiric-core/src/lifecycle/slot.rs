@@ -264,11 +264,11 @@ impl Slot {
     }
 
     /// Whether the resolver now says something else than what serves. A candidate that is gone has no
-    /// successor: what serves goes on serving.
+    /// successor: what serves goes on serving. One that only wants other events is served by the same instance.
     pub(super) fn is_overtaken(&self, registry: &Registry) -> bool {
         let live = self.live.load();
         let (Some(live), Ok(best)) = (live.as_ref(), self.id.candidate(registry)) else { return false };
-        best != live.unit.descriptor
+        !best.is_built_as(&live.unit.descriptor)
     }
 
     /// The error of whoever comes after the end.

@@ -1,8 +1,9 @@
 //! The answer to "why this one?".
 
 use serde::Serialize;
+use serde_json::{Value, json};
 
-use crate::{Domain, Factory, Key, Provider};
+use crate::{Descriptor, Domain, Factory, Key, Provider};
 
 use super::slot::Slot;
 use super::{Candidate, Exclusion, Query, Rank, rank};
@@ -50,6 +51,11 @@ pub struct Ranked {
     pub priority: i32,
     /// Its stack level.
     pub stack_level: i32,
+    /// What it says that it can do, in upstream's shape of `capability_descriptors`:
+    /// `{"name":"order.paid","event_types":["order.paid"],"payload_schema":"order.v1","security":{"scopes":["s"]}}`.
+    /// One of which only the name is known has that alone. Left out where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub capabilities: Vec<Value>,
     /// The provider of the answer, where this is not it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shadowed_by: Option<Provider>,
@@ -120,9 +126,20 @@ fn describe(
         factory: descriptor.factory.clone(),
         priority: descriptor.priority,
         stack_level: descriptor.stack_level,
+        capabilities: capabilities(descriptor),
         shadowed_by: better.map(|(_, provider)| provider.clone()),
         decided_by: better.map(|(best, _)| best.decided_by(rank).name()),
     }
+}
+
+/// Each with its details, where the manifest says more than a name; older manifests keep them in `metadata`.
+fn capabilities(descriptor: &Descriptor) -> Vec<Value> {
+    let said = ["capability_descriptors", "capabilities"].into_iter().filter_map(|name| {
+        let items = descriptor.metadata.get(name)?.as_array()?;
+        items.iter().all(Value::is_object).then(|| items.clone())
+    });
+    let names = || descriptor.capabilities.iter().map(|name| json!({ "name": name })).collect();
+    said.into_iter().find(|items| items.len() == descriptor.capabilities.len()).unwrap_or_else(names)
 }
 
 fn describe_exclusion(candidate: &Candidate, exclusion: Exclusion, query: &Query<'_>) -> Excluded {

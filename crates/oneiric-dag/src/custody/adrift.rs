@@ -11,7 +11,7 @@ impl Custodian {
     pub(super) async fn let_go(&mut self, boots: &[BootSeen]) -> Result<(), StoreError> {
         let parts = self.executor.parts();
         let (me, now) = (parts.lease.boot(), parts.clock.monotonic());
-        let owns = boots.iter().find(|seen| seen.boot.id == me).map_or(0, |seen| seen.owns);
+        let owns = boots.iter().find(|seen| seen.boot.id == me).map_or(0, |seen| seen.owns - seen.deliveries);
         if owns <= (self.executor.runs_under_way() + self.waiting.len()) as u64 {
             self.adrift.clear();
             return Ok(());

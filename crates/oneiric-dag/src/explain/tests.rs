@@ -47,7 +47,7 @@ struct Case {
 
 fn boot(number: u8, pid: u32, serves: bool) -> BootSeen {
     let record = BootRecord::new(BootId::from_bytes([number; 16]), "here", pid, at(1));
-    BootSeen { boot: BootRecord { serves, beat_at: at(98), ..record }, owns: 1, dead: false }
+    BootSeen { boot: BootRecord { serves, beat_at: at(98), ..record }, owns: 1, deliveries: 0, dead: false }
 }
 
 fn case() -> Case {

@@ -5,17 +5,17 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use oneiric_core::gate::{Denial, Wait};
+use oneiric_core::roles::Envelope;
 use oneiric_core::{Class, Fault};
 use oneiric_store::{
-    Batch, CommitError, DeliveryRecord, DeliveryState, DeliveryStatus, EnvelopeRecord, Op, Owned, Require,
-    failpoint,
+    Batch, CommitError, DeliveryRecord, DeliveryState, DeliveryStatus, EnvelopeRecord, Owned, failpoint,
 };
-use tokio::sync::oneshot;
+use tokio::sync::{SemaphorePermit, oneshot};
 use tracing::Instrument as _;
 
-use super::Courier;
 use super::hand::Hand;
-use crate::call::{Parts, Try};
+use super::{Courier, tell_waiting};
+use crate::call::{Parts, Try, Watch};
 use crate::delivery::{self, Ended, Next};
 use crate::outcome::Outcome;
 use crate::stats::Stats;
@@ -25,7 +25,10 @@ use crate::table::Live;
 const KEPT: Duration = Duration::from_secs(5);
 
 /// How long a store that fails is left alone before the next attempt to write.
-const STORE_PAUSE: Duration = Duration::from_secs(1);
+pub(super) const STORE_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long a handler is left alone that goes down while the process does not: it is being replaced, say.
+const DOWN_PAUSE: Duration = Duration::from_secs(1);
 
 /// A delivery in hand.
 #[derive(Debug)]
@@ -43,8 +46,36 @@ pub(super) struct Load {
     pub(super) told: Vec<(String, oneshot::Sender<Outcome>)>,
 }
 
+impl Load {
+    /// Whether somebody still waits for an outcome.
+    fn is_awaited(&self) -> bool {
+        self.told.iter().any(|(_, tell)| !tell.is_closed())
+    }
+}
+
 /// It is not in hand any more, and nothing is to be written: somebody else has it, or the process ends.
+#[derive(Debug)]
 struct Gone;
+
+/// Why a handler is not called after all.
+#[derive(Debug)]
+enum Halt {
+    Gone,
+    Expired,
+}
+
+impl From<Gone> for Halt {
+    fn from(_: Gone) -> Self {
+        Halt::Gone
+    }
+}
+
+impl Load {
+    /// Tells whoever waits that somebody else goes on with it.
+    fn leave(self) {
+        tell_waiting(self.told, self.record.chain, Some(&self.record.handler));
+    }
+}
 
 impl Courier {
     /// Tries until the delivery is over, or somebody else's.
@@ -58,7 +89,7 @@ impl Courier {
         loop {
             let ended = match self.try_once(&mut load).await {
                 Ok(ended) => ended,
-                Err(Gone) => return,
+                Err(Gone) => return load.leave(),
             };
             let took = self.clock().monotonic().saturating_sub(began);
             match self.write(load, ended, took).await {
@@ -74,7 +105,14 @@ impl Courier {
         if !wait.is_zero() {
             // Never longer than it can have been meant, should the clock have been set back meanwhile.
             tokio::select! {
+                biased;
+                () = self.0.stop.cancelled() => return Err(Gone),
                 () = parts.clock.sleep(wait.min(KEPT)) => {}
+            }
+        }
+        if load.live.is_paused() {
+            tokio::select! {
+                () = load.live.buffer.resumed() => {}
                 () = self.0.stop.cancelled() => return Err(Gone),
             }
         }
@@ -84,18 +122,37 @@ impl Courier {
         if let Some(fault) = delivery::is_poison(&load.record.state, self.0.parts.max_deliveries) {
             return Ok(Ended::Dead(fault));
         }
+        let _alone = if load.record.state.deaths > 0 { Some(self.suspected().await?) } else { None };
         let changes = self.0.changes.load(Ordering::Acquire);
+        let watch = Watch::start(&*parts.clock);
         let Load { live, event, record, losses, .. } = &mut *load;
-        let before = self.ready(record, *losses);
+        let mut halt = None;
+        let before = async {
+            self.ready(&event.envelope, record, *losses).await.map_err(|why| {
+                halt = Some(why);
+                Fault::shutdown("the handler is not called after all")
+            })
+        };
         let tried = tokio::select! {
             biased;
-            tried = parts.attempt(live, &event.envelope, before) => tried,
+            tried = parts.attempt(live, &event.envelope, &watch, before) => tried,
             () = self.0.abort.cancelled() => return Err(Gone),
         };
-        failpoint::reach("delivery.after_effect");
+        match halt {
+            Some(Halt::Gone) => return Err(Gone),
+            Some(Halt::Expired) => return Ok(Ended::Expired),
+            None => failpoint::reach("delivery.after_effect"),
+        }
         match tried {
             Try::Ended(Ok(value)) => Ok(Ended::Done(value)),
-            Try::Ended(Err(fault)) if fault.class == Class::Shutdown => Err(Gone),
+            Try::Ended(Err(fault)) if fault.class == Class::Shutdown => {
+                if self.0.stop.is_cancelled() {
+                    return Err(Gone);
+                }
+                // The handler's own end is none of the process's, and says nothing about the event.
+                tracing::debug!(%fault, handler = record.handler, "a handler went down; its event waits");
+                Ok(Ended::Unasked(parts.clock.now().after(DOWN_PAUSE)))
+            }
             Try::Ended(Err(fault)) => {
                 let attempts = record.state.attempts.saturating_add(1);
                 match parts.again(live, &fault, attempts) {
@@ -107,30 +164,38 @@ impl Courier {
         }
     }
 
-    /// Right before the handler is called: the process still owns the delivery, and where an owner died over it
-    /// before, it is on record that this one begins.
-    async fn ready(&self, record: &mut DeliveryRecord, losses: u64) -> Result<(), Fault> {
+    /// The right to carry out a delivery over which a process has died.
+    async fn suspected(&self) -> Result<SemaphorePermit<'_>, Gone> {
+        tokio::select! {
+            biased;
+            () = self.0.stop.cancelled() => Err(Gone),
+            permit = self.0.suspect.acquire() => permit.map_err(|_closed| Gone),
+        }
+    }
+
+    /// Right before the handler is called: where an owner died with it in hand before, it is on record that this
+    /// one begins; the process still owns the delivery, and the event is still of use.
+    async fn ready(&self, envelope: &Envelope, record: &mut DeliveryRecord, losses: u64) -> Result<(), Halt> {
+        if record.state.epoch > 0 {
+            let begun = delivery::begun(&record.state, self.clock().now());
+            let (batch, _) = delivery::write(record, begun.clone(), begun.at, |_| None);
+            self.commit(batch).await?;
+            record.state = begun;
+        }
+        // The last of all: the answer of the store may have come late, and so may a slot.
         let lease = &self.0.parts.lease;
         if !lease.holds() {
             tokio::select! {
                 biased;
                 () = lease.hold() => {}
-                () = self.0.abort.cancelled() => {}
+                () = self.0.stop.cancelled() => {}
             }
         }
-        if lease.losses() != losses {
-            return Err(Fault::shutdown("the delivery was lost before the call"));
+        if lease.losses() != losses || self.0.stop.is_cancelled() {
+            return Err(Halt::Gone);
         }
-        if self.0.stop.is_cancelled() {
-            return Err(Fault::shutdown("the process went down before the call"));
-        }
-        if record.state.epoch > 0 {
-            let begun = delivery::begun(&record.state, self.clock().now());
-            let (batch, _) = delivery::write(record, begun.clone(), begun.at, |_| None);
-            self.commit(batch)
-                .await
-                .map_err(|Gone| Fault::shutdown("the delivery was lost before the call"))?;
-            record.state = begun;
+        if envelope.has_expired(self.clock().now()) {
+            return Err(Halt::Expired);
         }
         failpoint::reach("delivery.before_effect");
         Ok(())
@@ -164,10 +229,13 @@ impl Courier {
             Ended::Again(..) | Ended::Done(_) | Ended::Dead(_) | Ended::Expired | Ended::Unasked(_) => None,
         };
         let state = delivery::after(&load.record.state, ended, now, took, keep);
-        let table = self.0.dispatcher.table();
-        let known = |name: &str| table.named(name).map(|_| me);
-        let (batch, next) = delivery::write(&load.record, state.clone(), now, known);
+        let mut hand = None;
+        let (batch, next) = delivery::write(&load.record, state.clone(), now, |name| {
+            hand = self.next_in_hand(&load.record, name);
+            hand.as_ref().map(|_| me)
+        });
         if self.commit(batch).await.is_err() {
+            load.leave();
             return None;
         }
         self.count(&load, &state, took);
@@ -185,23 +253,39 @@ impl Courier {
                 behind.push((name, tell));
             }
         }
-        match next {
-            Some(next) => self.go_on(&load, next, behind),
-            // Somebody else goes on with it, or this process once there is reason to: it is free.
-            None if !load.record.state.status.is_over() => self.nudge(),
-            None => {}
+        match (next, hand) {
+            (Some(next), Some((live, hand))) => self.go_on(&load, next, live, hand, behind),
+            (next, _) => {
+                // Somebody else goes on with it, or this process once there is reason to: it is free.
+                if next.is_some() || !load.record.state.status.is_over() {
+                    self.nudge();
+                }
+                tell_waiting(behind, load.record.chain, next.as_ref().map(|next| &*next.handler));
+            }
         }
         None
     }
 
-    /// It is another handler's turn.
-    fn go_on(&self, load: &Load, next: Next, told: Vec<(String, oneshot::Sender<Outcome>)>) {
+    /// The next one of a chain, where this process sees to it without asking the store. Only where the chain has
+    /// never left it: otherwise somebody else may have seen to the next one already, which a claim would show.
+    fn next_in_hand(&self, front: &DeliveryRecord, name: &str) -> Option<(Arc<Live>, Hand)> {
+        if front.state.epoch > 0 || self.0.stop.is_cancelled() {
+            return None;
+        }
         let table = self.0.dispatcher.table();
-        let live = table.named(&next.handler).filter(|_| next.state.owner.is_some());
-        let Some(live) = live else {
-            self.nudge();
-            return;
-        };
+        let live = table.named(name)?;
+        Some((Arc::clone(live), self.0.hands.take_over(live, &front.event, 0)))
+    }
+
+    /// It is another handler's turn.
+    fn go_on(
+        &self,
+        load: &Load,
+        next: Next,
+        live: Arc<Live>,
+        hand: Hand,
+        told: Vec<(String, oneshot::Sender<Outcome>)>,
+    ) {
         let record = DeliveryRecord {
             handler: next.handler,
             behind: next.behind,
@@ -209,9 +293,9 @@ impl Courier {
             ..load.record.clone()
         };
         self.spawn(Load {
-            _hand: Hand::over(live, &self.0.bell, self.0.parts.in_hand),
-            span: Parts::span(live, &load.event.envelope),
-            live: Arc::clone(live),
+            _hand: hand,
+            span: Parts::span(&live, &load.event.envelope),
+            live,
             event: Arc::clone(&load.event),
             record,
             owned: Arc::clone(&load.owned),
@@ -226,7 +310,7 @@ impl Courier {
             DeliveryStatus::Done => Ok(state.value.clone()),
             DeliveryStatus::Dead => {
                 Stats::count(&stats.dead);
-                if let Some(fault) = state.fault.as_ref().filter(|_| load.told.is_empty()) {
+                if let Some(fault) = state.fault.as_ref().filter(|_| !load.is_awaited()) {
                     let (event, handler) = (&load.record.event, &load.record.handler);
                     tracing::warn!(%event, handler, %fault, "an event became a dead letter");
                 }
@@ -249,16 +333,9 @@ impl Courier {
     pub(super) fn give_back(&self, record: DeliveryRecord) {
         let courier = self.clone();
         self.0.tasks.spawn(async move {
-            let state = DeliveryState { owner: None, ..record.state.clone() };
-            let fence = Require::DeliveryEpoch {
-                event: record.event.clone(),
-                handler: record.handler.clone(),
-                epoch: record.state.epoch,
-            };
-            let (event, handler) = (record.event, record.handler);
-            let set = Op::SetDelivery { event, handler, state: Box::new(state) };
+            let batch = Batch::giving_back_delivery(record.event, record.handler, record.state.epoch);
             // Where it is not given back, whoever has it by now does as well.
-            let _ = courier.commit(Batch::of([set]).require(fence)).await;
+            let _ = courier.commit(batch).await;
         });
     }
 
@@ -275,8 +352,9 @@ impl Courier {
                 Err(CommitError::Store(error)) => {
                     tracing::error!(%error, "what became of an event cannot be written; trying again");
                     tokio::select! {
-                        () = self.clock().sleep(STORE_PAUSE) => {}
+                        biased;
                         () = self.0.stop.cancelled() => return Err(Gone),
+                        () = self.clock().sleep(STORE_PAUSE) => {}
                     }
                 }
             }

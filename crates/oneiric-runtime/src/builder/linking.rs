@@ -52,6 +52,47 @@ impl Builder {
         self.component(Linked::handler(key, handler))
     }
 
+    /// Links a handler in for the events of a topic, under the key `on-1`, `on-2` and so on, in the order of
+    /// adding: the short way. One that is to be delivered at least once is better named, and so is one with more
+    /// to say: `.component(Linked::handler("mail", ...).topics(["order.*"]).delivery(...))`.
+    ///
+    /// ```
+    /// use oneiric_core::Fault;
+    /// use oneiric_core::linked::Linked;
+    /// use oneiric_core::manifest::Overflow;
+    /// use oneiric_runtime::{Oneiric, typed};
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Order { id: u64 }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let confirm = typed(|order: Order| async move { Ok::<_, Fault>(format!("order {}", order.id)) });
+    /// let count = typed(|_: serde_json::Value| async move { Ok::<_, Fault>(()) });
+    /// let oneiric = Oneiric::builder()
+    ///     .on("order.*", confirm)
+    ///     .component(
+    ///         Linked::handler("count", count)
+    ///             .topics(["order.paid"])
+    ///             .when("payload.id > 5")
+    ///             .max_concurrency(8)
+    ///             .buffer(10_000, Overflow::DropOldest),
+    ///     )
+    ///     .start()
+    ///     .await?;
+    /// let paid = oneiric_core::roles::Envelope::new("order.paid".parse()?, serde_json::json!({"id": 7}));
+    /// let report = oneiric.emit_and_wait(paid, std::time::Duration::from_secs(5)).await?;
+    /// let answers = report.dispatched.results.iter().map(|result| &*result.handler);
+    /// assert_eq!(answers.collect::<Vec<_>>(), ["on-1:linked", "count:linked"]);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn on(mut self, topic: impl Into<String>, handler: impl EventHandler + 'static) -> Self {
+        self.unnamed += 1;
+        let key = format!("on-{}", self.unnamed);
+        self.component(Linked::handler(key.as_str(), handler).topics([topic]))
+    }
+
     /// Links a service in.
     #[must_use]
     pub fn service(
@@ -116,7 +157,8 @@ impl Builder {
             "domain": "workflow", "key": key, "provider": PROVIDER, "factory": key, "dag": dag,
         });
         let manifest = serde_json::json!({ "source": PROVIDER, "entries": [entry] });
-        self.manifest_text(format!("{key} (in code).json"), manifest.to_string().into_bytes())
+        self.code.push(ManifestFile::new(format!("{key} (in code).json"), manifest.to_string().into_bytes()));
+        self
     }
 
     /// Adds a manifest file; read by [`Builder::start`].

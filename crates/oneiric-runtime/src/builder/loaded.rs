@@ -162,6 +162,11 @@ impl Loaded {
             oneiric.heed().await?;
             oneiric.obey();
         }
+        if builder.serves {
+            oneiric.take_events();
+            oneiric.keep_windows();
+            oneiric.tidy();
+        }
         if builder.serves && shared {
             oneiric.tend();
         }

@@ -19,8 +19,9 @@ impl Oneiric {
     pub async fn submit(&self, request: RunRequest) -> Result<RunId, Error> {
         check_options(&request.options)?;
         let provider = request.options.provider.as_ref();
-        bind::check(&self.0.lifecycle, &self.0.catalog, &request.workflow, provider)?;
-        let (record, with) = self.record(request);
+        let catalog = self.catalog();
+        bind::check(&self.0.lifecycle, &catalog, &request.workflow, provider)?;
+        let (record, with) = self.record(&catalog, request);
         self.put_pending(record, with, Vec::new()).await
     }
 

@@ -28,7 +28,8 @@ fn a_selection_decides_which_task_runs() {
             assert_eq!(oneiric.settings(), &loaded.settings);
             let run = oneiric.run(RunRequest::new(key("w"))).await.unwrap();
             assert_eq!(status(&run).await, expected, "{option}");
-            let found = oneiric.catalog().registry().unmet_selections().next();
+            let catalog = oneiric.catalog();
+            let found = catalog.registry().unmet_selections().next();
             assert_eq!(
                 found.map(|unmet| unmet.provider),
                 unmet.map(|name| Provider::new(name).unwrap()).as_ref()

@@ -92,7 +92,12 @@ mod tests {
 
     fn seen(id: u8, beat: u64, owns: u64) -> BootSeen {
         let record = crate::BootRecord::new(BootId::from_bytes([id; 16]), "h", 1, Timestamp::from_micros(0));
-        BootSeen { boot: crate::BootRecord { beat, lease_ms: 1000, ..record }, owns, dead: false }
+        BootSeen {
+            boot: crate::BootRecord { beat, lease_ms: 1000, ..record },
+            owns,
+            deliveries: 0,
+            dead: false,
+        }
     }
 
     /// Looks at (milliseconds, boots) one after the other; the last look's verdict.
@@ -136,7 +141,12 @@ mod tests {
             assert_eq!(Watch::vigil(ME, boots), expected.map(millis));
         };
         let dead = BootSeen { dead: true, ..seen(2, 1, 1) };
-        let me = BootSeen { boot: crate::BootRecord { id: ME, ..seen(1, 7, 1).boot }, owns: 1, dead: false };
+        let me = BootSeen {
+            boot: crate::BootRecord { id: ME, ..seen(1, 7, 1).boot },
+            owns: 1,
+            deliveries: 0,
+            dead: false,
+        };
         check(&[], None);
         check(&[me.clone(), dead.clone()], None);
         check(&[me, dead, seen(1, 7, 0)], Some((125, 2000)));
@@ -153,6 +163,7 @@ mod tests {
             &every(200, 5000, |_| BootSeen {
                 boot: crate::BootRecord { id: ME, ..seen(1, 7, 1).boot },
                 owns: 1,
+                deliveries: 0,
                 dead: false,
             }),
             &[],

@@ -2,6 +2,7 @@
 
 use super::State;
 use crate::liveness::{CANNOT_RESUME, Kind, Violation};
+use crate::record::delivery::{DeliveryRecord, DeliveryStatus};
 use crate::record::node::{NodeRecord, NodeStatus};
 use crate::record::run::RunStatus;
 use crate::store::IntegrityReport;
@@ -14,7 +15,8 @@ pub(super) fn violations(state: &State) -> Vec<Violation> {
         let mut add = |kind, node: Option<&NodeRecord>| {
             let about_owner = matches!(kind, Kind::OwnerDead | Kind::OwnerEnded | Kind::Leaked);
             let boot = row.owner.filter(|_| about_owner);
-            found.push(Violation { kind, run: *id, node: node.map(|node| node.name.clone()), boot });
+            let node = node.map(|node| node.name.clone());
+            found.push(Violation { node, boot, ..Violation::of_run(kind, *id) });
         };
         let active = matches!(row.status, RunStatus::Pending | RunStatus::Running);
         let owner = row.owner.map(|owner| (owner, state.boots.get(&owner)));
@@ -46,8 +48,29 @@ pub(super) fn violations(state: &State) -> Vec<Violation> {
             stale.for_each(|_| add(Kind::StaleCommand, None));
         }
     }
+    found.extend(state.events.unsettled().filter_map(|delivery| stuck(state, delivery)));
     found.sort_unstable();
     found
+}
+
+/// What is wrong with a delivery that is not over, or that is owned.
+fn stuck(state: &State, delivery: &DeliveryRecord) -> Option<Violation> {
+    let row = &delivery.state;
+    let active = matches!(row.status, DeliveryStatus::Pending | DeliveryStatus::Running);
+    let ended = |owner| state.boots.get(&owner).is_none_or(|boot| boot.ended_at.is_some());
+    let kind = match row.owner {
+        Some(_) if !active => Kind::Leaked,
+        Some(owner) if ended(owner) => Kind::OwnerEnded,
+        Some(owner) if state.dead.contains(&owner) => Kind::OwnerDead,
+        Some(_) => return None,
+        None if row.status == DeliveryStatus::Running => Kind::InFlight,
+        None if row.status == DeliveryStatus::Held && !state.events.is_behind_somebody(delivery) => {
+            Kind::Stranded
+        }
+        None => return None,
+    };
+    let (event, handler) = (delivery.event.clone(), delivery.handler.clone());
+    Some(Violation { boot: row.owner, ..Violation::of_delivery(kind, event, handler) })
 }
 
 pub(super) fn check(state: &State) -> IntegrityReport {

@@ -48,6 +48,26 @@ impl Events {
         }
     }
 
+    /// Whether an event is there, and no delivery of it to a handler.
+    pub(super) fn check_absent(&self, event: &EventId, handler: &str) -> Result<(), Refusal> {
+        let place = *self.places.get(event).ok_or_else(|| Refusal::EventMissing(event.clone()))?;
+        let (event, handler) = (event.clone(), handler.to_owned());
+        match self.deliveries.contains_key(&(place, handler.clone())) {
+            true => Err(Refusal::DeliveryExists { event, handler }),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether an event is there, and every delivery of it over.
+    pub(super) fn check_settled(&self, event: &EventId) -> Result<(), Refusal> {
+        let place = *self.places.get(event).ok_or_else(|| Refusal::EventMissing(event.clone()))?;
+        let mut of_it = self.deliveries.range((place, String::new())..(place + 1, String::new()));
+        match of_it.all(|(_, delivery)| delivery.state.status.is_over()) {
+            true => Ok(()),
+            false => Err(Refusal::EventOpen(event.clone())),
+        }
+    }
+
     pub(super) fn put(&mut self, mut record: EnvelopeRecord) {
         self.last += 1;
         record.n = self.last;
@@ -68,6 +88,26 @@ impl Events {
         }
     }
 
+    pub(super) fn renew_delivery(&mut self, record: DeliveryRecord) {
+        if let Some(delivery) = self.delivery_mut(&record.event, &record.handler) {
+            let epoch = delivery.state.epoch + 1;
+            *delivery = DeliveryRecord { state: DeliveryState { epoch, ..record.state }, ..record };
+        }
+    }
+
+    pub(super) fn set_held_delivery(&mut self, event: &EventId, handler: &str, state: DeliveryState) {
+        let held = |delivery: &mut DeliveryRecord| delivery.state.status == DeliveryStatus::Held;
+        if self.delivery_mut(event, handler).is_some_and(held) {
+            self.set_delivery(event, handler, state);
+        }
+    }
+
+    pub(super) fn release(&mut self, event: &EventId, handler: &str) {
+        if let Some(delivery) = self.delivery_mut(event, handler) {
+            free(&mut delivery.state);
+        }
+    }
+
     pub(super) fn drop_envelope(&mut self, event: &EventId) {
         if let Some(place) = self.places.remove(event) {
             self.log.remove(&place);
@@ -84,13 +124,28 @@ impl Events {
     pub(super) fn disown(&mut self, boot: BootId, deaths: u32) {
         let owned = self.deliveries.values_mut().map(|delivery| &mut delivery.state);
         for state in owned.filter(|state| state.owner == Some(boot)) {
-            state.owner = None;
-            state.epoch += 1;
             if state.status == DeliveryStatus::Running {
-                state.status = DeliveryStatus::Pending;
                 state.deaths += deaths;
             }
+            free(state);
         }
+    }
+
+    /// Every delivery that is not over, or that is owned although it is.
+    pub(super) fn unsettled(&self) -> impl Iterator<Item = &DeliveryRecord> {
+        self.deliveries
+            .values()
+            .filter(|delivery| !delivery.state.status.is_over() || delivery.state.owner.is_some())
+    }
+
+    /// Whether somebody in front of a delivery will release it.
+    pub(super) fn is_behind_somebody(&self, held: &DeliveryRecord) -> bool {
+        let Some(place) = self.places.get(&held.event) else { return false };
+        let of_event = self.deliveries.range((*place, String::new())..(*place + 1, String::new()));
+        of_event.map(|(_, delivery)| delivery).any(|front| {
+            let goes = matches!(front.state.status, DeliveryStatus::Pending | DeliveryStatus::Running);
+            goes && front.behind.contains(&held.handler)
+        })
     }
 
     pub(super) fn claim(&mut self, claim: &DeliveryClaim) -> Vec<(EnvelopeRecord, DeliveryRecord)> {
@@ -137,12 +192,25 @@ impl Events {
 
     pub(super) fn deliveries(&self, filter: &DeliveryFilter) -> Vec<(u64, DeliveryRecord)> {
         let page = self.deliveries.iter().filter(|((place, _), delivery)| {
-            filter.before.is_none_or(|before| *place < before) && filter.accepts(delivery)
+            filter.after.is_none_or(|after| *place > after)
+                && filter.before.is_none_or(|before| *place < before)
+                && filter.accepts(delivery)
         });
         let mut found: Vec<_> = page.map(|((place, _), delivery)| (*place, delivery.clone())).collect();
-        found.sort_by(|(a, one), (b, other)| b.cmp(a).then_with(|| one.handler.cmp(&other.handler)));
+        if filter.order == Order::Newest {
+            found.sort_by(|(a, one), (b, other)| b.cmp(a).then_with(|| one.handler.cmp(&other.handler)));
+        }
         found.truncate(filter.limit);
         found
+    }
+}
+
+/// Nobody's from now on; a try that was at work has ended.
+fn free(state: &mut DeliveryState) {
+    state.owner = None;
+    state.epoch += 1;
+    if state.status == DeliveryStatus::Running {
+        state.status = DeliveryStatus::Pending;
     }
 }
 

@@ -62,6 +62,8 @@ pub struct BootSeen {
     pub boot: BootRecord,
     /// How many runs and deliveries it owns.
     pub owns: u64,
+    /// How many of these are deliveries.
+    pub deliveries: u64,
     /// The system says that its process has ended: no lease has to be waited out.
     pub dead: bool,
 }

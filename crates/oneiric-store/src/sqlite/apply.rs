@@ -70,6 +70,8 @@ fn check(conn: &Connection, require: &Require) -> Result<(), Failure> {
             }
         }
         Require::DeliveryEpoch { event, handler, epoch } => event::check_epoch(conn, event, handler, *epoch),
+        Require::DeliveryAbsent { event, handler } => event::check_absent(conn, event, handler),
+        Require::EventSettled(event) => event::check_settled(conn, event),
         Require::ExtensionVersion { family, key, version } => {
             let found = conn
                 .prepare_cached(
@@ -184,9 +186,13 @@ fn apply(conn: &Connection, write: &Write) -> Result<(), Failure> {
         Write::PutDelivery { record, value, fault } => {
             event::put_delivery(conn, record, value, fault.as_deref())
         }
-        Write::SetDelivery { event, handler, state, value, fault } => {
-            event::set_delivery(conn, event, handler, state, value, fault.as_deref())
+        Write::SetDelivery { event, handler, state, value, fault, only } => {
+            event::set_delivery(conn, (event, handler), state, *only, value, fault.as_deref())
         }
+        Write::RenewDelivery { record, value, fault } => {
+            event::renew_delivery(conn, record, value, fault.as_deref())
+        }
+        Write::ReleaseDelivery { event, handler } => Ok(event::release(conn, event, handler)?),
         Write::DropEnvelope(event) => Ok(event::drop_envelope(conn, event)?),
         Write::Blob(blob) => Ok(put_blob(conn, blob)?),
         Write::Extension(extension) => {

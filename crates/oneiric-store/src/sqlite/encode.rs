@@ -11,7 +11,7 @@ use crate::record::blob::Blob;
 use crate::record::boot::BootRecord;
 use crate::record::checkpoint::Checkpoint;
 use crate::record::command::CommandRecord;
-use crate::record::delivery::{DeliveryRecord, DeliveryState};
+use crate::record::delivery::{DeliveryRecord, DeliveryState, DeliveryStatus};
 use crate::record::envelope::EnvelopeRecord;
 use crate::record::extension::Extension;
 use crate::record::journal::JournalEntry;
@@ -108,12 +108,23 @@ pub(super) enum Write {
         value: Stored,
         fault: Option<String>,
     },
+    RenewDelivery {
+        record: Box<DeliveryRecord>,
+        value: Stored,
+        fault: Option<String>,
+    },
     SetDelivery {
         event: EventId,
         handler: String,
         state: Box<DeliveryState>,
         value: Stored,
         fault: Option<String>,
+        /// What has another status stays as it is.
+        only: Option<DeliveryStatus>,
+    },
+    ReleaseDelivery {
+        event: EventId,
+        handler: String,
     },
     DropEnvelope(EventId),
     Blob(Blob),
@@ -169,17 +180,30 @@ fn write(op: Op) -> Write {
             fault: record.state.fault.as_ref().map(fault),
             record,
         },
-        Op::SetDelivery { event, handler, state } => Write::SetDelivery {
-            value: Stored::of(&state.value),
-            fault: state.fault.as_ref().map(fault),
-            event,
-            handler,
-            state,
+        Op::SetDelivery { event, handler, state } => set_delivery(event, handler, state, None),
+        Op::SetHeldDelivery { event, handler, state } => {
+            set_delivery(event, handler, state, Some(DeliveryStatus::Held))
+        }
+        Op::RenewDelivery(record) => Write::RenewDelivery {
+            value: Stored::of(&record.state.value),
+            fault: record.state.fault.as_ref().map(fault),
+            record,
         },
+        Op::ReleaseDelivery { event, handler } => Write::ReleaseDelivery { event, handler },
         Op::DropEnvelope(event) => Write::DropEnvelope(event),
         Op::Blob(blob) => Write::Blob(blob),
         Op::Extension(extension) => Write::Extension(extension),
     }
+}
+
+fn set_delivery(
+    event: EventId,
+    handler: String,
+    state: Box<DeliveryState>,
+    only: Option<DeliveryStatus>,
+) -> Write {
+    let (value, fault) = (Stored::of(&state.value), state.fault.as_ref().map(fault));
+    Write::SetDelivery { event, handler, state, value, fault, only }
 }
 
 fn bytes(write: &Write) -> usize {
@@ -190,7 +214,9 @@ fn bytes(write: &Write) -> usize {
         Write::Blob(blob) => blob.bytes.len(),
         Write::Extension(extension) => extension.value.as_ref().map_or(0, Vec::len),
         Write::PutEnvelope { head, payload, .. } => head.len() + payload.bytes(),
-        Write::PutDelivery { value, .. } | Write::SetDelivery { value, .. } => value.bytes(),
+        Write::PutDelivery { value, .. }
+        | Write::SetDelivery { value, .. }
+        | Write::RenewDelivery { value, .. } => value.bytes(),
         Write::PutCommand { command, .. } => command.len(),
         Write::SetRun { .. }
         | Write::SetNode { .. }
@@ -200,6 +226,7 @@ fn bytes(write: &Write) -> usize {
         | Write::Release(_)
         | Write::DropCommand { .. }
         | Write::DropCommands(_)
+        | Write::ReleaseDelivery { .. }
         | Write::DropEnvelope(_)
         | Write::SetActivity(_) => 0,
     }

@@ -14,7 +14,7 @@ use super::row::{count, fault, json, payload};
 use crate::batch::Refusal;
 use crate::claim::{DeliveryClaim, Waiting};
 use crate::failpoint;
-use crate::record::delivery::{DeliveryRecord, DeliveryState};
+use crate::record::delivery::{DeliveryRecord, DeliveryState, DeliveryStatus};
 use crate::record::envelope::EnvelopeRecord;
 use crate::store::{DeliveryFilter, EnvelopeFilter, Order};
 
@@ -70,6 +70,33 @@ pub(super) fn check_epoch(
     }
 }
 
+fn place(conn: &Connection, event: &EventId) -> Result<i64, Failure> {
+    conn.prepare_cached("SELECT n FROM envelopes WHERE id = ?1")?
+        .query_row([event.as_str()], |row| row.get(0))
+        .optional()?
+        .ok_or_else(|| Refusal::EventMissing(event.clone()).into())
+}
+
+/// Whether an event is there, and no delivery of it to a handler.
+pub(super) fn check_absent(conn: &Connection, event: &EventId, handler: &str) -> Result<(), Failure> {
+    let place = place(conn, event)?;
+    let there = conn
+        .prepare_cached("SELECT 1 FROM deliveries WHERE event = ?1 AND handler = ?2")?
+        .exists(params![place, handler])?;
+    let (event, handler) = (event.clone(), handler.to_owned());
+    if there { Err(Refusal::DeliveryExists { event, handler }.into()) } else { Ok(()) }
+}
+
+/// Whether an event is there, and every delivery of it over.
+pub(super) fn check_settled(conn: &Connection, event: &EventId) -> Result<(), Failure> {
+    let place = place(conn, event)?;
+    // Held, pending, running.
+    let open = conn
+        .prepare_cached("SELECT 1 FROM deliveries WHERE event = ?1 AND status IN (0, 1, 2)")?
+        .exists([place])?;
+    if open { Err(Refusal::EventOpen(event.clone()).into()) } else { Ok(()) }
+}
+
 pub(super) fn put_envelope(
     conn: &Connection,
     record: &EnvelopeRecord,
@@ -110,8 +137,7 @@ pub(super) fn put_delivery(
     fault: Option<&str>,
 ) -> Result<(), Failure> {
     let (text, large) = put(conn, value)?;
-    let behind = (!record.behind.is_empty())
-        .then(|| serde_json::to_string(&record.behind).expect("names are plain text"));
+    let behind = behind(record);
     let state = &record.state;
     // An event that is not there has no place, and so its rows are dropped.
     conn.prepare_cached(
@@ -141,11 +167,37 @@ pub(super) fn put_delivery(
     Ok(())
 }
 
+fn behind(record: &DeliveryRecord) -> Option<String> {
+    (!record.behind.is_empty()).then(|| serde_json::to_string(&record.behind).expect("names are plain text"))
+}
+
+/// Everything of a delivery anew, under the next fence.
+pub(super) fn renew_delivery(
+    conn: &Connection,
+    record: &DeliveryRecord,
+    value: &Stored,
+    fault: Option<&str>,
+) -> Result<(), Failure> {
+    conn.prepare_cached(
+        "UPDATE deliveries SET priority = ?3, chain = ?4, behind = ?5, epoch = epoch + 1
+         WHERE event = (SELECT n FROM envelopes WHERE id = ?1) AND handler = ?2",
+    )?
+    .execute(params![
+        record.event.as_str(),
+        record.handler,
+        code::priority(record.priority),
+        code::chain(record.chain),
+        behind(record),
+    ])?;
+    set_delivery(conn, (&record.event, &record.handler), &record.state, None, value, fault)
+}
+
+/// Sets a delivery; where `only` says so, none in another status.
 pub(super) fn set_delivery(
     conn: &Connection,
-    event: &EventId,
-    handler: &str,
+    (event, handler): (&EventId, &str),
     state: &DeliveryState,
+    only: Option<DeliveryStatus>,
     value: &Stored,
     fault: Option<&str>,
 ) -> Result<(), Failure> {
@@ -153,7 +205,8 @@ pub(super) fn set_delivery(
     conn.prepare_cached(
         "UPDATE deliveries SET status = ?3, owner = ?4, attempts = ?5, deaths = ?6, due_at = ?7, at = ?8,
            took_us = ?9, value = ?10, value_blob = ?11, fault = ?12
-         WHERE event = (SELECT n FROM envelopes WHERE id = ?1) AND handler = ?2",
+         WHERE event = (SELECT n FROM envelopes WHERE id = ?1) AND handler = ?2
+           AND status = coalesce(?13, status)",
     )?
     .execute(params![
         event.as_str(),
@@ -168,8 +221,19 @@ pub(super) fn set_delivery(
         text,
         large,
         fault,
+        only.map(code::delivery),
     ])?;
     Ok(())
+}
+
+/// Frees a delivery and raises its fence.
+pub(super) fn release(conn: &Connection, event: &EventId, handler: &str) -> rusqlite::Result<()> {
+    conn.prepare_cached(
+        "UPDATE deliveries SET owner = NULL, epoch = epoch + 1, status = iif(status = 2, 1, status)
+         WHERE event = (SELECT n FROM envelopes WHERE id = ?1) AND handler = ?2",
+    )?
+    .execute([event.as_str(), handler])
+    .map(|_| ())
 }
 
 pub(super) fn drop_envelope(conn: &Connection, event: &EventId) -> rusqlite::Result<()> {
@@ -292,11 +356,13 @@ pub(super) fn deliveries(
 ) -> rusqlite::Result<Vec<(u64, DeliveryRecord)>> {
     let snapshot = conn.unchecked_transaction()?;
     let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX);
-    let before = filter.before.map(|place| i64::try_from(place).unwrap_or(i64::MAX));
+    let place = |place: u64| i64::try_from(place).unwrap_or(i64::MAX);
+    let (after, before) = (filter.after.map(place), filter.before.map(place));
     let events = (!filter.events.is_empty()).then(|| {
         let ids: Vec<&str> = filter.events.iter().map(EventId::as_str).collect();
         serde_json::to_string(&ids).expect("ids are plain text")
     });
+    let owner = filter.owner.as_ref().map(|owner| owner.as_bytes());
     let codes: Vec<i64> = filter.statuses.iter().map(|status| code::delivery(*status)).collect();
     let mut sql = select_deliveries!("WHERE true").to_owned();
     let mut values: Vec<&dyn ToSql> = Vec::new();
@@ -309,6 +375,14 @@ pub(super) fn deliveries(
     if let Some(handler) = &filter.handler {
         sql.push_str(" AND d.handler = ?");
         values.push(handler);
+    }
+    if let Some(after) = &after {
+        sql.push_str(" AND d.event > ?");
+        values.push(after);
+    }
+    if let Some(owner) = &owner {
+        sql.push_str(" AND d.owner = ?");
+        values.push(owner);
     }
     if let Some(before) = &before {
         sql.push_str(" AND d.event < ?");
@@ -325,7 +399,10 @@ pub(super) fn deliveries(
             });
         }
     }
-    sql.push_str(" ORDER BY d.event DESC, d.handler LIMIT ?");
+    sql.push_str(match filter.order {
+        Order::Oldest => " ORDER BY d.event, d.handler LIMIT ?",
+        Order::Newest => " ORDER BY d.event DESC, d.handler LIMIT ?",
+    });
     values.push(&limit);
     let found = snapshot.prepare_cached(&sql)?.query_map(values.as_slice(), delivery_of)?.collect();
     snapshot.commit()?;

@@ -82,13 +82,14 @@ pub(super) fn boot(conn: &Connection, id: BootId) -> Result<Option<BootRecord>> 
 }
 
 /// The boots that have not ended, with how many runs and deliveries each owns.
-pub(super) fn open_boots(conn: &Connection) -> Result<Vec<(BootRecord, u64)>> {
+/// The boots that have not ended, and how many runs and how many deliveries each owns.
+pub(super) fn open_boots(conn: &Connection) -> Result<Vec<(BootRecord, u64, u64)>> {
     conn.prepare_cached(&format!(
-        "SELECT {BOOT}, (SELECT count(*) FROM runs WHERE owner = boots.id)
-           + (SELECT count(*) FROM deliveries WHERE owner = boots.id) FROM boots
+        "SELECT {BOOT}, (SELECT count(*) FROM runs WHERE owner = boots.id),
+           (SELECT count(*) FROM deliveries WHERE owner = boots.id) FROM boots
          WHERE ended_at IS NULL ORDER BY started_at, id"
     ))?
-    .query_map([], |row| Ok((boot_of(row)?, count(row, 9)?)))?
+    .query_map([], |row| Ok((boot_of(row)?, count(row, 9)?, count(row, 10)?)))?
     .collect()
 }
 
@@ -154,16 +155,19 @@ fn said(row: &Row<'_>) -> Result<ActivityRecord> {
 
 /// What the view `liveness` has.
 pub(super) fn violations(conn: &Connection) -> Result<Vec<Violation>> {
-    conn.prepare_cached("SELECT kind, run, node, boot FROM liveness")?
+    conn.prepare_cached("SELECT kind, run, node, boot, event, handler FROM liveness")?
         .query_map([], |row| {
             let kind = row.get_ref(0)?.as_str()?;
             let node = row.get_ref(2)?.as_str_or_null()?;
+            let event = row.get_ref(4)?.as_str_or_null()?;
             Ok(Violation {
                 kind: Kind::ALL
                     .into_iter()
                     .find(|known| known.name() == kind)
                     .ok_or_else(|| unreadable(format_args!("the view liveness has a kind `{kind}`")))?,
-                run: RunId::from_bytes(row.get(1)?),
+                run: row.get::<_, Option<_>>(1)?.map(RunId::from_bytes),
+                event: event.map(|event| event.parse().map_err(unreadable)).transpose()?,
+                handler: row.get(5)?,
                 node: node.map(|node| node.parse().map_err(unreadable)).transpose()?,
                 boot: row.get::<_, Option<_>>(3)?.map(BootId::from_bytes),
             })
@@ -171,11 +175,28 @@ pub(super) fn violations(conn: &Connection) -> Result<Vec<Violation>> {
         .collect()
 }
 
-/// The runs that a boot owns and that have not ended.
-pub(super) fn owned(conn: &Connection, boot: BootId) -> Result<Vec<RunId>> {
-    conn.prepare_cached("SELECT id FROM runs WHERE owner = ?1 AND status IN (0, 1) ORDER BY id")?
-        .query_map([boot.as_bytes()], |row| row.get(0).map(RunId::from_bytes))?
-        .collect()
+/// What a dead boot left: the runs and the deliveries that it owns and that have not ended.
+pub(super) fn left_by(conn: &Connection, boot: BootId) -> Result<Vec<Violation>> {
+    let run = |row: &Row<'_>| {
+        let run = RunId::from_bytes(row.get(0)?);
+        Ok(Violation { boot: Some(boot), ..Violation::of_run(Kind::OwnerDead, run) })
+    };
+    let delivery = |row: &Row<'_>| {
+        let event = row.get_ref(0)?.as_str()?.parse().map_err(unreadable)?;
+        Ok(Violation { boot: Some(boot), ..Violation::of_delivery(Kind::OwnerDead, event, row.get(1)?) })
+    };
+    let mut left: Vec<Violation> = conn
+        .prepare_cached("SELECT id FROM runs WHERE owner = ?1 AND status IN (0, 1)")?
+        .query_map([boot.as_bytes()], run)?
+        .collect::<Result<_>>()?;
+    let mut statement = conn.prepare_cached(
+        "SELECT e.id, d.handler FROM deliveries d JOIN envelopes e ON e.n = d.event
+         WHERE d.owner = ?1 AND d.status IN (1, 2)",
+    )?;
+    for row in statement.query_map([boot.as_bytes()], delivery)? {
+        left.push(row?);
+    }
+    Ok(left)
 }
 
 pub(super) fn nodes(conn: &Connection, id: RunId) -> Result<Vec<NodeRecord>> {

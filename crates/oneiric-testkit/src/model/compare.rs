@@ -165,10 +165,9 @@ async fn violations(model: &Model, real: &Real<'_>) -> Found {
     let expected = model.violations().into_iter();
     let expected: Vec<_> = expected
         .map(|(kind, run, place, boot)| oneiric_store::liveness::Violation {
-            kind,
-            run: run_id(run),
             node: node(place),
             boot: boot.map(boot_id),
+            ..oneiric_store::liveness::Violation::of_run(kind, run_id(run))
         })
         .collect();
     same("what is stuck", found, expected)

@@ -566,6 +566,9 @@ fn answer(answer: Result<(), CommitError>) -> Result<Option<No>, String> {
             | Refusal::OutOfSequence { .. }
             | Refusal::ActivityChanged { .. }
             | Refusal::EventExists(_)
+            | Refusal::EventMissing(_)
+            | Refusal::EventOpen(_)
+            | Refusal::DeliveryExists { .. }
             | Refusal::DeliveryMissing { .. }
             | Refusal::StaleDelivery { .. }
             | Refusal::Version { .. } => Err(refusal.to_string()),

@@ -16,6 +16,7 @@ use oneiric_core::roles::TaskContext;
 use oneiric_core::{BootId, Payload, RunId};
 use oneiric_store::{Batch, Claim, Op, RunRecord, RunStatus};
 
+use super::events::Heard;
 use super::trace::Trace;
 use super::workflow::Workflow;
 use account::Account;
@@ -89,6 +90,7 @@ pub(super) struct Auditor {
     acknowledged: BTreeSet<RunId>,
     cancelled: BTreeSet<RunId>,
     ledger: BTreeSet<String>,
+    heard: Heard,
     starts: u64,
     /// How often something was applied again under a key that the ledger had.
     repeats: u64,
@@ -121,6 +123,11 @@ impl Auditor {
         if let Err(Broken { invariant, what }) = verdict {
             self.breach(invariant, what);
         }
+    }
+
+    /// The account of events.
+    pub(super) fn heard(&mut self) -> &mut Heard {
+        &mut self.heard
     }
 
     /// A run of this workflow may come.
@@ -320,6 +327,9 @@ fn run_of(op: &Op) -> Option<RunId> {
         | Op::PutEnvelope(_)
         | Op::PutDelivery(_)
         | Op::SetDelivery { .. }
+        | Op::RenewDelivery(_)
+        | Op::SetHeldDelivery { .. }
+        | Op::ReleaseDelivery { .. }
         | Op::DropEnvelope(_)
         | Op::Extension(_) => None,
     }
@@ -346,6 +356,11 @@ impl fmt::Display for Told<'_> {
                 Op::SetRun { run, state } => write!(f, "{}={} ", short(*run), state.status)?,
                 Op::Release(run) => write!(f, "{} given back ", short(*run))?,
                 Op::Beat { .. } => f.write_str("beat ")?,
+                Op::PutEnvelope(record) => write!(f, "+{} ", record.id)?,
+                Op::SetDelivery { event, handler, state } | Op::SetHeldDelivery { event, handler, state } => {
+                    write!(f, "{event}/{handler}={} ", state.status)?;
+                }
+                Op::ReleaseDelivery { event, handler } => write!(f, "{event}/{handler} given back ")?,
                 Op::SetBoot(boot) => write!(f, "boot {} ", boot.beat)?,
                 _ => {}
             }

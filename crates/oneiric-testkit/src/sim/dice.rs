@@ -15,6 +15,7 @@ pub(super) enum Stream {
     Disk = 4,
     People = 5,
     Engine = 6,
+    Events = 7,
 }
 
 /// A stream of chance.

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use oneiric_core::{BootId, Clock};
 use oneiric_store::{
-    Batch, BootRecord, Claim, CommitError, MemoryStore, Op, RunFilter, RunRecord, Store, StoreError,
+    Batch, BootRecord, Claim, CommitError, DeliveryClaim, DeliveryRecord, EnvelopeRecord, MemoryStore, Op,
+    RunFilter, RunRecord, Store, StoreError,
 };
 use tokio::sync::oneshot;
 
@@ -26,6 +27,10 @@ const GROUP: u64 = 8;
 pub(super) enum Work {
     Commit(Batch, oneshot::Sender<Result<(), CommitError>>),
     Claim(Claim, oneshot::Sender<Result<Vec<RunRecord>, CommitError>>),
+    ClaimDeliveries(
+        DeliveryClaim,
+        oneshot::Sender<Result<Vec<(EnvelopeRecord, DeliveryRecord)>, CommitError>>,
+    ),
     Enter(BootRecord, oneshot::Sender<Result<(), StoreError>>),
     Leave(BootId, oneshot::Sender<Result<(), StoreError>>),
 }
@@ -231,6 +236,16 @@ impl Disk {
                 }
                 say(answer, heard, result, |error| error.into());
             }
+            Work::ClaimDeliveries(claim, answer) => {
+                let result = now(self.memory.claim_deliveries(claim));
+                let mut audit = self.scene.audit();
+                for (_, delivery) in result.iter().flatten() {
+                    let (event, handler, epoch) = (&delivery.event, &delivery.handler, delivery.state.epoch);
+                    audit.note(format_args!("p{} claims {event}/{handler} {epoch}", who.number));
+                }
+                drop(audit);
+                say(answer, heard, result, |error| error.into());
+            }
             Work::Enter(record, answer) => {
                 let result = now(self.memory.enter(record));
                 say(answer, heard, result, |error| error);
@@ -268,6 +283,7 @@ fn refuse(work: Work) {
     match work {
         Work::Commit(_, answer) => drop(answer.send(Err(broken().into()))),
         Work::Claim(_, answer) => drop(answer.send(Err(broken().into()))),
+        Work::ClaimDeliveries(_, answer) => drop(answer.send(Err(broken().into()))),
         Work::Enter(_, answer) | Work::Leave(_, answer) => drop(answer.send(Err(broken()))),
     }
 }

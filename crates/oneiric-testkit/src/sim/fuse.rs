@@ -70,6 +70,11 @@ impl Fuse {
         !inner.dead
     }
 
+    /// Whether what it does reaches the world.
+    pub(super) fn is_alive(&self) -> bool {
+        !self.lock().dead
+    }
+
     pub(super) fn kill(&self) {
         self.lock().dead = true;
     }

@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use super::audit::{Auditor, Who, short};
 use super::dice::{Dice, Stream};
 use super::disk::{Disk, Work};
+use super::events;
 use super::process::Process;
 use super::scene::Scene;
 use super::workflow::{Workflow, context};
@@ -43,6 +44,7 @@ type Answer = oneshot::Receiver<Result<(), CommitError>>;
 #[derive(Debug)]
 pub(super) struct People {
     dice: Dice,
+    events: Dice,
     disk: Arc<Disk>,
     wishes: Vec<Wish>,
     looks: BTreeMap<RunId, u32>,
@@ -75,7 +77,8 @@ impl People {
             wishes.push(wish);
         }
         let dice = Dice::new(seed, Stream::People);
-        Self { dice, disk: Arc::clone(disk), wishes, looks: BTreeMap::new(), posted: Vec::new() }
+        let events = Dice::new(seed, Stream::Events);
+        Self { dice, events, disk: Arc::clone(disk), wishes, looks: BTreeMap::new(), posted: Vec::new() }
     }
 
     /// Which runs are submitted, and when. What is forked comes later than the rest.
@@ -120,6 +123,21 @@ impl People {
         let (answer, receiver) = oneshot::channel();
         self.disk.put(CLIENT, Work::Commit(batch, answer));
         self.posted.push((run, receiver));
+    }
+
+    /// When which event is emitted.
+    pub(super) fn emissions(&self, window: u64) -> Vec<(u64, Duration)> {
+        let count = if self.events.chance(500) { self.events.between(1, 8) } else { 0 };
+        (0..count).map(|number| (number, self.events.millis(0, window))).collect()
+    }
+
+    /// Somebody emits an event, in a process that is there.
+    pub(super) fn emit(&self, number: u64, awake: &[&Process], scene: &Arc<Scene>) {
+        let emitters: Vec<_> =
+            awake.iter().filter_map(|process| Some((*process, process.courier()?))).collect();
+        if let Some((process, courier)) = self.events.pick(&emitters) {
+            process.spawn(events::emit(courier.clone(), number, Arc::clone(scene)));
+        }
     }
 
     /// Asks something of a run: of the process that has it, or through the store.

@@ -1,4 +1,4 @@
-//! One process: an executor, a custodian and a lease, on a runtime of their own, so that it can be stopped
+//! One process: an executor, a courier, a custodian and a lease, on a runtime of their own, so that it can be stopped
 //! between two steps of any of its tasks, and be gone with all of them.
 
 use std::future::poll_fn;
@@ -7,12 +7,13 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use oneiric_core::gate::{Admission, Check, No, Permit, Pipeline, Purpose, Step, Wait};
+use oneiric_core::gate::{Admission, Check, Gate, No, Permit, Pipeline, Purpose, Step, Wait};
 use oneiric_core::rng::SeededRng;
 use oneiric_core::roles::Task;
-use oneiric_core::{Clock, Fault, Timestamp};
+use oneiric_core::{Clock, Fault, Rng, Timestamp};
 use oneiric_dag::custody::{Custodian, IDLE, Programs};
 use oneiric_dag::{Executor, NoLog, Parts, Program};
+use oneiric_events::{Courier, CourierParts, Dispatcher};
 use oneiric_store::{BootRecord, Lease, RunRecord, Store, WhoseCommands};
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
@@ -21,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::audit::Who;
 use super::clock::OwnClock;
 use super::disk::Disk;
+use super::events;
 use super::fuse::{Fuse, Stopped};
 use super::scene::Scene;
 use super::store::SimStore;
@@ -51,6 +53,7 @@ pub(super) struct Process {
     leaving: CancellationToken,
     /// There once the process has entered its store.
     executor: Arc<Mutex<Option<Executor>>>,
+    courier: Arc<Mutex<Option<Courier>>>,
     task: Arc<Work>,
 }
 
@@ -80,18 +83,25 @@ impl Process {
             gate: Door::default(),
             leaving: CancellationToken::new(),
             executor: Arc::default(),
+            courier: Arc::default(),
             task: Work::new(who, Arc::clone(scene), Arc::clone(&fuse)),
             fuse,
         };
-        process.runtime.spawn(process.life(clock, Arc::clone(scene)));
+        process.runtime.spawn(process.life(clock, Arc::clone(scene), Arc::clone(disk)));
         process
     }
 
     /// What it does from its first moment on.
-    fn life(&self, clock: OwnClock, scene: Arc<Scene>) -> impl Future<Output = ()> + Send + use<> {
+    fn life(
+        &self,
+        clock: OwnClock,
+        scene: Arc<Scene>,
+        disk: Arc<Disk>,
+    ) -> impl Future<Output = ()> + Send + use<> {
         let Setup { who, seed, lease, max_parallel, .. } = self.setup;
         let (store, bell, slot) =
             (Arc::clone(&self.store), Arc::clone(&self.bell), Arc::clone(&self.executor));
+        let (hands, fuse) = (Arc::clone(&self.courier), Arc::clone(&self.fuse));
         let (gate, task, leaving) = (self.gate.clone(), Arc::clone(&self.task), self.leaving.clone());
         let clock: Arc<dyn Clock> = Arc::new(clock);
         async move {
@@ -102,11 +112,31 @@ impl Process {
                 clock.sleep(lease / 4).await;
             }
             let lease = Lease::new(record, Arc::clone(&clock));
+            let gate: Arc<dyn Gate> = Arc::new(Pipeline::standard().with(gate));
+            let rng = Arc::new(SeededRng::new(seed));
+            let dispatcher = Dispatcher::new(oneiric_events::Parts {
+                clock: Arc::clone(&clock),
+                rng: Arc::clone(&rng) as Arc<dyn Rng>,
+                gate: Arc::clone(&gate),
+            });
+            let parts = CourierParts {
+                store: Arc::clone(&store) as Arc<dyn Store>,
+                lease: Arc::clone(&lease),
+                in_hand: 4,
+                // It is no event that kills here.
+                max_deliveries: u32::MAX,
+            };
+            let courier = Courier::new(dispatcher, parts);
+            events::subscribe(&courier, who, &scene, &disk, &fuse);
+            *hands.lock().unwrap_or_else(PoisonError::into_inner) = Some(courier.clone());
+            let tending = courier.clone();
+            let tends = async move { tending.tend().await };
+            tokio::spawn(leaving.clone().run_until_cancelled_owned(tends));
             let executor = Executor::new(Parts {
                 store: Arc::clone(&store) as Arc<dyn Store>,
                 clock: Arc::clone(&clock),
-                rng: Arc::new(SeededRng::new(seed)),
-                gate: Arc::new(Pipeline::standard().with(gate)),
+                rng,
+                gate,
                 log: Arc::new(NoLog),
                 observer: None,
                 lease: Arc::clone(&lease),
@@ -118,7 +148,7 @@ impl Process {
                 leaving.clone().run_until_cancelled_owned(deliver(executor.clone(), Arc::clone(&clock))),
             );
             let custodian = Custodian::new(executor, Arc::new(Book { scene, task }));
-            leaving.run_until_cancelled(tend(custodian, bell, clock)).await;
+            leaving.run_until_cancelled(tend(custodian, courier, bell, clock)).await;
         }
     }
 
@@ -135,11 +165,11 @@ impl Process {
     /// Takes leave in an orderly way, within `patience`; `gone` is true once it has.
     pub(super) fn leave(&self, patience: Duration, gone: Arc<AtomicBool>) {
         let (store, boot, executor) = (Arc::clone(&self.store), self.setup.who.boot, self.executor());
-        let leaving = self.leaving.clone();
+        let (leaving, courier) = (self.leaving.clone(), self.courier());
         self.spawn(async move {
             // Nobody takes anything from here on, and the heart beats until the last is over.
-            if let Some(executor) = executor {
-                executor.shutdown(patience).await;
+            if let Some((executor, courier)) = executor.zip(courier) {
+                tokio::join!(executor.shutdown(patience), courier.shutdown(patience));
             }
             leaving.cancel();
             // A boot that cannot leave is found dead.
@@ -151,6 +181,11 @@ impl Process {
     /// Its executor, once it has one.
     pub(super) fn executor(&self) -> Option<Executor> {
         self.executor.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Its courier, once it has one.
+    pub(super) fn courier(&self) -> Option<Courier> {
+        self.courier.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What its nodes do.
@@ -167,7 +202,7 @@ impl Process {
         self.wall.fetch_add(micros, Ordering::Relaxed);
     }
 
-    /// Closes its door to nodes, or opens it and says so.
+    /// Closes its door to nodes and handlers, or opens it and says so.
     pub(super) fn shut(&self, wait: Option<Wait>) {
         *self.gate.0.lock().unwrap_or_else(PoisonError::into_inner) = wait;
         if wait.is_none()
@@ -175,6 +210,7 @@ impl Process {
         {
             let _entered = self.runtime.enter();
             executor.reconsider();
+            self.courier().iter().for_each(Courier::reconsider);
         }
     }
 
@@ -221,12 +257,14 @@ async fn deliver(executor: Executor, clock: Arc<dyn Clock>) {
 }
 
 /// Takes over what others leave, as a real process does.
-async fn tend(mut custodian: Custodian, bell: Arc<Notify>, clock: Arc<dyn Clock>) {
+async fn tend(mut custodian: Custodian, courier: Courier, bell: Arc<Notify>, clock: Arc<dyn Clock>) {
     loop {
         let next = match custodian.round().await {
             Ok(round) => round.next,
             Err(_) => IDLE,
         };
+        // Whom a look has buried may have had events in hand.
+        courier.nudge();
         tokio::select! {
             biased;
             () = bell.notified() => {}
@@ -259,7 +297,7 @@ impl Programs for Book {
     }
 }
 
-/// A check that lets nodes wait while it is shut.
+/// A check that lets nodes and handlers wait while it is shut.
 #[derive(Debug, Clone, Default)]
 struct Door(Arc<Mutex<Option<Wait>>>);
 
@@ -270,7 +308,7 @@ impl Check for Door {
 
     fn ask(&self, admission: &Admission<'_>) -> Result<Permit, No> {
         match *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(wait) if admission.purpose == Purpose::Node => {
+            Some(wait) if matches!(admission.purpose, Purpose::Node | Purpose::Event) => {
                 Err(No { reason: "the target is down".to_owned(), wait })
             }
             Some(_) | None => Ok(Permit::none()),

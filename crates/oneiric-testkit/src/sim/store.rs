@@ -108,8 +108,7 @@ impl Store for SimStore {
         &self,
         claim: DeliveryClaim,
     ) -> Result<Vec<(EnvelopeRecord, DeliveryRecord)>, CommitError> {
-        // No scene has events yet.
-        self.disk.memory().claim_deliveries(claim).await
+        answer(self.ask(|sender| Work::ClaimDeliveries(claim, sender))).await
     }
     async fn waiting(&self) -> Result<Vec<Waiting>, StoreError> {
         self.read(|| self.disk.memory().waiting()).await

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use oneiric_core::gate::Wait;
 use oneiric_core::{BootId, Clock as _, RunId};
-use oneiric_store::Store;
+use oneiric_store::{DeliveryFilter, DeliveryRecord, Store};
 
 use super::audit::{Broken, Invariant, Kept, Rest, Who};
 use super::dice::{Dice, Stream};
@@ -28,6 +28,7 @@ const TURNS: u32 = 500_000;
 #[derive(Debug)]
 pub(super) enum Act {
     Submit(usize),
+    Emit(u64),
     Ask,
     Person,
     Arm(usize, Interruption),
@@ -65,6 +66,9 @@ pub(super) struct World {
     people: People,
     calm_since: Option<Duration>,
     resting: bool,
+    /// There are events. Then all wall clocks agree: when a delivery is due is written down in wall time, and the
+    /// processes of one host have one wall clock.
+    events: bool,
 }
 
 impl World {
@@ -91,6 +95,7 @@ impl World {
             people,
             calm_since: None,
             resting: false,
+            events: false,
         };
         world.plan();
         world
@@ -110,6 +115,10 @@ impl World {
     /// another would have shown.
     fn plan(&mut self) {
         let window = self.faults.between(1_000, 12_000);
+        for (number, when) in self.people.emissions(window) {
+            self.events = true;
+            self.at(when, Act::Emit(number));
+        }
         for place in 0..self.places.len() {
             let delay = if place == 0 { Duration::ZERO } else { self.faults.millis(0, 2_000) };
             self.at(delay, Act::Start(place));
@@ -126,6 +135,7 @@ impl World {
                     0 => Act::Arm(place, Interruption::Crash),
                     1 => Act::Arm(place, Interruption::Freeze),
                     2 => Act::Leave(place),
+                    3 if self.events => continue,
                     3 => Act::Jump(place),
                     _ => Act::Shut(place),
                 };
@@ -191,8 +201,14 @@ impl World {
         let audit = self.scene.audit();
         let rest = self.calm_since.is_some() && audit.open().next().is_none() && self.people.are_done(&audit);
         drop(audit);
+        let rest = rest && self.deliveries().iter().all(|delivery| delivery.state.status.is_over());
         self.resting &= rest;
         rest
+    }
+
+    fn deliveries(&self) -> Vec<DeliveryRecord> {
+        let all = now(self.disk.memory().deliveries(DeliveryFilter::any(usize::MAX))).unwrap_or_default();
+        all.into_iter().map(|(_, delivery)| delivery).collect()
     }
 
     /// Lets every process run until nothing can at this instant. Nobody hears of another but through the
@@ -254,6 +270,7 @@ impl World {
                 self.people.submit(number, &awake(&self.places), &self.scene);
                 self.ring();
             }
+            Act::Emit(number) => self.people.emit(number, &awake(&self.places), &self.scene),
             Act::Ask => {
                 self.people.interfere(&awake(&self.places), &self.scene);
                 self.ring();
@@ -285,6 +302,7 @@ impl World {
         let boot = BootId::from_bytes(u128::from(number).to_be_bytes());
         let year = 31_557_600_000_000i64;
         let skew = if self.faults.chance(200) { self.faults.between(0, 20) as i64 * year } else { 0 };
+        let skew = if self.events { 0 } else { skew };
         let setup = Setup {
             who: Who { number, boot },
             seed: self.engine.bits(),
@@ -418,6 +436,7 @@ impl World {
         });
         let rest = Rest {
             runs: runs.collect(),
+            deliveries: self.deliveries(),
             violations: now(memory.violations()).unwrap_or_default(),
             integrity: now(memory.check()).unwrap_or_default(),
         };
@@ -430,8 +449,9 @@ impl World {
     }
 
     fn report(&self) -> Report {
-        let audit = self.scene.audit();
+        let mut audit = self.scene.audit();
         let (runs, starts, repeats) = audit.figures();
+        let calls = audit.heard().calls;
         Report {
             seed: self.seed,
             fingerprint: audit.trace().fingerprint(),
@@ -439,6 +459,7 @@ impl World {
             runs,
             starts,
             repeats,
+            calls,
             processes: self.starts,
         }
     }

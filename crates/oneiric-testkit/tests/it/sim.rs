@@ -5,19 +5,21 @@ use oneiric_testkit::sim::simulate;
 
 /// Tells the stories of these seeds; a failure shows the last events of the first that broke something.
 fn tell(seeds: std::ops::Range<u64>) {
-    let (mut starts, mut repeats, mut processes) = (0, 0, 0);
+    let (mut starts, mut repeats, mut calls, mut processes) = (0, 0, 0, 0);
     for seed in seeds {
         match simulate(seed) {
             Ok(report) => {
                 starts += report.starts;
                 repeats += report.repeats;
+                calls += report.calls;
                 processes += u64::from(report.processes);
             }
             Err(failure) => panic!("{failure}"),
         }
     }
     // A simulation in which nothing happens would find nothing.
-    assert!(starts > 1_000 && repeats > 20 && processes > 500, "{starts} {repeats} {processes}");
+    let busy = starts > 1_000 && repeats > 20 && calls > 1_000 && processes > 500;
+    assert!(busy, "{starts} {repeats} {calls} {processes}");
 }
 
 #[test]

@@ -9,7 +9,9 @@ use std::time::Duration;
 use oneiric_core::{BootId, RunId, Timestamp};
 use oneiric_runtime::control;
 use oneiric_store::liveness::{self, Violation};
-use oneiric_store::{BootRecord, BootSeen, RunFilter, RunRecord, RunStatus, SqliteStore, Store};
+use oneiric_store::{
+    BootRecord, BootSeen, DeliveryFilter, RunFilter, RunRecord, RunStatus, SqliteStore, Store,
+};
 
 use super::meaning::{self, About};
 use super::{Examination, Finding, Hint, Sound};
@@ -57,6 +59,8 @@ pub(super) fn examine(session: &Session) -> Result<Examination, Failure> {
     found.findings.extend(report.problems.iter().map(|problem| Finding {
         kind: "store",
         run: None,
+        event: None,
+        handler: None,
         node: None,
         pid: None,
         since: None,
@@ -85,13 +89,15 @@ pub(super) fn settled(store: &SqliteStore) -> Result<(Vec<Violation>, Vec<BootSe
 /// Those that are dead and not buried, and those that look as if they stood still.
 fn processes(found: &mut Examination, session: &Session, boots: &[BootSeen]) {
     let now = session::now();
-    for BootSeen { boot, owns, dead } in boots {
-        let owned = count(usize::try_from(*owns).unwrap_or(usize::MAX), "run");
+    for seen @ BootSeen { boot, owns, dead, .. } in boots {
+        let owned = owned(seen);
         let silence = now.since(boot.beat_at);
         if *dead && found.findings.len() < LISTED {
             found.findings.push(Finding {
                 kind: "dead_process",
                 run: None,
+                event: None,
+                handler: None,
                 node: None,
                 pid: Some(boot.pid),
                 since: Some(boot.beat_at),
@@ -113,6 +119,16 @@ fn processes(found: &mut Examination, session: &Session, boots: &[BootSeen]) {
     }
 }
 
+/// What a process has: `2 runs and 1 event`; runs also where there are none.
+pub(super) fn owned(seen: &BootSeen) -> String {
+    let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    let runs = count(number(seen.owns - seen.deliveries), "run");
+    match seen.deliveries {
+        0 => runs,
+        some => format!("{runs} and {}", count(number(some), "event")),
+    }
+}
+
 fn rows(
     found: &mut Examination,
     session: &Session,
@@ -123,8 +139,9 @@ fn rows(
     let mut owners: HashMap<BootId, Option<BootRecord>> = HashMap::new();
     let room = LISTED.saturating_sub(found.findings.len());
     for violation in violations.iter().take(room) {
-        if let Entry::Vacant(entry) = runs.entry(violation.run) {
-            entry.insert(wait(store.run(violation.run))?);
+        if let Some(Entry::Vacant(entry)) = violation.run.map(|run| runs.entry(run)) {
+            let run = wait(store.run(*entry.key()))?;
+            entry.insert(run);
         }
         if let Some(Entry::Vacant(entry)) = violation.boot.map(|boot| owners.entry(boot)) {
             let owner = wait(store.boot(*entry.key()))?;
@@ -132,12 +149,14 @@ fn rows(
         }
         let about = About {
             violation,
-            run: runs.get(&violation.run).and_then(Option::as_ref),
+            run: violation.run.and_then(|run| runs.get(&run)?.as_ref()),
             owner: violation.boot.and_then(|boot| owners.get(&boot)?.as_ref()),
         };
         found.findings.push(Finding {
             kind: violation.kind.name(),
-            run: Some(violation.run.to_string()),
+            run: violation.run.map(|run| run.to_string()),
+            event: violation.event.as_ref().map(ToString::to_string),
+            handler: violation.handler.clone(),
             node: violation.node.as_ref().map(ToString::to_string),
             pid: about.owner.map(|owner| owner.pid),
             since: since(store, &about)?,
@@ -151,17 +170,27 @@ fn rows(
 /// Since when it is so: at the latest since the last word of whoever wrote.
 fn since(store: &SqliteStore, about: &About<'_>) -> Result<Option<Timestamp>, Failure> {
     use liveness::Kind;
+    if let Some((event, handler)) = about.violation.event.as_ref().zip(about.violation.handler.as_ref()) {
+        let filter = DeliveryFilter { handler: Some(handler.clone()), ..DeliveryFilter::of(event.clone()) };
+        return Ok(match about.violation.kind {
+            Kind::OwnerDead => about.owner.map(|owner| owner.beat_at),
+            Kind::OwnerEnded => about.owner.and_then(|owner| owner.ended_at),
+            _ => wait(store.deliveries(filter))?.first().map(|(_, delivery)| delivery.state.at),
+        });
+    }
+    let Some(run) = about.violation.run else { return Ok(None) };
     Ok(match about.violation.kind {
         Kind::OwnerDead => about.owner.map(|owner| owner.beat_at),
         Kind::OwnerEnded => about.owner.and_then(|owner| owner.ended_at),
         Kind::Leaked | Kind::StaleCommand => about.run.and_then(|run| run.state.ended_at),
-        Kind::Unowned | Kind::NoReason => last_word(store, about.violation.run)?
+        Kind::Unowned | Kind::NoReason => last_word(store, run)?
             .or_else(|| about.run.map(|run| run.state.started_at.unwrap_or(run.created_at))),
         Kind::InFlight | Kind::NoWake => {
-            let nodes = wait(store.nodes(about.violation.run))?;
+            let nodes = wait(store.nodes(run))?;
             let node = nodes.into_iter().find(|node| Some(&node.name) == about.violation.node.as_ref());
             node.and_then(|node| node.ended_at.or(node.started_at))
         }
+        Kind::Stranded => None,
     })
 }
 
@@ -171,21 +200,25 @@ fn last_word(store: &SqliteStore, run: RunId) -> Result<Option<Timestamp>, Failu
     Ok(entries.last().map(|entry| entry.at))
 }
 
-/// Runs that wait although nobody serves: nothing is wrong with that, and nothing will happen.
+/// Runs and events that wait although nobody serves: nothing is wrong with that, and nothing will happen.
 fn waiting(session: &Session, store: &SqliteStore, boots: &[BootSeen]) -> Result<Option<Hint>, Failure> {
     if boots.iter().any(|seen| seen.boot.serves && !seen.dead) {
         return Ok(None);
     }
     let statuses = vec![RunStatus::Pending, RunStatus::Running];
     let runs = wait(store.runs(RunFilter { statuses, ..RunFilter::newest(WAITING) }))?;
-    let waiting = runs.iter().filter(|run| run.state.owner.is_none()).count();
-    if waiting == 0 {
+    let more = if runs.len() == WAITING { " or more" } else { "" };
+    let runs = runs.iter().filter(|run| run.state.owner.is_none()).count();
+    let handlers = wait(store.waiting())?.len();
+    let runs = (runs > 0).then(|| format!("{}{more}", count(runs, "run")));
+    let events = (handlers > 0).then(|| format!("events for {}", count(handlers, "handler")));
+    let waiting: Vec<String> = runs.into_iter().chain(events).collect();
+    if waiting.is_empty() {
         return Ok(None);
     }
-    let more = if runs.len() == WAITING { " or more" } else { "" };
     Ok(Some(Hint {
         kind: "nobody_serves",
-        says: format!("no process here takes what waits for one: {}{more}", count(waiting, "run")),
+        says: format!("no process here takes what waits for one: {}", waiting.join(", and ")),
         cure: Some(session.command("orchestrate")),
     }))
 }

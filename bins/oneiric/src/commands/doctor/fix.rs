@@ -7,10 +7,14 @@ use oneiric_core::{BootId, Rng as _};
 use oneiric_runtime::{SystemRng, control};
 use oneiric_store::liveness::{Kind, Violation};
 use oneiric_store::sqlite::Options;
-use oneiric_store::{Batch, Claim, Op, Require, RunState, SqliteStore, Store};
+use oneiric_store::{
+    Batch, BootSeen, Claim, CommitError, DeliveryFilter, DeliveryState, Op, Require, RunState, SqliteStore,
+    Store,
+};
 
+use super::examine::owned;
+use super::meaning;
 use crate::failure::Failure;
-use crate::output::text::count;
 use crate::session::Session;
 use crate::wait::wait;
 
@@ -53,16 +57,15 @@ fn bury(store: &SqliteStore, done: &mut Vec<String>) -> Result<(), Failure> {
     );
     let boots = dead.iter().map(|seen| seen.boot.id).collect();
     wait(store.claim(Claim { dead: boots, ..Claim::any(nobody, 0) }))?;
-    done.extend(dead.iter().map(|seen| {
-        let owned = count(usize::try_from(seen.owns).unwrap_or(usize::MAX), "run");
-        format!("buried process {}, freed {owned}", seen.boot.pid)
-    }));
+    let buried = |seen: &BootSeen| format!("buried process {}, freed {}", seen.boot.pid, owned(seen));
+    done.extend(dead.iter().map(buried));
     Ok(())
 }
 
-/// What belongs to somebody who is gone, or to a run that is over.
+/// What belongs to somebody who is gone, or to a run or a delivery that is over.
 fn release(store: &SqliteStore, violation: &Violation) -> Result<Option<String>, Failure> {
     let Violation { kind, run, boot, .. } = violation;
+    let Some(run) = run else { return release_delivery(store, violation) };
     let batch = match kind {
         Kind::OwnerEnded => match boot {
             Some(boot) => Batch::of([Op::Disown(*boot)]),
@@ -76,7 +79,9 @@ fn release(store: &SqliteStore, violation: &Violation) -> Result<Option<String>,
         }
         Kind::StaleCommand => Batch::of([Op::DropCommands(*run)]),
         // Those are for whoever goes on with the run, or for a person.
-        Kind::OwnerDead | Kind::Unowned | Kind::InFlight | Kind::NoWake | Kind::NoReason => return Ok(None),
+        Kind::OwnerDead | Kind::Unowned | Kind::InFlight | Kind::NoWake | Kind::NoReason | Kind::Stranded => {
+            return Ok(None);
+        }
     };
     wait(store.commit(batch))?;
     let run = crate::find::short(*run);
@@ -84,6 +89,35 @@ fn release(store: &SqliteStore, violation: &Violation) -> Result<Option<String>,
         Kind::StaleCommand => format!("dropped the commands for run {run}, which is over"),
         _ => format!("freed run {run}"),
     }))
+}
+
+/// Free for whoever knows the handler. What waits behind nobody is due: its handler never had the event.
+fn release_delivery(store: &SqliteStore, violation: &Violation) -> Result<Option<String>, Failure> {
+    let named = violation.event.clone().zip(violation.handler.clone());
+    let (Some((event, handler)), Some(said)) = (named, meaning::delivery(violation)) else { return Ok(None) };
+    let filter = DeliveryFilter { handler: Some(handler.clone()), ..DeliveryFilter::of(event.clone()) };
+    let Some((_, record)) = wait(store.deliveries(filter))?.pop() else { return Ok(None) };
+    let epoch = record.state.epoch;
+    let batch = match violation.kind {
+        Kind::OwnerEnded | Kind::Leaked | Kind::InFlight => {
+            Batch::giving_back_delivery(event, handler, epoch)
+        }
+        Kind::Stranded => {
+            let state = Box::new(DeliveryState::due(record.state.due_at));
+            let held = Require::DeliveryEpoch { event: event.clone(), handler: handler.clone(), epoch };
+            Batch::of([Op::SetHeldDelivery { event, handler, state }]).require(held)
+        }
+        // The dead are buried by now; the others are said of runs.
+        Kind::OwnerDead | Kind::Unowned | Kind::NoWake | Kind::NoReason | Kind::StaleCommand => {
+            return Ok(None);
+        }
+    };
+    match wait(store.commit(batch)) {
+        Ok(()) => Ok(Some(format!("freed {said}"))),
+        // Somebody else was quicker.
+        Err(CommitError::Refused(_)) => Ok(None),
+        Err(CommitError::Store(error)) => Err(error.into()),
+    }
 }
 
 fn remove(path: &std::path::Path) -> Result<Option<String>, Failure> {

@@ -89,6 +89,8 @@ mod tests {
             findings: vec![Finding {
                 kind: "owner_dead",
                 run: None,
+                event: None,
+                handler: None,
                 node: None,
                 pid: Some(4711),
                 since: Some(Timestamp::from_micros(1_699_999_000_000_000)),

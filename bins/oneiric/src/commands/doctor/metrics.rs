@@ -59,8 +59,7 @@ mod tests {
 
     #[test]
     fn every_kind_has_a_sample() {
-        let stuck =
-            Violation { kind: Kind::Unowned, run: RunId::from_bytes([1; 16]), node: None, boot: None };
+        let stuck = Violation::of_run(Kind::Unowned, RunId::from_bytes([1; 16]));
         insta::assert_snapshot!("metrics", text(&[stuck.clone(), stuck], 1));
     }
 }

@@ -218,7 +218,7 @@ async fn interrupted(
     let deliveries = store.deliveries(DeliveryFilter::of(id.clone())).await?;
     let results = deliveries.iter().map(|(_, delivery)| Outcome::of(delivery)).collect();
     let dispatched = Dispatched { topic: event.envelope.topic, event_id: Some(event.id), results };
-    let (runs, unstarted) = (Vec::new(), Vec::new());
-    let accepted = EventReport { dispatched, stored: true, duplicate: false, runs, unstarted };
+    let (runs, waiting, unstarted) = (Vec::new(), Vec::new(), Vec::new());
+    let accepted = EventReport { dispatched, stored: true, duplicate: false, runs, waiting, unstarted };
     Ok(Report { signal: Some(code), ..Report::new(session, accepted, served, Vec::new(), None) })
 }

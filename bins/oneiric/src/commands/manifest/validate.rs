@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::Write as _;
+use std::sync::Arc;
 
 use oneiric_core::manifest::{self, Place, Problem};
 use oneiric_core::{Domain, Key};
@@ -114,7 +115,17 @@ fn together(session: &Session, checked: &mut [Checked]) -> Result<(), Failure> {
     let builder = checked.iter().fold(session.builder()?, |builder, checked| {
         builder.manifest_text(checked.file.name.clone(), checked.file.bytes.clone())
     });
-    let loaded = builder.load()?;
+    let loaded = match builder.load() {
+        Ok(loaded) => loaded,
+        Err(Error::UnknownWorkflow { problems, text }) => {
+            let sheet = Sheet::new(problems, Arc::clone(&text)).ending(Code::Resolution);
+            let of = checked.iter_mut().find(|checked| checked.file.bytes == text);
+            let Some(of) = of else { return Err(Failure::Files(vec![sheet])) };
+            of.sheet = Some(sheet);
+            return Ok(());
+        }
+        Err(error) => return Err(error.into()),
+    };
     let mut found: HashMap<String, (Code, Vec<Problem>)> = HashMap::new();
     let active = loaded.catalog().registry().active(&Domain::WORKFLOW);
     let keys: Vec<_> = active.map(|candidate| candidate.descriptor()).collect();

@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 
 use oneiric_core::Timestamp;
 use oneiric_dag::explain::{Explained, Explanation, Facts, explain as reasons};
-use oneiric_runtime::RunOptions;
+use oneiric_runtime::{RunOptions, StartedBy};
 use oneiric_store::{RunRecord, SqliteStore, Store as _, WhoseCommands};
 use serde::Serialize;
 
@@ -30,6 +30,8 @@ struct Report<'a> {
     run_id: String,
     workflow: &'a str,
     status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    started_by: Option<StartedBy>,
     reasons: Vec<Line>,
     #[serde(skip_serializing_if = "is_zero")]
     more: usize,
@@ -78,6 +80,7 @@ pub(in crate::commands) fn explain(session: &mut Session, args: &RunExplainArgs)
         run_id: record.id.to_string(),
         workflow: record.workflow.as_str(),
         status: standing.word(),
+        started_by: StartedBy::of(&record),
         reasons: found.reasons.iter().map(line).collect(),
         more: found.more,
         seen: Seen { run: short(record.id), tone: standing.tone(), since: record.state.started_at },
@@ -128,6 +131,11 @@ fn print(screen: &mut Screen, report: &Report<'_>, now: Timestamp) -> io::Result
     let standing = screen.palette.paint(report.seen.tone, report.status);
     let began = report.seen.since.map(|since| format!(", began {}", time::ago(since, now)));
     writeln!(screen, "run {} {} {standing}{}", report.seen.run, report.workflow, began.unwrap_or_default())?;
+    if let Some(by) = &report.started_by {
+        for line in wrap(&by.to_string(), screen.width - 2, 2) {
+            writeln!(screen, "  {}", screen.palette.paint(Tone::Faint, &line))?;
+        }
+    }
     for line in &report.reasons {
         writeln!(screen)?;
         for (index, text) in wrap(&line.text, screen.width - 4, LINES).into_iter().enumerate() {
@@ -268,6 +276,7 @@ mod tests {
             run_id: id.to_string(),
             workflow: record.workflow.as_str(),
             status: "running",
+            started_by: None,
             reasons,
             more: 990,
             seen: Seen { run: short(id), tone: Tone::Busy, since: Some(at(10)) },

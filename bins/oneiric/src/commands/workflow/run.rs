@@ -20,7 +20,12 @@ pub(in crate::commands) fn run(session: &mut Session, args: RunArgs) -> Result<C
         input,
         id: args.run_id,
         trigger: "cli".to_owned(),
-        options: RunOptions { provider: args.provider, max_parallel: args.max_parallel, timeout_ms },
+        options: RunOptions {
+            provider: args.provider,
+            max_parallel: args.max_parallel,
+            timeout_ms,
+            ..RunOptions::default()
+        },
         ..RunRequest::new(args.key)
     };
     if args.detach {

@@ -144,6 +144,9 @@ impl Told {
             | Op::PutEnvelope(_)
             | Op::PutDelivery(_)
             | Op::SetDelivery { .. }
+            | Op::RenewDelivery(_)
+            | Op::SetHeldDelivery { .. }
+            | Op::ReleaseDelivery { .. }
             | Op::DropEnvelope(_)
             | Op::Blob(_)
             | Op::Extension(_) => None,

@@ -44,6 +44,8 @@ CREATE INDEX deliveries_owner ON deliveries (owner) WHERE owner IS NOT NULL;
 CREATE INDEX deliveries_free ON deliveries (handler, priority DESC, due_at) WHERE owner IS NULL AND status = 1;
 CREATE INDEX deliveries_due ON deliveries (handler, due_at) WHERE owner IS NULL AND status = 1;
 CREATE INDEX deliveries_dead ON deliveries (event, handler) WHERE status = 4;
+-- What waits for its turn, and what is known to run: for the view below.
+CREATE INDEX deliveries_open ON deliveries (status, event) WHERE status IN (0, 2);
 
 -- For people.
 CREATE VIEW delivery_view AS
@@ -58,3 +60,46 @@ SELECT
   d.fault ->> 'code' AS fault, d.fault ->> 'message' AS reason
 FROM deliveries d
 JOIN envelopes e ON e.n = d.event;
+
+-- What is stuck, deliveries included. Statuses of runs: 0 pending, 1 running, 2 paused; from 3 on it has ended.
+-- Whether an owner is dead is not in the file (its lock is), so that those are added by whoever reads this.
+DROP VIEW liveness;
+CREATE VIEW liveness AS
+SELECT 'owner_ended' AS kind, r.id AS run, NULL AS node, r.owner AS boot, NULL AS event, NULL AS handler
+  FROM runs r LEFT JOIN boots b ON b.id = r.owner
+  WHERE r.owner IS NOT NULL AND r.status IN (0, 1) AND (b.id IS NULL OR b.ended_at IS NOT NULL)
+UNION ALL
+SELECT 'unowned', r.id, NULL, NULL, NULL, NULL FROM runs r
+  WHERE r.owner IS NULL AND r.status IN (0, 1)
+    AND EXISTS (SELECT 1 FROM boots WHERE ended_at IS NULL AND serves = 1)
+UNION ALL
+SELECT 'leaked', r.id, NULL, r.owner, NULL, NULL FROM runs r
+  WHERE r.owner IS NOT NULL AND r.status NOT IN (0, 1)
+UNION ALL
+SELECT 'in_flight', r.id, n.name, NULL, NULL, NULL FROM nodes n JOIN runs r ON r.n = n.run
+  -- A run that cannot go on here is paused as it was left: who resumes it decides what was in flight.
+  WHERE n.status = 1 AND r.status NOT IN (0, 1)
+    AND NOT (r.status = 2 AND r.fault ->> 'code' IS 'cannot-resume')
+UNION ALL
+SELECT 'no_wake', r.id, n.name, NULL, NULL, NULL FROM nodes n JOIN runs r ON r.n = n.run
+  WHERE n.status = 2 AND n.wake_at IS NULL
+UNION ALL
+SELECT 'no_reason', r.id, NULL, NULL, NULL, NULL FROM runs r WHERE r.status = 2 AND r.fault IS NULL
+UNION ALL
+SELECT 'stale_command', r.id, NULL, NULL, NULL, NULL FROM commands c JOIN runs r ON r.n = c.run
+  WHERE r.status NOT IN (0, 1, 2)
+UNION ALL
+SELECT 'owner_ended', NULL, NULL, d.owner, e.id, d.handler
+  FROM deliveries d JOIN envelopes e ON e.n = d.event LEFT JOIN boots b ON b.id = d.owner
+  WHERE d.owner IS NOT NULL AND d.status IN (1, 2) AND (b.id IS NULL OR b.ended_at IS NOT NULL)
+UNION ALL
+SELECT 'leaked', NULL, NULL, d.owner, e.id, d.handler FROM deliveries d JOIN envelopes e ON e.n = d.event
+  WHERE d.owner IS NOT NULL AND d.status NOT IN (1, 2)
+UNION ALL
+SELECT 'in_flight', NULL, NULL, NULL, e.id, d.handler FROM deliveries d JOIN envelopes e ON e.n = d.event
+  WHERE d.status IN (0, 2) AND d.status = 2 AND d.owner IS NULL
+UNION ALL
+SELECT 'stranded', NULL, NULL, NULL, e.id, d.handler FROM deliveries d JOIN envelopes e ON e.n = d.event
+  WHERE d.status IN (0, 2) AND d.status = 0 AND d.owner IS NULL
+    AND NOT EXISTS (SELECT 1 FROM deliveries f, json_each(f.behind) b
+      WHERE f.event = d.event AND f.status IN (1, 2) AND b.value = d.handler);

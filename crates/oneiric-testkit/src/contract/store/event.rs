@@ -157,6 +157,42 @@ pub async fn a_deliverys_state_is_set_but_its_fence_is_not(site: Arc<dyn Site>) 
     assert_eq!(only(&*store, 1).await.state, DeliveryState { epoch: 0, ..done });
 }
 
+/// Whoever is in front of it in a chain cannot know what became of it meanwhile.
+pub async fn a_delivery_that_is_not_held_is_not_begun_again(site: Arc<dyn Site>) {
+    let store = site.open();
+    for (n, status) in (1..).zip(DeliveryStatus::ALL) {
+        let mut put = delivery(n, "a", Priority::Normal, 0);
+        put.state.status = status;
+        store.commit(accept(event(n), [put.clone()])).await.unwrap();
+        let state = DeliveryState { attempts: 7, ..DeliveryState::due(at(3)) };
+        let turn =
+            Op::SetHeldDelivery { event: id(n), handler: "a".to_owned(), state: Box::new(state.clone()) };
+        store.commit(Batch::of([turn])).await.unwrap();
+        let expected = if status == DeliveryStatus::Held { state } else { put.state };
+        assert_eq!(only(&*store, n).await.state, expected, "{status}");
+    }
+}
+
+/// Whoever believes to have it still is refused, and a try that is on record has ended with nobody's death.
+pub async fn a_delivery_is_given_back_as_it_is_under_a_higher_fence(site: Arc<dyn Site>) {
+    let store = site.open();
+    for (n, status) in [(1, DeliveryStatus::Pending), (2, DeliveryStatus::Running), (3, DeliveryStatus::Done)]
+    {
+        let mut put = delivery(n, "a", Priority::Normal, 0);
+        (put.state.status, put.state.owner, put.state.deaths) = (status, Some(boot_id(1)), 2);
+        store.commit(accept(event(n), [put.clone()])).await.unwrap();
+        let filter = DeliveryFilter::owned_by(boot_id(1));
+        assert_eq!(store.deliveries(filter.clone()).await.unwrap(), [(n, put.clone())]);
+        let refused = store.commit(Batch::giving_back_delivery(id(n), "a".to_owned(), 1)).await;
+        assert!(matches!(&refused, Err(CommitError::Refused(Refusal::StaleDelivery { .. }))), "{refused:?}");
+        store.commit(Batch::giving_back_delivery(id(n), "a".to_owned(), 0)).await.unwrap();
+        let status = if status == DeliveryStatus::Running { DeliveryStatus::Pending } else { status };
+        let expected = DeliveryState { status, owner: None, epoch: 1, ..put.state };
+        assert_eq!(only(&*store, n).await.state, expected);
+        assert_eq!(store.deliveries(filter).await.unwrap(), []);
+    }
+}
+
 /// The urgent first, then what has been due for longest; nothing that is owned, over, held or not due yet.
 pub async fn what_is_due_and_free_is_claimed_by_priority_and_age(site: Arc<dyn Site>) {
     let store = site.open();
@@ -263,7 +299,7 @@ pub async fn events_are_listed_by_place_topic_and_time(site: Arc<dyn Site>) {
     }
 }
 
-/// Every filter lists what it accepts, the newest events' first.
+/// Every filter lists what it accepts, in its order.
 pub async fn deliveries_are_listed_by_event_handler_and_status(site: Arc<dyn Site>) {
     let store = site.open();
     let mut all = Vec::new();
@@ -288,12 +324,20 @@ pub async fn deliveries_are_listed_by_event_handler_and_status(site: Arc<dyn Sit
             handler: Some("a".to_owned()),
             ..any.clone()
         },
-        DeliveryFilter { before: Some(3), limit: 3, ..any },
+        DeliveryFilter { before: Some(3), limit: 3, ..any.clone() },
+        DeliveryFilter { after: Some(2), before: Some(6), ..any.clone() },
+        DeliveryFilter { after: Some(5), order: Order::Oldest, limit: 3, ..any },
     ] {
         let page = |(n, delivery): &&(u64, DeliveryRecord)| {
-            filter.before.is_none_or(|before| *n < before) && filter.accepts(delivery)
+            filter.after.is_none_or(|after| *n > after)
+                && filter.before.is_none_or(|before| *n < before)
+                && filter.accepts(delivery)
         };
-        let expected: Vec<_> = all.iter().filter(page).take(filter.limit).cloned().collect();
+        let mut expected: Vec<_> = all.iter().filter(page).cloned().collect();
+        if filter.order == Order::Oldest {
+            expected.sort_by_key(|(n, delivery)| (*n, delivery.handler.clone()));
+        }
+        expected.truncate(filter.limit);
         assert_eq!(store.deliveries(filter.clone()).await.unwrap(), expected, "{filter:?}");
     }
 }
@@ -310,4 +354,90 @@ pub async fn an_event_goes_with_its_deliveries_and_its_place_is_not_given_again(
     store.commit(accept(event(2), [])).await.unwrap();
     assert_eq!(store.envelope(&id(2)).await.unwrap().unwrap().n, 3);
     assert!(store.check().await.unwrap().problems.is_empty());
+}
+
+/// Everything of it is replaced but its fence, which rises: of two who have seen the same, one begins it anew.
+pub async fn a_delivery_that_begins_anew_does_so_once(site: Arc<dyn Site>) {
+    let store = site.open();
+    let dead = DeliveryRecord {
+        behind: vec!["b".to_owned()],
+        state: DeliveryState {
+            status: DeliveryStatus::Dead,
+            epoch: 3,
+            attempts: 4,
+            value: json!("x".repeat(40_000)).into(),
+            fault: Some(Fault::permanent("code", "said")),
+            ..DeliveryState::due(at(1))
+        },
+        ..delivery(1, "a", Priority::Low, 0)
+    };
+    store.commit(accept(event(1), [dead])).await.unwrap();
+    let anew = |priority, due| {
+        let behind = vec!["c".to_owned()];
+        let record = DeliveryRecord {
+            chain: ChainMode::FirstSuccess,
+            behind,
+            state: DeliveryState { epoch: 77, ..DeliveryState::due(at(due)) },
+            ..delivery(1, "a", priority, 0)
+        };
+        let fence = Require::DeliveryEpoch { event: id(1), handler: "a".to_owned(), epoch: 3 };
+        Batch::of([Op::RenewDelivery(Box::new(record))]).require(fence)
+    };
+    store.commit(anew(Priority::High, 9)).await.unwrap();
+    let refused = store.commit(anew(Priority::Normal, 10)).await;
+    assert!(
+        matches!(&refused, Err(CommitError::Refused(Refusal::StaleDelivery { held: 3, found: 4, .. }))),
+        "{refused:?}"
+    );
+    let expected = DeliveryRecord {
+        chain: ChainMode::FirstSuccess,
+        behind: vec!["c".to_owned()],
+        state: DeliveryState { epoch: 4, ..DeliveryState::due(at(9)) },
+        ..delivery(1, "a", Priority::High, 0)
+    };
+    assert_eq!(only(&*store, 1).await, expected);
+    let lost = Op::RenewDelivery(Box::new(delivery(1, "nobody", Priority::Normal, 0)));
+    store.commit(Batch::of([lost])).await.unwrap();
+    assert_eq!(only(&*store, 1).await, expected, "one that is not there stays away");
+}
+
+/// So that a delivery is made by one of several who miss it, and of no event that has gone.
+pub async fn a_delivery_is_asked_to_be_absent_of_an_event_that_is_there(site: Arc<dyn Site>) {
+    let store = site.open();
+    store.commit(accept(event(1), [])).await.unwrap();
+    let make = |n| {
+        let absent = Require::DeliveryAbsent { event: id(n), handler: "a".to_owned() };
+        Batch::of([Op::PutDelivery(Box::new(delivery(n, "a", Priority::Normal, 0)))]).require(absent)
+    };
+    store.commit(make(1)).await.unwrap();
+    let again = store.commit(make(1)).await;
+    assert!(matches!(&again, Err(CommitError::Refused(Refusal::DeliveryExists { .. }))), "{again:?}");
+    let gone = store.commit(make(2)).await;
+    assert!(matches!(&gone, Err(CommitError::Refused(Refusal::EventMissing(_)))), "{gone:?}");
+}
+
+/// So that no event goes whose delivery began anew meanwhile.
+pub async fn an_event_is_settled_once_every_delivery_is_over(site: Arc<dyn Site>) {
+    let store = site.open();
+    for (n, status) in (1..).zip(DeliveryStatus::ALL) {
+        let with = |status, handler| {
+            let mut delivery = delivery(n, handler, Priority::Normal, 0);
+            delivery.state.status = status;
+            delivery
+        };
+        let both = [with(DeliveryStatus::Done, "a"), with(status, "b")];
+        store.commit(accept(event(n), both)).await.unwrap();
+        let drop = Batch::of([Op::DropEnvelope(id(n))]).require(Require::EventSettled(id(n)));
+        let answer = store.commit(drop).await;
+        match status.is_over() {
+            true => assert!(answer.is_ok(), "{status}: {answer:?}"),
+            false => assert!(
+                matches!(&answer, Err(CommitError::Refused(Refusal::EventOpen(_)))),
+                "{status}: {answer:?}"
+            ),
+        }
+        assert_eq!(store.envelope(&id(n)).await.unwrap().is_none(), status.is_over());
+    }
+    let gone = store.commit(Batch::default().require(Require::EventSettled(id(99)))).await;
+    assert!(matches!(&gone, Err(CommitError::Refused(Refusal::EventMissing(_)))), "{gone:?}");
 }

@@ -2,7 +2,9 @@
 
 use oneiric_core::{Digest, RunId};
 use oneiric_store::liveness::Violation;
-use oneiric_store::{IntegrityReport, JournalEntry, NodeRecord, NodeStatus, RunRecord, RunStatus};
+use oneiric_store::{
+    DeliveryRecord, IntegrityReport, JournalEntry, NodeRecord, NodeStatus, RunRecord, RunStatus,
+};
 
 use super::account::{Account, link};
 use super::{Auditor, Broken, Invariant, short};
@@ -11,6 +13,7 @@ use crate::sim::workflow::Ends;
 /// What the store says at the end.
 pub(in crate::sim) struct Rest {
     pub(in crate::sim) runs: Vec<Kept>,
+    pub(in crate::sim) deliveries: Vec<DeliveryRecord>,
     pub(in crate::sim) violations: Vec<Violation>,
     pub(in crate::sim) integrity: IntegrityReport,
 }
@@ -54,6 +57,7 @@ impl Auditor {
         if !rest.integrity.problems.is_empty() {
             return broken(Invariant::StoreIsSound, format!("{:?}", rest.integrity.problems));
         }
+        self.heard.judge(&rest.deliveries)?;
         for (run, account) in &self.runs {
             let Some(kept) = kept(run) else {
                 return broken(Invariant::NothingAcknowledgedIsLost, format!("{} is gone", short(*run)));

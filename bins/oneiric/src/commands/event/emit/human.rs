@@ -9,10 +9,10 @@ use oneiric_store::RunStatus;
 
 use super::report::Report;
 use crate::find::short;
-use crate::output::Screen;
 use crate::output::palette::Tone;
 use crate::output::table::{Column, Room, Table, plain};
 use crate::output::text::{clean, count, cut, duration};
+use crate::output::{Screen, time};
 use crate::report::Standing;
 
 /// A shorter wait for a handler that was not asked is none.
@@ -26,6 +26,7 @@ pub(super) fn print(screen: &mut Screen, report: &Report) -> io::Result<()> {
     }
     handlers(screen, report)?;
     runs(screen, report)?;
+    later(screen, report)?;
     for unstarted in &report.unstarted {
         let text = format!("{} was not started: {}", unstarted.workflow, clean(&unstarted.reason));
         writeln!(screen, "{}", screen.palette.paint(Tone::Bad, &cut(&text, screen.width)))?;
@@ -157,6 +158,24 @@ fn runs(screen: &mut Screen, report: &Report) -> io::Result<()> {
     Ok(())
 }
 
+/// Runs that start once enough events have come, or none for a while.
+fn later(screen: &mut Screen, report: &Report) -> io::Result<()> {
+    for waiting in &report.waiting {
+        let of = if waiting.key.is_empty() { String::new() } else { format!(" of `{}`", waiting.key) };
+        let due = time::local(waiting.due_at);
+        let text = format!("{} starts at {due}, unless more events{of} change that", waiting.workflow);
+        writeln!(screen, "{}", screen.palette.paint(Tone::Odd, &cut(&clean(&text), screen.width)))?;
+    }
+    if report.waiting.is_empty() || report.pending() > 0 {
+        return Ok(());
+    }
+    if report.told.served {
+        return faint(screen, "a process serves this state: it starts what waits");
+    }
+    faint(screen, "what waits is started by a process that serves; there is none")?;
+    next(screen, &report.told.serve)
+}
+
 #[cfg(test)]
 mod tests {
     use oneiric_core::{Fault, Payload, RunId, Timestamp};
@@ -190,6 +209,7 @@ mod tests {
             stored: true,
             duplicate: false,
             runs: Vec::new(),
+            waiting: Vec::new(),
             unstarted: Vec::new(),
             told,
             signal: None,
@@ -249,6 +269,23 @@ mod tests {
         let who = "  next: oneiric orchestrate --events --topic order.paid --manifest shop.yaml";
         check(Some("order.paid"), who);
         check(None, who);
+    }
+
+    #[test]
+    fn a_run_that_waits_for_more_events_says_until_when() {
+        let waiting = oneiric_runtime::WaitingRun {
+            workflow: "shop.digest".parse().unwrap(),
+            key: "ada".to_owned(),
+            due_at: Timestamp::from_micros(1_769_851_800_000_000),
+        };
+        let mut later = Report { waiting: vec![waiting], ..report(Vec::new(), None) };
+        let text = |report: &Report| printed(100, |screen| super::later(screen, report));
+        let told = text(&later);
+        assert!(told.starts_with("shop.digest starts at 2026-01-31 "), "{told}");
+        assert!(told.contains(", unless more events of `ada` change that\n"), "{told}");
+        assert!(told.ends_with("  next: oneiric orchestrate --manifest shop.yaml\n"), "{told}");
+        later.told.served = true;
+        assert!(text(&later).ends_with("a process serves this state: it starts what waits\n"));
     }
 
     #[test]

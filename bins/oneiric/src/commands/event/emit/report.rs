@@ -1,7 +1,7 @@
 //! What an emitted event did, and how the process ends with it.
 
 use oneiric_core::{Key, RunId};
-use oneiric_runtime::{Dispatched, EventReport, Outcome, StartedRun, Unstarted};
+use oneiric_runtime::{Dispatched, EventReport, Outcome, StartedRun, Unstarted, WaitingRun};
 use oneiric_store::{ActivityRecord, RunStatus};
 use serde::Serialize;
 
@@ -13,8 +13,8 @@ use crate::report::Standing;
 use crate::session::Session;
 
 /// Upstream's shape, and beside it `"event_id"`, `"stored"`, `"duplicate"` and
-/// `"runs":[{"workflow":"shop.fulfil","run_id":"…","status":"pending"}]`; `"unstarted":[{"workflow":"…",
-/// "reason":"…"}]` where there are any.
+/// `"runs":[{"workflow":"shop.fulfil","run_id":"…","status":"pending"}]`; where there are any, also
+/// `"waiting":[{"workflow":"…","key":"ada","due_at":"…"}]` and `"unstarted":[{"workflow":"…","reason":"…"}]`.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     #[serde(flatten)]
@@ -22,6 +22,8 @@ pub(super) struct Report {
     pub(super) stored: bool,
     pub(super) duplicate: bool,
     pub(super) runs: Vec<RunOf>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) waiting: Vec<WaitingRun>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) unstarted: Vec<Unstarted>,
     #[serde(skip)]
@@ -98,7 +100,7 @@ impl Report {
         waiting: Vec<Waiting>,
         near: Option<String>,
     ) -> Self {
-        let EventReport { dispatched, stored, duplicate, runs, unstarted } = emitted;
+        let EventReport { dispatched, stored, duplicate, runs, waiting: later, unstarted } = emitted;
         let pending = Standing::At(RunStatus::Pending);
         let verb = if served { "watch" } else { "resume" };
         let runs = runs
@@ -119,7 +121,7 @@ impl Report {
             serve: session.command_on_manifests("orchestrate"),
             wanted: session.command_on_manifests(&format!("orchestrate --events --topic {topic}")),
         };
-        Self { dispatched, stored, duplicate, runs, unstarted, told, signal: None }
+        Self { dispatched, stored, duplicate, runs, waiting: later, unstarted, told, signal: None }
     }
 
     /// Those whose result is still to come.
