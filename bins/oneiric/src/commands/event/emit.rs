@@ -218,7 +218,8 @@ async fn interrupted(
     let deliveries = store.deliveries(DeliveryFilter::of(id.clone())).await?;
     let results = deliveries.iter().map(|(_, delivery)| Outcome::of(delivery)).collect();
     let dispatched = Dispatched { topic: event.envelope.topic, event_id: Some(event.id), results };
-    let (runs, waiting, unstarted) = (Vec::new(), Vec::new(), Vec::new());
-    let accepted = EventReport { dispatched, stored: true, duplicate: false, runs, waiting, unstarted };
+    let (runs, unstarted) = (Vec::new(), Vec::new());
+    let accepted =
+        EventReport { dispatched, stored: true, duplicate: false, runs, waiting: Vec::new(), unstarted };
     Ok(Report { signal: Some(code), ..Report::new(session, accepted, served, Vec::new(), None) })
 }
