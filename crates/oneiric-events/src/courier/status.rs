@@ -40,7 +40,7 @@ impl Courier {
             topics: live.subscription.interest.topics.clone(),
             in_hand: live.in_hand.load(Ordering::Relaxed),
             shut: self.is_shut(&live.subscription.name),
-            counts: live.stats.read(),
+            counts: live.counts(),
         };
         table.lives().iter().map(of).collect()
     }

@@ -12,7 +12,7 @@ use oneiric_runtime::{BUCKETS_MS, Counts, DurationCounts, HandlerStatus};
 type Number = fn(&HandlerStatus) -> u64;
 
 /// A family of plain numbers: its name, type and help.
-const NUMBERS: [(&str, &str, &str, Number); 6] = [
+const NUMBERS: [(&str, &str, &str, Number); 8] = [
     ("oneiric_event_refused_total", "counter", "Events that the gate kept from a handler.", |handler| {
         handler.counts.refused
     }),
@@ -33,6 +33,15 @@ const NUMBERS: [(&str, &str, &str, Number); 6] = [
     ),
     ("oneiric_event_dead_letters_total", "counter", "Deliveries that became dead letters.", |handler| {
         handler.counts.dead
+    }),
+    (
+        "oneiric_event_abandoned_total",
+        "counter",
+        "Events in memory that were dropped because nobody could have them any more.",
+        |handler| handler.counts.abandoned,
+    ),
+    ("oneiric_event_buffered", "gauge", "Events that wait in memory for a handler.", |handler| {
+        handler.counts.buffered
     }),
     (
         "oneiric_event_in_hand",

@@ -183,14 +183,15 @@ fn average(handler: &HandlerStatus) -> Option<String> {
 fn rare(handler: &HandlerStatus) -> String {
     let counts = &handler.counts;
     let some = [
+        (counts.buffered, "in memory"),
         (counts.refused, "refused"),
-        (counts.overflowed, "dropped"),
+        (counts.overflowed + counts.abandoned, "dropped"),
         (counts.expired, "expired"),
         (counts.undecided, "undecided"),
         (counts.dead, "dead"),
     ];
     let counted = some.iter().filter(|(some, _)| *some > 0).map(|(some, word)| format!("{some} {word}"));
-    let shut = handler.shut.then(|| "takes nothing now".to_owned());
+    let shut = (handler.shut || counts.paused).then(|| "takes nothing now".to_owned());
     shut.into_iter().chain(counted).collect::<Vec<_>>().join(", ")
 }
 
