@@ -89,7 +89,6 @@ impl Drop for Waits<'_> {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::time::Duration;
 
     use super::*;
 
@@ -116,7 +115,7 @@ mod tests {
         drop(first);
         // It was told of the free slot and does not take it: the next one is told.
         drop(given_up);
-        drop(tokio::time::timeout(Duration::from_secs(5), next).await.unwrap());
+        assert!(futures_util::poll!(next).is_ready());
         assert!(slots.try_take().is_some());
     }
 

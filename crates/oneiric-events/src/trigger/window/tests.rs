@@ -232,13 +232,13 @@ fn what_was_gathered_under_other_rules_is_fired_first() {
 
 #[test]
 fn a_clock_that_was_set_back_throttles_nobody_for_longer() {
-    let throttle = Some(Throttle { limit: 1, per: SECOND });
-    let rules = Rules { throttle, ..rules(Gather::Each) };
+    let throttle = Throttle { limit: 1, per: SECOND };
+    let rules = Rules { throttle: Some(throttle), ..rules(Gather::Each) };
     let moment = |now| Moment { now: at(now), run: run(now), under_way: false };
     let (window, _) = decide(&rules, Window::new(""), offer(json!(1)), moment(1_000_000));
     let (window, decision) = decide(&rules, window, offer(json!(2)), moment(5));
     let Decision::Skip(skip) = decision else { panic!("{decision:?}") };
-    assert_eq!(skip, Skip::Throttled { throttle: throttle.unwrap(), until: at(1005) });
+    assert_eq!(skip, Skip::Throttled { throttle, until: at(1005) });
     assert_eq!(skip.to_string(), "1 runs were started within 1 s, as many as its throttle allows");
     let (_, decision) = decide(&rules, window, offer(json!(3)), moment(1005));
     assert!(matches!(decision, Decision::Start(_)), "{decision:?}");
