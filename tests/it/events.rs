@@ -3,6 +3,7 @@
 
 mod doctor;
 mod emit;
+mod example;
 pub(crate) mod failpoints;
 mod inspect;
 mod kills;

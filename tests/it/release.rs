@@ -1,14 +1,9 @@
 //! What the README shows: the release pipeline, and the manifest written by hand.
 
-use std::path::{Path, PathBuf};
-
 use serde_json::{Value, json};
 
+use crate::arrows::root;
 use crate::support::{Home, assert_holds};
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
-}
 
 #[test]
 fn the_release_pipeline_publishes_what_it_says() {
