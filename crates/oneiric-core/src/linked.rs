@@ -28,7 +28,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use fail_on_false::{FailOnFalse, fail_on_false};
-pub use function::{ActionFn, HandlerFn, TaskFn, action_fn, handler_fn, task_fn};
+pub use function::{ActionFn, HandlerFn, TaskFn, Typed, action_fn, handler_fn, task_fn, typed};
 
 use crate::id::IdError;
 use crate::roles::{Action, EventHandler, Service, Task};

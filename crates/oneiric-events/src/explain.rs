@@ -167,11 +167,12 @@ mod tests {
 
     use super::*;
     use crate::filter::Filter;
-    use crate::handler::{Handler, typed};
+    use crate::handler::Handler;
     use crate::pattern::Pattern;
     use crate::scope::EVENT_VARIABLES;
     use crate::subscription::{Defaults, Subscription};
     use crate::table::Live;
+    use oneiric_core::linked::typed;
 
     fn table(of: Vec<(&str, FanoutPolicy, Interest)>) -> Table {
         let handler = typed(|_: Value| async { Ok::<_, oneiric_core::Fault>(()) });

@@ -4,13 +4,10 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use oneiric_core::lifecycle::{Handle, Lifecycle, LifecycleError};
 use oneiric_core::resolver::Query;
 use oneiric_core::roles::{Envelope, EventHandler};
 use oneiric_core::{Descriptor, Fault, Payload};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 
 use crate::buffer::{Buffer, Job, Offered};
@@ -122,50 +119,6 @@ impl Component {
             Err(LifecycleError::Unknown(_)) => self.lifecycle.handle_of(&self.descriptor).await,
             found => found,
         }
-    }
-}
-
-/// An event handler from an async function of the payload, read as a type of its own; see [`typed`].
-pub struct Typed<F, I>(F, std::marker::PhantomData<fn(I)>);
-
-/// Makes an event handler of a function of the payload: `typed(|order: Order| async move { ... })`. A payload
-/// that is not as the type says is a permanent fault that names the field.
-pub fn typed<F, I, O, E, Fut>(function: F) -> Typed<F, I>
-where
-    F: Fn(I) -> Fut + Send + Sync,
-    I: DeserializeOwned + 'static,
-    O: Serialize,
-    E: Into<Fault>,
-    Fut: Future<Output = Result<O, E>> + Send,
-{
-    Typed(function, std::marker::PhantomData)
-}
-
-#[async_trait]
-impl<F, I, O, E, Fut> EventHandler for Typed<F, I>
-where
-    F: Fn(I) -> Fut + Send + Sync,
-    I: DeserializeOwned + Send + 'static,
-    O: Serialize + Send,
-    E: Into<Fault> + Send,
-    Fut: Future<Output = Result<O, E>> + Send,
-{
-    async fn handle(&self, envelope: &Envelope) -> Result<Payload, Fault> {
-        let payload = envelope.payload.read::<I>().map_err(|wrong| {
-            Fault::permanent(
-                "bad-payload",
-                format!("the payload of `{}` cannot be read: {wrong}", envelope.topic),
-            )
-        })?;
-        let output = (self.0)(payload).await.map_err(Into::into)?;
-        Payload::of(&output)
-            .map_err(|wrong| Fault::permanent("bad-output", format!("the output is not JSON: {wrong}")))
-    }
-}
-
-impl<F, I> fmt::Debug for Typed<F, I> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Typed")
     }
 }
 

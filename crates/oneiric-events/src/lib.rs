@@ -43,6 +43,9 @@ mod table;
 mod trigger;
 mod worker;
 
+// What handles events is the core's; a subscription is nothing without it.
+pub use oneiric_core::linked::{Typed, typed};
+
 pub use accept::{Acceptance, accept};
 pub use call::Parts;
 pub use courier::{Accepted, Courier, CourierParts, Emitted, Entered, HandlerStatus};
@@ -50,7 +53,7 @@ pub use dispatcher::{Dispatcher, Subscribed};
 pub use emit::{Passed, Refused};
 pub use explain::{Explained, Turn, Verdict};
 pub use filter::{Filter, FilterError, FilterPath};
-pub use handler::{Handler, Typed, typed};
+pub use handler::Handler;
 pub use interest::{Interest, Predicate};
 pub use outcome::{Dispatched, Outcome};
 pub use pattern::index::Index;

@@ -59,6 +59,22 @@ where
     HandlerFn(function)
 }
 
+/// An event handler from an async function of the payload; see [`typed`].
+pub struct Typed<F, I>(F, PhantomData<fn(I)>);
+
+/// Makes an event handler of a function of the payload: `typed(|order: Order| async move { ... })`. A payload
+/// that is not as the type says is a permanent fault that names the field.
+pub fn typed<F, I, O, E, Fut>(function: F) -> Typed<F, I>
+where
+    F: Fn(I) -> Fut + Send + Sync,
+    I: DeserializeOwned + 'static,
+    O: Serialize,
+    E: Into<Fault>,
+    Fut: Future<Output = Result<O, E>> + Send,
+{
+    Typed(function, PhantomData)
+}
+
 #[async_trait]
 impl<F, I, O, E, Fut> Task for TaskFn<F, I>
 where
@@ -100,6 +116,24 @@ where
     }
 }
 
+#[async_trait]
+impl<F, I, O, E, Fut> EventHandler for Typed<F, I>
+where
+    F: Fn(I) -> Fut + Send + Sync,
+    I: DeserializeOwned + Send + 'static,
+    O: Serialize + Send,
+    E: Into<Fault> + Send,
+    Fut: Future<Output = Result<O, E>> + Send,
+{
+    async fn handle(&self, envelope: &Envelope) -> Result<Payload, Fault> {
+        let payload = envelope.payload.read().map_err(|wrong| {
+            let topic = &envelope.topic;
+            Fault::permanent("bad-payload", format!("the payload of `{topic}` cannot be read: {wrong}"))
+        })?;
+        answer((self.0)(payload).await)
+    }
+}
+
 fn read<I: DeserializeOwned>(input: &Payload) -> Result<I, Fault> {
     input
         .read()
@@ -127,6 +161,12 @@ impl<F, I> fmt::Debug for ActionFn<F, I> {
 impl<F> fmt::Debug for HandlerFn<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("HandlerFn")
+    }
+}
+
+impl<F, I> fmt::Debug for Typed<F, I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Typed")
     }
 }
 
