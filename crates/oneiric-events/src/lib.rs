@@ -17,7 +17,7 @@
 //! accepted event writes ([`accept`]) and what becomes of a delivery ([`delivery`]). Runs are `oneiric-dag`'s;
 //! who wants both to happen in one transaction merges what each of them returns.
 
-pub mod accept;
+mod accept;
 mod buffer;
 mod call;
 mod courier;
