@@ -144,19 +144,29 @@ type Tell = Box<dyn FnOnce(Result<(), Fault>) -> Pin<Box<dyn Future<Output = ()>
 /// [`Permit::settle`] says how.
 #[derive(Default)]
 pub struct Permit {
-    guards: Vec<Box<dyn Any + Send + Sync>>,
+    // Nearly always one or none: it is made for every node and every event.
+    guard: Option<Guard>,
+    more: Option<Box<More>>,
+}
+
+type Guard = Box<dyn Any + Send + Sync>;
+
+/// Whatever else hangs off a permit.
+#[derive(Default)]
+struct More {
+    guards: Vec<Guard>,
     told: Vec<Tell>,
 }
 
 impl Permit {
     /// A yes that nobody counts. Costs nothing.
     pub const fn none() -> Self {
-        Self { guards: Vec::new(), told: Vec::new() }
+        Self { guard: None, more: None }
     }
 
     /// A yes that keeps `guard` until the work is over.
     pub fn holding(guard: impl Any + Send + Sync) -> Self {
-        Self { guards: vec![Box::new(guard)], told: Vec::new() }
+        Self { guard: Some(Box::new(guard)), more: None }
     }
 
     /// A yes whose giver wants to know how the work ends. Work that is dropped tells nobody.
@@ -165,18 +175,19 @@ impl Permit {
         F: Future<Output = ()> + Send + 'static,
     {
         let tell: Tell = Box::new(|end| Box::pin(tell(end)));
-        Self { guards: Vec::new(), told: vec![tell] }
+        Self { guard: None, more: Some(Box::new(More { guards: Vec::new(), told: vec![tell] })) }
     }
 
     /// Whether nobody wants to know how the work ends: dropping it is as good as settling it.
     pub fn is_silent(&self) -> bool {
-        self.told.is_empty()
+        self.more.as_ref().is_none_or(|more| more.told.is_empty())
     }
 
     /// The work is over, like this; a shutdown says that it was cut short, and judges nothing. When this
     /// returns, whoever wanted to know has taken note.
     pub async fn settle(mut self, end: Result<(), &Fault>) {
-        for tell in std::mem::take(&mut self.told) {
+        let Some(more) = &mut self.more else { return };
+        for tell in std::mem::take(&mut more.told) {
             tell(end.map_err(Clone::clone)).await;
         }
     }
@@ -184,18 +195,30 @@ impl Permit {
     /// Both.
     #[must_use]
     pub fn and(mut self, other: Permit) -> Self {
-        if self.guards.is_empty() && self.told.is_empty() {
+        if other.guard.is_none() && other.more.is_none() {
+            return self;
+        }
+        if self.guard.is_none() && self.more.is_none() {
             return other;
         }
-        self.guards.extend(other.guards);
-        self.told.extend(other.told);
+        let more = self.more.get_or_insert_default();
+        let others = other.more.map(|more| *more).unwrap_or_default();
+        match self.guard {
+            Some(_) => more.guards.extend(other.guard),
+            None => self.guard = other.guard,
+        }
+        more.guards.extend(others.guards);
+        more.told.extend(others.told);
         self
     }
 }
 
 impl fmt::Debug for Permit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Permit").field("guards", &self.guards.len()).finish_non_exhaustive()
+        let more = self.more.as_ref().map_or(0, |more| more.guards.len());
+        f.debug_struct("Permit")
+            .field("guards", &(usize::from(self.guard.is_some()) + more))
+            .finish_non_exhaustive()
     }
 }
 
