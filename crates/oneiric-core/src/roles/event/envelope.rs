@@ -70,6 +70,9 @@ pub enum EnvelopeError {
     /// The header `event_id` is no text.
     #[error("header `event_id` is not text")]
     IdKind,
+    /// The topic means many.
+    #[error("topic `{0}` has a wildcard: patterns say who wants events, and an event has one topic")]
+    Wildcard(Topic),
     /// Something is larger than it may be.
     #[error("the {what} of the event {is} {size} {unit}, at most {most} are allowed")]
     TooLarge {
@@ -128,11 +131,15 @@ impl Envelope {
         self.expires_at.is_some_and(|at| at <= now)
     }
 
-    /// Checks the sizes, and the id where there is one.
+    /// Checks the topic, the sizes, and the id where there is one. A word `*`, `>` or `#` in a topic is refused, as
+    /// NATS does: whoever writes it means a pattern.
     ///
     /// # Errors
     /// [`EnvelopeError`] names the first thing that is wrong.
     pub fn check(&self) -> Result<(), EnvelopeError> {
+        if self.topic.as_str().split('.').any(|word| matches!(word, "*" | ">" | "#")) {
+            return Err(EnvelopeError::Wildcard(self.topic.clone()));
+        }
         match self.headers.get("event_id") {
             None => {}
             Some(Value::String(id)) => drop(EventId::new(id)?),
@@ -248,6 +255,12 @@ mod tests {
             assert_eq!(envelope.check().map_err(|error| error.to_string()), expected.map_err(str::to_owned));
         };
         check(plain(), Ok(()));
+        let about = |topic: &str| Envelope::new(topic.parse().unwrap(), Payload::NULL);
+        check(about("a*.b#.>c"), Ok(()));
+        check(
+            about("order.*"),
+            Err("topic `order.*` has a wildcard: patterns say who wants events, and an event has one topic"),
+        );
         // Two bytes of the text are its quotes.
         check(Envelope { payload: json!("x".repeat(MAX_PAYLOAD_BYTES - 2)).into(), ..plain() }, Ok(()));
         check(
