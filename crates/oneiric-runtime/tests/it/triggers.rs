@@ -80,7 +80,17 @@ fn inputs(runs: &[RunRecord]) -> Vec<&Value> {
 
 /// Waits until there are so many runs, and no window waits any more.
 async fn settled(oneiric: &Oneiric, runs: usize) -> Vec<RunRecord> {
+    settled_with(oneiric, runs, || {}).await
+}
+
+/// The same while time goes on: on several threads, a timer may be made right behind the test's last advance.
+async fn settled_in_time(oneiric: &Oneiric, clock: &ManualClock, runs: usize) -> Vec<RunRecord> {
+    settled_with(oneiric, runs, || clock.advance(Duration::from_secs(1))).await
+}
+
+async fn settled_with(oneiric: &Oneiric, runs: usize, meanwhile: impl Fn()) -> Vec<RunRecord> {
     until("what was gathered starts", async || {
+        meanwhile();
         let none = oneiric.windows().await.unwrap().iter().all(|window| window.due_at.is_none());
         none && self::runs(oneiric.store()).await.len() >= runs
     })

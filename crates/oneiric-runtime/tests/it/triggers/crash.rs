@@ -10,7 +10,7 @@ use oneiric_store::Store;
 use oneiric_testkit::{CrashingStore, ManualClock, Side};
 use serde_json::{Value, json};
 
-use super::{LONG, builder, event, memory, runs, settled};
+use super::{LONG, builder, event, memory, runs, settled_in_time};
 use crate::support::process;
 
 const EVENTS: usize = 5;
@@ -37,6 +37,7 @@ fn story(metadata: &str, dies_at: u64, side: Side) -> (Vec<Value>, u64) {
             };
             while !crashing.is_dead() && !fired().await {
                 assert!(real.monotonic() < LONG, "it neither fires nor dies");
+                clock.advance(Duration::from_secs(1));
                 real.sleep(Duration::from_millis(1)).await;
             }
         } else {
@@ -47,7 +48,7 @@ fn story(metadata: &str, dies_at: u64, side: Side) -> (Vec<Value>, u64) {
             second.emit_and_wait(event(&format!("e-{n}"), json!(n)), LONG).await.unwrap();
         }
         clock.advance(Duration::from_secs(60));
-        settled(&second, 1).await;
+        settled_in_time(&second, &clock, 1).await;
         let mut inputs: Vec<Value> = runs(&store).await.iter().map(|run| run.input.clone().into()).collect();
         inputs.sort_by_key(ToString::to_string);
         (inputs, crashing.commits())

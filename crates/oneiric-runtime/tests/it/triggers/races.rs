@@ -9,7 +9,7 @@ use oneiric_store::{SqliteStore, Store};
 use oneiric_testkit::ManualClock;
 use serde_json::json;
 
-use super::{LONG, builder, emit, memory, runs, settled};
+use super::{LONG, builder, emit, memory, runs, settled_in_time};
 
 const PRODUCERS: usize = 64;
 
@@ -64,11 +64,11 @@ async fn two_processes_that_serve_start_what_is_due_once() {
     let _one = builder(metadata, &store, &clock).serve(true).start().await.unwrap();
     let two = builder(metadata, &store, &clock).serve(true).start().await.unwrap();
     clock.advance(Duration::from_secs(5));
-    assert_eq!(settled(&emitter, 25).await.len(), 25);
+    assert_eq!(settled_in_time(&emitter, &clock, 25).await.len(), 25);
     // Both have looked again.
     clock.advance(Duration::from_secs(60));
     emit(&two, "last", json!(100)).await;
     clock.advance(Duration::from_secs(5));
-    settled(&emitter, 26).await;
+    settled_in_time(&emitter, &clock, 26).await;
     assert_eq!(runs(&store).await.len(), 26);
 }
