@@ -8,7 +8,7 @@ use oneiric_core::rng::SeededRng;
 
 use super::stage::{Process, Stage, below, number};
 use crate::killing::seed;
-use crate::support::{nap, note, now, until};
+use crate::support::{nap, note, now};
 
 const NODES: usize = 5;
 
@@ -53,10 +53,7 @@ fn processes_that_are_killed_at_any_time_lose_nothing_and_apply_nothing_twice() 
     let lasted = start.elapsed();
     for mut process in serving {
         // The last one may have been started a moment ago, and signals are caught from its start on.
-        let pid = process.pid();
-        until("it has started", || {
-            process.said("orchestrator started").iter().any(|line| line["pid"] == pid)
-        });
+        process.has_started();
         process.signal(nix::sys::signal::Signal::SIGTERM);
         assert_eq!(process.ended(), Some(143), "{}", process.text());
     }

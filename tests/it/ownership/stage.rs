@@ -304,6 +304,12 @@ impl Process {
         self.log().into_iter().filter(|line| line["message"] == message).collect()
     }
 
+    /// Waits until it serves: signals are caught from then on.
+    pub(crate) fn has_started(&self) {
+        let pid = self.pid();
+        until("it has started", || self.said("orchestrator started").iter().any(|line| line["pid"] == pid));
+    }
+
     /// All of it, for a message.
     pub(crate) fn text(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
