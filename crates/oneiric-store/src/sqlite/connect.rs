@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
+use std::time::SystemTime;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
@@ -80,9 +81,11 @@ const READER_CACHE_KIB: u32 = 1024;
 pub(super) fn reader(path: &Path, beside_writer: bool) -> Result<Reader, StoreError> {
     let name = path.display().to_string();
     let fail = |error: rusqlite::Error| store_error(&name, &error);
-    let resting = !beside_writer && !wal(path).exists();
+    // Taken in front of the look at the WAL: what is written in between is noticed.
+    let sealed = Seal::of(path);
+    let resting = if beside_writer || wal(path).exists() { None } else { sealed };
     let mut flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut conn = if resting {
+    let mut conn = if resting.is_some() {
         flags |= OpenFlags::SQLITE_OPEN_URI;
         Connection::open_with_flags(format!("file:{}?immutable=1", escape(path)), flags)
     } else {
@@ -98,14 +101,28 @@ pub(super) fn reader(path: &Path, beside_writer: bool) -> Result<Reader, StoreEr
 #[derive(Debug)]
 pub(super) struct Reader {
     pub(super) conn: Connection,
-    /// It takes the file for one that nobody has open.
-    resting: bool,
+    /// It takes the file for one that nobody has open, as it was then.
+    resting: Option<Seal>,
+}
+
+/// What tells that a file was written, also by somebody who has closed it since and left no WAL.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Seal {
+    bytes: u64,
+    modified: SystemTime,
+}
+
+impl Seal {
+    fn of(path: &Path) -> Option<Self> {
+        let file = path.metadata().ok()?;
+        Some(Self { bytes: file.len(), modified: file.modified().ok()? })
+    }
 }
 
 impl Reader {
     /// Whether what the connection assumed about the file no longer holds.
     pub(super) fn is_stale(&self, path: &Path) -> bool {
-        self.resting && wal(path).exists()
+        self.resting.is_some() && (wal(path).exists() || Seal::of(path) != self.resting)
     }
 }
 
