@@ -368,15 +368,14 @@ impl Store for SqliteStore {
     async fn check(&self) -> Result<IntegrityReport, StoreError> {
         let (pool, name) = (Arc::clone(&self.0.pool), self.0.path.display().to_string());
         offload(move || {
-            let reader = pool.apart()?;
-            check::check(&reader.conn).map_err(|error| error::store_error(&name, &error))
+            pool.read_apart(|conn| check::check(conn).map_err(|error| error::store_error(&name, &error)))
         })
         .await
     }
 
     async fn backup(&self, to: &Path) -> Result<u64, StoreError> {
         let (pool, to) = (Arc::clone(&self.0.pool), to.to_owned());
-        offload(move || backup::backup(&pool.apart()?.conn, &to)).await
+        offload(move || backup::backup(&pool, &to)).await
     }
 
     async fn close(&self) -> Result<(), StoreError> {

@@ -10,6 +10,7 @@ use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 
 use super::error::store_error;
+use super::pool::Pool;
 use crate::error::StoreError;
 
 /// Pages per step, and the breath between steps: a megabyte in a few milliseconds, so that a copy
@@ -17,15 +18,17 @@ use crate::error::StoreError;
 const STEP_PAGES: i32 = 256;
 const BREATH: Duration = Duration::from_millis(1);
 
-/// Copies what `from` sees to `to`, and returns the bytes.
-pub(super) fn backup(from: &Connection, to: &Path) -> Result<u64, StoreError> {
+/// Copies what a reader of `pool` sees to `to`, and returns the bytes.
+pub(super) fn backup(pool: &Pool, to: &Path) -> Result<u64, StoreError> {
     if to.exists() {
         return Err(taken(to));
     }
     let partial = Partial(partial(to));
-    let _ = fs::remove_file(&partial.0);
     let name = partial.0.display().to_string();
-    copy(from, &partial.0).map_err(|error| store_error(&name, &error))?;
+    pool.read_apart(|from| {
+        let _ = fs::remove_file(&partial.0);
+        copy(from, &partial.0).map_err(|error| store_error(&name, &error))
+    })?;
     let bytes = settle(&partial.0, to).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => taken(to),
         io::ErrorKind::StorageFull => StoreError::Full(format!("no space is left for {}", to.display())),

@@ -82,7 +82,7 @@ pub(super) fn reader(path: &Path, beside_writer: bool) -> Result<Reader, StoreEr
     let name = path.display().to_string();
     let fail = |error: rusqlite::Error| store_error(&name, &error);
     // Taken in front of the look at the WAL: what is written in between is noticed.
-    let sealed = Seal::of(path);
+    let sealed = Seal::of(path, SystemTime::now());
     let resting = if beside_writer || wal(path).exists() { None } else { sealed };
     let mut flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut conn = if resting.is_some() {
@@ -106,23 +106,41 @@ pub(super) struct Reader {
 }
 
 /// What tells that a file was written, also by somebody who has closed it since and left no WAL.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Seal {
     bytes: u64,
     modified: SystemTime,
+    /// It was modified just before it was sealed: a write within the same tick of the file system's clock
+    /// would leave the same seal.
+    fresh: bool,
 }
 
+/// No file system in use counts time in longer steps.
+const CLOCK_TICK: Duration = Duration::from_secs(2);
+
 impl Seal {
-    fn of(path: &Path) -> Option<Self> {
+    fn of(path: &Path, now: SystemTime) -> Option<Self> {
         let file = path.metadata().ok()?;
-        Some(Self { bytes: file.len(), modified: file.modified().ok()? })
+        let modified = file.modified().ok()?;
+        let fresh = now.duration_since(modified).is_ok_and(|age| age < CLOCK_TICK);
+        Some(Self { bytes: file.len(), modified, fresh })
+    }
+
+    fn holds(&self, path: &Path) -> bool {
+        let now = Self::of(path, self.modified);
+        now.is_some_and(|now| (now.bytes, now.modified) == (self.bytes, self.modified))
     }
 }
 
 impl Reader {
-    /// Whether what the connection assumed about the file no longer holds.
+    /// Whether what the connection assumed about the file no longer holds: what it read may be torn.
     pub(super) fn is_stale(&self, path: &Path) -> bool {
-        self.resting.is_some() && (wal(path).exists() || Seal::of(path) != self.resting)
+        self.resting.is_some_and(|seal| wal(path).exists() || !seal.holds(path))
+    }
+
+    /// Whether the connection will notice everything that is written from now on.
+    pub(super) fn is_reusable(&self, path: &Path) -> bool {
+        !self.resting.is_some_and(|seal| seal.fresh) && !self.is_stale(path)
     }
 }
 

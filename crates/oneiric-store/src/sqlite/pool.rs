@@ -7,11 +7,14 @@ use rusqlite::Connection;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::connect::{self, Reader};
-use super::error::{is_corrupt, store_error};
+use super::error::store_error;
 use crate::error::StoreError;
 
 /// The most readers at a time: more would share the same disk, and each has a cache.
 const READERS: usize = 4;
+
+/// Each time somebody opened the file, wrote and closed it within one read: milliseconds of theirs.
+const ASKED_AGAIN: u32 = 32;
 
 /// Readers, opened when first needed. Whoever finds all of them busy waits.
 #[derive(Debug)]
@@ -41,14 +44,43 @@ impl Pool {
     /// Reads something. May wait for the disk.
     pub(super) fn read<T>(&self, read: impl Fn(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
         let name = self.path.display().to_string();
-        loop {
+        self.settled(|| {
             let loan = self.borrow()?;
-            match read(&loan.reader().conn) {
-                // It was taken for a file at rest, and somebody began to write to it.
-                Err(error) if is_corrupt(&error) && loan.reader().is_stale(&self.path) => {}
-                answer => return answer.map_err(|error| store_error(&name, &error)),
+            let answer = read(&loan.reader().conn).map_err(|error| store_error(&name, &error));
+            Ok((answer, loan.reader().is_stale(&self.path)))
+        })
+    }
+
+    /// As [`Pool::read`], on a reader outside of the pool: for work that takes long.
+    pub(super) fn read_apart<T>(
+        &self,
+        read: impl Fn(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.settled(|| {
+            if self.lock().closed {
+                return Err(StoreError::Closed);
+            }
+            let reader = connect::reader(&self.path, self.beside_writer)?;
+            let answer = read(&reader.conn);
+            Ok((answer, reader.is_stale(&self.path)))
+        })
+    }
+
+    /// Asks again while the answer comes from a file that was taken to be at rest and was written meanwhile.
+    fn settled<T>(
+        &self,
+        ask: impl Fn() -> Result<(Result<T, StoreError>, bool), StoreError>,
+    ) -> Result<T, StoreError> {
+        for _ in 0..ASKED_AGAIN {
+            let (answer, is_stale) = ask()?;
+            if !is_stale {
+                return answer;
             }
         }
+        Err(StoreError::Io(format!(
+            "{} was written and closed {ASKED_AGAIN} times while it was read; try again",
+            self.path.display()
+        )))
     }
 
     fn borrow(&self) -> Result<Loan<'_>, StoreError> {
@@ -73,14 +105,6 @@ impl Pool {
         let mut loan = Loan { pool: self, reader: None };
         loan.reader = Some(connect::reader(&self.path, self.beside_writer)?);
         Ok(loan)
-    }
-
-    /// A reader outside of the pool, for work that takes long.
-    pub(super) fn apart(&self) -> Result<Reader, StoreError> {
-        if self.lock().closed {
-            return Err(StoreError::Closed);
-        }
-        connect::reader(&self.path, self.beside_writer)
     }
 
     pub(super) fn close(&self) {
@@ -108,7 +132,7 @@ impl Drop for Loan<'_> {
     fn drop(&mut self) {
         let mut state = self.pool.lock();
         match self.reader.take() {
-            Some(reader) if !state.closed && !reader.is_stale(&self.pool.path) => state.idle.push(reader),
+            Some(reader) if !state.closed && reader.is_reusable(&self.pool.path) => state.idle.push(reader),
             _ => state.open -= 1,
         }
         drop(state);

@@ -68,6 +68,52 @@ async fn reading_creates_nothing_and_writes_nothing() {
 }
 
 #[tokio::test]
+async fn a_reader_sees_what_was_written_and_closed_between_two_looks() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("oneiric.db");
+    store_with_a_run(&path).await;
+    let options = Options { access: Access::ReadOnly, ..Options::default() };
+    let store = SqliteStore::open(&path, options).unwrap();
+    for id in 10..40 {
+        assert!(store.run(run_id(id)).await.unwrap().is_none());
+        let writer = open(&path).unwrap();
+        writer.commit(submit(run_id(id))).await.unwrap();
+        writer.close().await.unwrap();
+        assert_eq!(files(folder.path()), ["oneiric.db"]);
+        assert!(store.run(run_id(id)).await.unwrap().is_some(), "run {id}");
+    }
+    assert!(store.check().await.unwrap().problems.is_empty());
+}
+
+#[tokio::test]
+async fn reading_beside_a_store_that_opens_and_closes_is_never_torn() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("oneiric.db");
+    store_with_a_run(&path).await;
+    let written = path.clone();
+    let writing = tokio::spawn(async move {
+        for id in 10..60 {
+            let writer = open(&written).unwrap();
+            writer.commit(submit(run_id(id))).await.unwrap();
+            writer.close().await.unwrap();
+        }
+    });
+    let options = Options { access: Access::ReadOnly, ..Options::default() };
+    let store = SqliteStore::open(&path, options).unwrap();
+    let mut copies = 0;
+    while !writing.is_finished() {
+        assert_eq!(store.check().await.unwrap().problems, [""; 0]);
+        let copy = folder.path().join(format!("copy-{copies}.db"));
+        store.backup(&copy).await.unwrap();
+        let copied = SqliteStore::open(&copy, options).unwrap();
+        assert_eq!(copied.check().await.unwrap().problems, [""; 0]);
+        copies += 1;
+    }
+    writing.await.unwrap();
+    assert!(store.run(run_id(59)).await.unwrap().is_some());
+}
+
+#[tokio::test]
 async fn a_place_that_cannot_hold_a_store_is_refused_with_the_way_out() {
     let folder = tempfile::tempdir().unwrap();
     let check = |path: &Path, expected: &str| match open(path) {
