@@ -63,7 +63,7 @@ impl<'a> Serving<'a> {
 
     fn end(self) {
         self.signal(Signal::SIGTERM);
-        wait(self.child).exits(143);
+        wait(self.child).exits(0);
     }
 }
 

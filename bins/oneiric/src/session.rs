@@ -70,6 +70,11 @@ impl Session {
         }
     }
 
+    /// Adds settings that other options of the command line stand for; before they are read.
+    pub(crate) fn say(&mut self, settings: impl IntoIterator<Item = String>) {
+        self.set.extend(settings);
+    }
+
     /// The settings, read when they are first asked for.
     pub(crate) fn settings(&self) -> Result<&Settings, Failure> {
         if let Some(loaded) = self.loaded.get() {

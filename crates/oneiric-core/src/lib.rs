@@ -35,6 +35,7 @@ pub mod linked;
 pub mod manifest;
 pub mod nearest;
 pub mod payload;
+pub mod probe;
 pub mod resolver;
 pub mod retry;
 pub mod rng;

@@ -19,5 +19,5 @@ pub use pulse::{MAX_PROGRESS_BYTES, PROGRESS_LINE, Progress, Pulse, Said};
 pub use reconcile::Reconciled;
 #[cfg(feature = "settings")]
 pub use secret_store::SecretStore;
-pub use service::Service;
+pub use service::{Figures, Service, ServiceContext, ServiceWatcher};
 pub use task::{LogSink, Stream, Task, TaskContext};

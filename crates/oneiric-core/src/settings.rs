@@ -31,6 +31,7 @@ mod event_delivery;
 mod execution;
 mod file;
 mod files;
+mod http;
 mod layer;
 mod lifecycle;
 mod loaded;
@@ -71,6 +72,7 @@ pub use error::{SettingsError, SourceError};
 pub use event_delivery::EventDelivery;
 pub use execution::Execution;
 pub use files::{Files, MapFiles};
+pub use http::{Http, HttpAuth, HttpLimits, HttpOidc, HttpScope, HttpToken};
 pub use layer::LayerSettings;
 pub use lifecycle::Lifecycle;
 pub use loaded::Loaded;
@@ -144,6 +146,8 @@ pub struct Settings {
     pub runtime_paths: RuntimePaths,
     /// Who watches over services.
     pub runtime_supervisor: RuntimeSupervisor,
+    /// The one port on which a process answers.
+    pub http: Http,
     /// What is logged, and where to.
     pub logging: Logging,
     /// The component runtimes.

@@ -36,6 +36,7 @@ mod events;
 mod guarded;
 mod linked;
 mod oneiric;
+mod phase;
 mod presence;
 mod read;
 mod reload;
@@ -59,6 +60,7 @@ pub use events::{
     logged_handlers,
 };
 pub use oneiric::Oneiric;
+pub use phase::Phase;
 pub use read::read_manifest;
 pub use reload::{Alteration, Altered, Reloaded};
 pub use request::{PROGRAM, RunOptions, RunRequest, StartedBy};

@@ -16,6 +16,7 @@ use crate::bundle::Bundle;
 use crate::catalog::{Catalog, Own};
 use crate::error::Error;
 use crate::events::windows::Windows;
+use crate::phase::{Phase, Phases};
 use crate::presence::Presence;
 use crate::request::{RunOptions, RunRequest};
 use crate::secrets::{self, FromSettings};
@@ -52,6 +53,7 @@ pub(crate) struct Inner {
     secrecy: Arc<FromSettings>,
     // What triggers keep of events.
     pub(crate) windows: Arc<Windows>,
+    pub(crate) phases: Phases,
     // What goes on beside the runs.
     pub(crate) presence: Presence,
 }
@@ -98,6 +100,7 @@ impl Oneiric {
             own,
             secrecy,
             windows: Arc::default(),
+            phases: Phases::default(),
             presence,
         }))
     }
@@ -216,13 +219,22 @@ impl Oneiric {
         }
     }
 
-    /// Stops in an orderly way: nothing further starts, what runs is asked to stop and is waited for,
-    /// components are stopped in reverse order, the store is closed. Runs that had not ended stay in
-    /// the store for a resume. Returns whether everything had stopped by `deadline`.
+    /// Stops in an orderly way: [`Oneiric::drain`], then [`Oneiric::close`]. Returns whether everything had
+    /// stopped by `deadline`.
     ///
     /// # Errors
     /// [`Error::Store`] where the store could not be closed cleanly.
     pub async fn shutdown(&self, deadline: Duration) -> Result<bool, Error> {
+        let stopped = self.drain(deadline).await;
+        self.close().await?;
+        Ok(stopped)
+    }
+
+    /// Nothing further starts, what runs is asked to stop and is waited for, components are stopped in reverse
+    /// order. Runs that had not ended stay in the store for a resume. Returns whether everything had stopped by
+    /// `deadline`. The store is still open, for who answers questions to the end.
+    pub async fn drain(&self, deadline: Duration) -> bool {
+        self.refuse_work();
         let clock = &self.0.executor.parts().clock;
         let began = clock.monotonic();
         self.0.presence.end(&**clock, deadline).await;
@@ -233,13 +245,21 @@ impl Oneiric {
         );
         let time_left = deadline.saturating_sub(clock.monotonic().saturating_sub(began));
         let unused = self.0.lifecycle.stop(time_left).await;
+        self.0.phases.enter(Phase::Stopped);
+        carried && abandoned == 0 && stopped && unused
+    }
+
+    /// Gives back what this process still owns and closes the store. Behind [`Oneiric::drain`].
+    ///
+    /// # Errors
+    /// [`Error::Store`] where the store could not be closed cleanly.
+    pub async fn close(&self) -> Result<(), Error> {
         let store = self.store();
         // What did not stop in time is owned, and beaten for, to the last moment.
         let left = store.leave(self.0.executor.parts().lease.boot()).await;
         self.0.executor.parts().lease.rest();
         store.close().await?;
-        left?;
-        Ok(carried && abandoned == 0 && stopped && unused)
+        Ok(left?)
     }
 
     pub(crate) async fn resume_claimed(

@@ -3,6 +3,7 @@
 //! | for | there is |
 //! |---|---|
 //! | pausing and draining | [`Activity`], a check of the gate that counts; [`Change`], what an operator says |
+//! | services | [`service::Spec`], what is said of one; [`service::Roster`], their order; [`service::Status`], how one stands |
 //!
 //! ```
 //! use oneiric_core::gate::{Admission, Pipeline, Purpose};
@@ -35,5 +36,6 @@
 //! It knows no sockets and no other process; asking those is the runtime's.
 
 pub mod activity;
+pub mod service;
 
 pub use activity::{Activity, Change, InFlight, Marks, Wish};

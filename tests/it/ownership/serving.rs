@@ -28,7 +28,7 @@ fn what_is_submitted_and_what_a_dead_process_left_goes_on_without_a_manifest() {
     stage.submit(&rng, 2);
     stage.settle();
     serving.signal(Signal::SIGTERM);
-    assert_eq!(serving.ended(), Some(143), "{}", serving.text());
+    assert_eq!(serving.ended(), Some(0), "{}", serving.text());
     assert_eq!(serving.said("orchestrator started").len(), 1);
     assert_eq!(serving.said("orchestrator stopped").len(), 1);
     assert_eq!(serving.said("run taken over").len(), 6);
@@ -43,7 +43,7 @@ fn a_process_that_is_told_to_stop_leaves_its_runs_to_the_next() {
     let mut serving = stage.orchestrate("serving", &[]);
     until("all of them are under way", || stage.tries() >= 4);
     serving.signal(Signal::SIGINT);
-    assert_eq!(serving.ended(), Some(130), "{}", serving.text());
+    assert_eq!(serving.ended(), Some(0), "{}", serving.text());
     let sick = stage.home.run(&["doctor", "--json"]).exits(0).json();
     assert_eq!((&sick["findings"], &sick["hints"][0]["kind"]), (&json!([]), &json!("nobody_serves")));
     std::fs::write(stage.home.path().join("ledger/go"), "").unwrap();
@@ -65,7 +65,11 @@ fn a_second_signal_leaves_at_once() {
     until("it is stopping", || {
         serving.said("orchestrator is stopping; a second signal leaves at once").len() == 1
     });
-    serving.signal(Signal::SIGTERM);
+    // Two that come close together are one, so that it may take more than one more.
+    until("it has left", || {
+        serving.signal(Signal::SIGTERM);
+        !serving.said("orchestrator left at once; the next one goes on with its runs").is_empty()
+    });
     assert_eq!(serving.ended(), Some(143), "{}", serving.text());
     assert_eq!(serving.said("orchestrator stopped").len(), 0);
     std::fs::write(stage.home.path().join("ledger/go"), "").unwrap();

@@ -18,8 +18,9 @@ use super::workflow::seconds;
 /// runs go by their workflows; a file that is wrong changes nothing and is told in the log.
 ///
 /// SIGTERM and Ctrl-C stop it in an orderly way: nothing further starts, what runs has the time of `--grace`
-/// to end, and whatever had not ended goes on in the next process. A second signal leaves at once. Logs one
-/// JSON object per line on standard output, from `info` on where nobody says otherwise.
+/// to end, and whatever had not ended goes on in the next process; the exit code is 0. A second signal leaves at
+/// once, with 143 or 130. Logs one JSON object per line on standard output, from `info` on where nobody says
+/// otherwise.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   oneiric orchestrate
@@ -32,7 +33,34 @@ pub(crate) struct OrchestrateArgs {
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     pub(crate) grace: Duration,
     #[command(flatten)]
+    pub(crate) http: HttpArgs,
+    #[command(flatten)]
     pub(crate) events: EventsArgs,
+}
+
+/// The port.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "HTTP")]
+pub(crate) struct HttpArgs {
+    /// Answer health, metrics and requests on this port, 0 for a free one; else the setting `http.port` or PORT
+    #[arg(long, value_name = "PORT", visible_alias = "port")]
+    pub(crate) http_port: Option<u16>,
+    /// The address to listen on; else the setting `http.host` [default: 127.0.0.1]
+    #[arg(long, value_name = "ADDRESS", visible_alias = "host")]
+    pub(crate) http_host: Option<String>,
+    /// Answer nothing by HTTP
+    #[arg(long, conflicts_with_all = ["http_port", "http_host"])]
+    pub(crate) no_http: bool,
+}
+
+impl HttpArgs {
+    /// What they say, as settings of the command line.
+    pub(crate) fn settings(&self) -> Vec<String> {
+        let port = self.http_port.map(|port| format!("http.port={port}"));
+        let host = self.http_host.as_ref().map(|host| format!("http.host={host}"));
+        let off = self.no_http.then(|| "http.enabled=false".to_owned());
+        port.into_iter().chain(host).chain(off).collect()
+    }
 }
 
 /// Looking at events instead of serving.

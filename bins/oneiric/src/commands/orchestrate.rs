@@ -3,10 +3,14 @@
 mod events;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) use events::events;
 use oneiric_runtime::{Alteration, Oneiric, SystemClock, read_manifest};
+use oneiric_server::{Options, Server};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::conduct::on_workers;
 use crate::args::OrchestrateArgs;
@@ -15,16 +19,27 @@ use crate::failure::Failure;
 use crate::session::{self, Session};
 use crate::signals::{Hangups, Signals};
 
-/// Serves the state folder until a signal comes; the signal decides the exit code.
-pub(super) fn orchestrate(session: &Session, args: &OrchestrateArgs) -> Result<Code, Failure> {
+/// Serves the state folder until a signal comes.
+pub(super) fn orchestrate(session: &mut Session, args: &OrchestrateArgs) -> Result<Code, Failure> {
+    session.say(args.http.settings());
+    let session = &*session;
     on_workers(async {
         // Caught before anything is opened: from the first effect on, the end is an orderly one.
         let cannot = |error| Failure::said(Code::Execution, format!("cannot catch signals: {error}"));
         let mut signals = Signals::catch().map_err(cannot)?;
         let mut hangups = Hangups::catch().map_err(cannot)?;
         let state_dir = session.state_dir()?;
+        let options = Options::of(&session.settings()?.settings, false)
+            .map_err(|error| Failure::said(Code::Configuration, error.to_string()))?;
         let oneiric = start(session, &state_dir).await?;
-        let code = loop {
+        let surface = match Surface::open(&oneiric, options, args.grace).await {
+            Ok(surface) => surface,
+            Err(failure) => {
+                oneiric.shutdown(Duration::ZERO).await?;
+                return Err(failure);
+            }
+        };
+        let reason = loop {
             let reloading = async {
                 hangups.next().await;
                 reload(session, &oneiric).await;
@@ -35,9 +50,36 @@ pub(super) fn orchestrate(session: &Session, args: &OrchestrateArgs) -> Result<C
                 () = reloading => {}
             }
         };
-        stop(&oneiric, args.grace, &mut signals, code).await;
-        Ok(code)
+        Ok(stop(&oneiric, surface, args.grace, &mut signals, reason).await)
     })
+}
+
+/// The port, where there is one, and the task that answers on it.
+struct Surface {
+    stop: CancellationToken,
+    serving: Option<AbortOnDropHandle<()>>,
+}
+
+impl Surface {
+    async fn open(oneiric: &Oneiric, options: Option<Options>, grace: Duration) -> Result<Self, Failure> {
+        let stop = CancellationToken::new();
+        let Some(options) = options else { return Ok(Self { stop, serving: None }) };
+        let server = Server::bind(oneiric.clone(), options).await;
+        let server = server.map_err(|error| Failure::said(Code::Configuration, error.to_string()))?;
+        tracing::info!(address = %server.address(), "listening");
+        let clock = Arc::new(SystemClock::default());
+        let serving = tokio::spawn(server.serve(stop.clone(), grace, clock));
+        Ok(Self { stop, serving: Some(AbortOnDropHandle::new(serving)) })
+    }
+
+    /// Answers nobody any more.
+    async fn close(self) {
+        self.stop.cancel();
+        if let Some(serving) = self.serving {
+            // It has panicked, or is over; either way nobody is answered.
+            let _ = serving.await;
+        }
+    }
 }
 
 async fn start(session: &Session, state_dir: &Path) -> Result<Oneiric, Failure> {
@@ -92,19 +134,31 @@ async fn reload(session: &Session, oneiric: &Oneiric) {
 }
 
 /// The first signal has come: what runs gets its time, unless a second one comes.
-async fn stop(oneiric: &Oneiric, grace: Duration, signals: &mut Signals, code: Code) {
+async fn stop(
+    oneiric: &Oneiric,
+    surface: Surface,
+    grace: Duration,
+    signals: &mut Signals,
+    reason: Code,
+) -> Code {
     tracing::info!(
-        reason = code.name(),
+        reason = reason.name(),
         grace_seconds = grace.as_secs_f64(),
         "orchestrator is stopping; a second signal leaves at once"
     );
     let clock = SystemClock::default();
+    let going_down = async {
+        // Whoever asks is told that it goes down, until the last moment.
+        let all_ended = oneiric.drain(grace).await;
+        surface.close().await;
+        oneiric.close().await.map(|()| all_ended)
+    };
     let down = tokio::select! {
-        down = oneiric.shutdown(grace) => down,
-        _ = signals.again(&clock) => {
+        down = going_down => down,
+        again = signals.again(&clock) => {
             // The death of this process frees its runs as well as taking leave would.
             tracing::warn!("orchestrator left at once; the next one goes on with its runs");
-            return;
+            return again;
         }
     };
     match down {
@@ -112,4 +166,5 @@ async fn stop(oneiric: &Oneiric, grace: Duration, signals: &mut Signals, code: C
         Ok(false) => tracing::warn!("orchestrator stopped; something did not end in time and was dropped"),
         Err(error) => tracing::error!(%error, "orchestrator stopped; the store was not closed cleanly"),
     }
+    Code::Ok
 }

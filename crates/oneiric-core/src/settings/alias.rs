@@ -22,7 +22,9 @@ pub(super) const VARIABLES: [(&str, &str); 4] = [
 
 /// A variable of another system, whole, and the key that it stands for. They go before the project's
 /// own. What has no counterpart yet (brokers, limits of tasks, policies) is added with its section.
-pub(super) const FOREIGN: [(&str, &str); 3] = [
+pub(super) const FOREIGN: [(&str, &str); 4] = [
+    // Cloud Run, Heroku and every buildpack.
+    ("PORT", "http.port"),
     ("SA01_ENVIRONMENT", "app.environment"),
     ("SA01_LOG_LEVEL", "logging.level"),
     ("CELERY_DEFAULT_QUEUE", "workflows.options.default_queue_category"),

@@ -18,6 +18,7 @@ use crate::catalog::{Catalog, Own};
 use crate::error::Error;
 use crate::guarded::Guarded;
 use crate::oneiric::Oneiric;
+use crate::phase::Phase;
 use crate::request::RunOptions;
 use crate::run_log::together;
 use crate::secrets::FromSettings;
@@ -170,6 +171,7 @@ impl Loaded {
         if builder.serves && shared {
             oneiric.tend();
         }
+        oneiric.0.phases.enter(Phase::Serving);
         Ok(oneiric)
     }
 }

@@ -93,6 +93,7 @@ impl Windows {
     }
 
     /// Other processes may have changed windows.
+    #[cfg(feature = "sqlite")]
     pub(crate) fn look(&self) {
         self.stale.store(true, Ordering::Release);
         self.bell.notify_one();

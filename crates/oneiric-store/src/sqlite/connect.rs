@@ -82,7 +82,7 @@ pub(super) fn reader(path: &Path, beside_writer: bool) -> Result<Reader, StoreEr
     let name = path.display().to_string();
     let fail = |error: rusqlite::Error| store_error(&name, &error);
     // Taken in front of the look at the WAL: what is written in between is noticed.
-    let sealed = Seal::of(path, SystemTime::now());
+    let sealed = Seal::of(path, file_time());
     let resting = if beside_writer || wal(path).exists() { None } else { sealed };
     let mut flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut conn = if resting.is_some() {
@@ -117,6 +117,11 @@ struct Seal {
 
 /// No file system in use counts time in longer steps.
 const CLOCK_TICK: Duration = Duration::from_secs(2);
+
+#[expect(clippy::disallowed_methods, reason = "compared with the times of files, which are the system's")]
+fn file_time() -> SystemTime {
+    SystemTime::now()
+}
 
 impl Seal {
     fn of(path: &Path, now: SystemTime) -> Option<Self> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use oneiric_core::linked::{Linked, action_fn, handler_fn, task_fn};
-use oneiric_core::roles::{Action, Envelope, EventHandler, Service, Task, TaskContext};
+use oneiric_core::roles::{Action, Envelope, EventHandler, Service, ServiceContext, Task, TaskContext};
 use oneiric_core::{Blueprint, Class, Component, Descriptor, Domain, Fault, Instance, Payload, Role};
 use oneiric_runtime::{Builder, Error, Kind, Oneiric, RunRequest};
 use serde::{Deserialize, Serialize};
@@ -79,8 +79,8 @@ impl Task for Upper {
 
 #[async_trait]
 impl Service for Upper {
-    async fn run(&self, stop: CancellationToken) -> Result<(), Fault> {
-        stop.cancelled().await;
+    async fn run(&self, cx: ServiceContext) -> Result<(), Fault> {
+        cx.stop.cancelled().await;
         Ok(())
     }
 }
@@ -108,7 +108,8 @@ async fn structs_and_closures_play_every_role() {
     let stop = CancellationToken::new();
     stop.cancel();
     let watch = oneiric.resolve::<dyn Service>("watch").await.unwrap();
-    watch.current().unwrap().run(stop).await.unwrap();
+    let cx = ServiceContext::alone("watch".parse().unwrap(), stop);
+    watch.current().unwrap().run(cx).await.unwrap();
 }
 
 const SHAPES: Domain = Domain::from_static("shapes");
