@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
+use crate::authority::NamedError;
 use crate::options::Options;
 use crate::routes;
 
@@ -34,25 +35,32 @@ pub struct Server {
 
 /// Why the port cannot be opened.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}: {error}; name another port with `--http-port`, 0 for a free one")]
-pub struct ServerError {
-    /// Where it was to listen.
-    pub address: SocketAddr,
-    /// Why it cannot.
-    #[source]
-    pub error: io::Error,
+pub enum ServerError {
+    /// The address is taken, is not of this machine, or needs more rights.
+    #[error("cannot listen on {address}: {error}; name another port with `--http-port`, 0 for a free one")]
+    Bind {
+        /// Where it was to listen.
+        address: SocketAddr,
+        /// Why it cannot.
+        #[source]
+        error: io::Error,
+    },
+    /// Nobody could show a token that settings name.
+    #[error(transparent)]
+    Token(#[from] NamedError),
 }
 
 impl Server {
     /// Opens the port. Whoever connects waits until [`Server::serve`].
     ///
     /// # Errors
-    /// [`ServerError`] where the address is taken, is not of this machine, or needs more rights.
+    /// [`ServerError`].
     pub async fn bind(oneiric: Oneiric, options: Options) -> Result<Self, ServerError> {
-        let refused = |error| ServerError { address: options.address, error };
+        let refused = |error| ServerError::Bind { address: options.address, error };
+        let app = App::new(oneiric, options.clone())?;
         let listener = TcpListener::bind(options.address).await.map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
-        Ok(Self { listener, address, app: App::new(oneiric, options) })
+        Ok(Self { listener, address, app })
     }
 
     /// Where it listens.

@@ -1,5 +1,6 @@
 //! The surface as clients meet it: a real socket on a free port.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod authority;
 mod health;
 mod stage;
