@@ -1,0 +1,1 @@
+//! Services in virtual time, through the public surface.
