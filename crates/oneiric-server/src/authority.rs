@@ -7,11 +7,11 @@
 mod refusal;
 mod remembered;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::http::{HeaderMap, header};
 use jiff::Timestamp as Moment;
-use oneiric_core::settings::{HttpAuth, HttpScope};
+use oneiric_core::settings::{HttpAuth, HttpOidc, HttpScope};
 use oneiric_core::{Clock, Digest, Timestamp};
 use oneiric_store::Store;
 
@@ -20,6 +20,7 @@ use remembered::Remembered;
 
 use crate::access::Access;
 use crate::actor::Actor;
+use crate::google::{Google, KeySource, Once, Seen, Vouched};
 use crate::options::Options;
 use crate::token;
 
@@ -33,7 +34,25 @@ pub(crate) struct Authority {
     auth: HttpAuth,
     named: Vec<Named>,
     remembered: Remembered,
+    oidc: HttpOidc,
+    /// Where there is somebody to read its keys.
+    google: OnceLock<Google>,
+    seen: Arc<Seen>,
     clock: Arc<dyn Clock>,
+}
+
+/// Who came in, and by what.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    pub(crate) actor: Actor,
+    /// Where Google signed for it.
+    vouched: Option<Vouched>,
+}
+
+impl From<Actor> for Admitted {
+    fn from(actor: Actor) -> Self {
+        Self { actor, vouched: None }
+    }
 }
 
 /// A token that settings name.
@@ -89,28 +108,71 @@ impl Authority {
             auth: options.http.auth,
             named: named.collect::<Result<_, _>>()?,
             remembered: Remembered::new(store, Arc::clone(&clock)),
+            oidc: options.http.oidc.clone(),
+            google: OnceLock::new(),
+            seen: Arc::default(),
             clock,
         })
     }
 
+    /// Believes Google from now on, where settings name audiences.
+    pub(crate) fn believe(&self, source: Arc<dyn KeySource>) {
+        if !self.oidc.audiences.is_empty() {
+            if self.oidc.emails.is_empty() {
+                tracing::warn!(
+                    "every account of the issuer may send callbacks; name those that may in `http.oidc.emails`"
+                );
+            }
+            let google = Google::new(self.oidc.clone(), source, Arc::clone(&self.clock));
+            // Told twice, the first one is asked.
+            let _ = self.google.set(google);
+        }
+    }
+
     /// Who it is that asks for something with this `access`.
-    pub(crate) async fn admit(&self, access: Access, headers: &HeaderMap) -> Result<Actor, Refusal> {
+    pub(crate) async fn admit(&self, access: Access, headers: &HeaderMap) -> Result<Admitted, Refusal> {
         let needs = match access {
-            Access::Open => return Ok(Actor::Anyone),
+            Access::Open => return Ok(Actor::Anyone.into()),
             Access::Scope(scope) => scope,
             Access::Callback => HttpScope::Operate,
         };
         let Some(presented) = presented(headers)? else {
-            return if self.needs_none().await? { Ok(Actor::Local) } else { Err(Refusal::Missing { needs }) };
+            return if self.needs_none().await? {
+                Ok(Actor::Local.into())
+            } else {
+                Err(Refusal::Missing { needs })
+            };
         };
-        let worth = self.worth(presented).await?.ok_or(Refusal::Unknown)?;
+        let Some(worth) = self.worth(presented).await? else {
+            return self.vouched(access, presented).await;
+        };
         if worth.expires_at.is_some_and(|end| end <= self.clock.now()) {
             return Err(Refusal::Expired);
         }
         if worth.scope < Some(needs) {
             return Err(Refusal::Scope { needs });
         }
-        Ok(Actor::Token(worth.name))
+        Ok(Actor::Token(worth.name).into())
+    }
+
+    async fn vouched(&self, access: Access, presented: &str) -> Result<Admitted, Refusal> {
+        // Elsewhere such a token opens nothing, whoever it is made for.
+        if access != Access::Callback || self.oidc.audiences.is_empty() || !presented.contains('.') {
+            return Err(Refusal::Unknown);
+        }
+        let Some(google) = self.google.get() else {
+            return Err(Refusal::Unavailable("nobody here can read the issuer's keys".to_owned()));
+        };
+        let vouched = google.vouched(presented).await?;
+        Ok(Admitted { actor: vouched.actor.clone(), vouched: Some(vouched) })
+    }
+
+    /// Lets a callback be carried out, unless the same was carried out already. What did not come through Google is
+    /// not looked at.
+    pub(crate) fn once(&self, admitted: &Admitted, at: &str, body: &[u8]) -> Result<Option<Once>, Refusal> {
+        let Some(Vouched { token, until, .. }) = &admitted.vouched else { return Ok(None) };
+        let now = self.clock.now().as_micros().div_euclid(1_000_000);
+        self.seen.once(*token, at, body, *until, now).map(Some).ok_or(Refusal::Replayed)
     }
 
     /// Whether whoever shows nothing may do everything. A token that is made meanwhile ends that, unless settings

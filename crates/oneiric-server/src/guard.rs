@@ -18,9 +18,10 @@ use axum::routing::MethodRouter;
 
 use crate::access::Access;
 use crate::app::App;
+use crate::authority::Admitted;
 use crate::origin::Origin;
 use crate::problem::Problem;
-use crate::route::{Route, RouteInfo};
+use crate::route::RouteInfo;
 
 pub(crate) use room::Room;
 
@@ -35,28 +36,28 @@ struct Post {
 }
 
 /// The route's answer, behind its guard.
-pub(crate) fn guarded(app: &App, route: Route) -> MethodRouter<App> {
-    let post = Post { app: app.clone(), info: Arc::new(route.info) };
-    route.answer.route_layer(from_fn_with_state(post, stand))
+pub(crate) fn guarded(app: &App, info: RouteInfo, answer: MethodRouter<App>) -> MethodRouter<App> {
+    let post = Post { app: app.clone(), info: Arc::new(info) };
+    answer.route_layer(from_fn_with_state(post, stand))
 }
 
 async fn stand(State(post): State<Post>, mut request: Request, next: Next) -> Response {
-    let actor = match post.app.authority().admit(post.info.access, request.headers()).await {
-        Ok(actor) => actor,
+    let admitted = match post.app.authority().admit(post.info.access, request.headers()).await {
+        Ok(admitted) => admitted,
         Err(refusal) => return refusal.into_response(),
     };
     if let Some(origin) = request.extensions_mut().get_mut::<Origin>() {
-        origin.actor = actor.clone();
+        origin.actor = admitted.actor.clone();
     }
-    let mut response = match pass(&post, request, next).await {
+    let mut response = match pass(&post, &admitted, request, next).await {
         Ok(response) => response,
         Err(problem) => problem.into_response(),
     };
-    response.extensions_mut().insert(actor);
+    response.extensions_mut().insert(admitted.actor);
     response
 }
 
-async fn pass(post: &Post, request: Request, next: Next) -> Result<Response, Problem> {
+async fn pass(post: &Post, admitted: &Admitted, request: Request, next: Next) -> Result<Response, Problem> {
     let (app, limits) = (&post.app, &post.app.options().http.limits);
     let _seat = match post.info.access {
         // Probes are answered whatever else goes on; they take no body, and cost what they cost.
@@ -78,15 +79,25 @@ async fn pass(post: &Post, request: Request, next: Next) -> Result<Response, Pro
             return Err(Problem::new(StatusCode::BAD_REQUEST, "too-deep", message));
         }
     }
+    let at = parts.uri.path_and_query().map_or("", |it| it.as_str());
+    let once = app.authority().once(admitted, at, &bytes)?;
     let answering = next.run(Request::from_parts(parts, Body::from(bytes)));
     if post.info.streams {
         let stream = app.room().stream()?;
         return Ok(room::while_read(answering.await, stream));
     }
-    tokio::select! {
-        response = answering => Ok(response),
-        () = time_is_up => Err(late(StatusCode::SERVICE_UNAVAILABLE, "the answer was not ready in time")),
+    let response = tokio::select! {
+        response = answering => response,
+        () = time_is_up => {
+            return Err(late(StatusCode::SERVICE_UNAVAILABLE, "the answer was not ready in time"));
+        }
+    };
+    match once {
+        Some(once) if response.status().is_success() => once.done(),
+        // What was not carried out may be brought again with the same token.
+        Some(_) | None => {}
     }
+    Ok(response)
 }
 
 fn late(status: StatusCode, message: &str) -> Problem {
@@ -103,3 +114,6 @@ fn expect_json(headers: &HeaderMap) -> Result<(), Problem> {
     let message = "a body must be JSON, and say so with `Content-Type: application/json`";
     Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-json", message))
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use oneiric_core::settings::HttpScope;
 
 use crate::access::Access;
+use crate::google::Wrong;
 use crate::problem::Problem;
 
 /// Seconds until what could not be checked is worth another try.
@@ -23,12 +24,18 @@ pub(crate) enum Refusal {
     Expired,
     /// It allows less.
     Scope { needs: HttpScope },
+    /// Google signed it for others, or for another time.
+    Claims(Wrong),
+    /// Google signed it for somebody who is not named here.
+    Stranger,
+    /// The same callback was carried out already.
+    Replayed,
     /// It could not be checked.
     Unavailable(String),
 }
 
 impl Refusal {
-    fn problem(&self) -> Problem {
+    pub(crate) fn problem(&self) -> Problem {
         let new = "make one with `oneiric token create`, and send it as `Authorization: Bearer TOKEN`";
         let bad = |message: &str| Problem::new(StatusCode::UNAUTHORIZED, "invalid-token", message);
         match self {
@@ -44,6 +51,24 @@ impl Refusal {
                 let help = format!("make one with `oneiric token create --scope {}`", word(*needs));
                 Problem::new(StatusCode::FORBIDDEN, "wrong-scope", message).help(help)
             }
+            Refusal::Claims(wrong) => match wrong {
+                Wrong::Issuer => bad("the token was signed by another issuer")
+                    .help("`http.oidc.issuers` names those that count"),
+                Wrong::Audience => bad("the token was made for another audience")
+                    .help("give the callback an audience of `http.oidc.audiences`"),
+                Wrong::Expired => bad("the token has expired"),
+                Wrong::Early => bad("the token does not count yet").help("compare the clocks"),
+                Wrong::TooLong => bad("the token counts for longer than a day"),
+            },
+            Refusal::Stranger => {
+                let message = "the token was signed for an account that may not send callbacks";
+                Problem::new(StatusCode::FORBIDDEN, "not-allowed", message)
+                    .help("name its address in `http.oidc.emails`")
+            }
+            Refusal::Replayed => {
+                let message = "this callback was carried out already, with this token";
+                Problem::new(StatusCode::CONFLICT, "replayed", message)
+            }
             Refusal::Unavailable(why) => {
                 let message = format!("the token cannot be checked now: {why}");
                 Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message).retry_after(SOON)
@@ -56,14 +81,15 @@ impl Refusal {
         match self {
             Refusal::Missing { .. } => Some("Bearer realm=\"oneiric\"".to_owned()),
             Refusal::Malformed => Some("Bearer realm=\"oneiric\", error=\"invalid_request\"".to_owned()),
-            Refusal::Unknown | Refusal::Expired => {
+            Refusal::Unknown | Refusal::Expired | Refusal::Claims(_) => {
                 Some("Bearer realm=\"oneiric\", error=\"invalid_token\"".to_owned())
             }
             Refusal::Scope { needs } => Some(format!(
                 "Bearer realm=\"oneiric\", error=\"insufficient_scope\", scope=\"{}\"",
                 word(*needs)
             )),
-            Refusal::Unavailable(_) => None,
+            Refusal::Stranger => Some("Bearer realm=\"oneiric\", error=\"insufficient_scope\"".to_owned()),
+            Refusal::Replayed | Refusal::Unavailable(_) => None,
         }
     }
 }

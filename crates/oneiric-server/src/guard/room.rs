@@ -1,16 +1,15 @@
 //! How much goes on at a time: requests, streams, and bytes of bodies that wait for their handler.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use axum::body::{Body, Bytes, HttpBody};
+use axum::body::Body;
 use axum::http::StatusCode;
 use axum::response::Response;
 use oneiric_core::settings::HttpLimits;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::SOON;
+use crate::kept::Kept;
 use crate::problem::Problem;
 
 /// All bodies that are read at a time may have so many bytes together, or as many as a single one may have. Without
@@ -61,31 +60,5 @@ fn take(of: &Arc<Semaphore>, many: u32, message: &str) -> Result<OwnedSemaphoreP
 
 /// The answer, which keeps its place for as long as its body is read.
 pub(super) fn while_read(response: Response, place: OwnedSemaphorePermit) -> Response {
-    response.map(|body| Body::new(Placed { body, _place: place }))
-}
-
-/// A body with the place that it holds.
-struct Placed {
-    body: Body,
-    _place: OwnedSemaphorePermit,
-}
-
-impl HttpBody for Placed {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<http_body::Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> http_body::SizeHint {
-        self.body.size_hint()
-    }
+    response.map(|body| Body::new(Kept { body, _with: place }))
 }

@@ -5,8 +5,9 @@ use oneiric_core::{Clock as _, Digest, Timestamp};
 use oneiric_runtime::{Oneiric, SystemClock, SystemRng};
 use oneiric_server::{Access, RouteInfo, routes, tokens};
 use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::google::{AUDIENCE, EMAIL, Google};
 use crate::stage::Stage;
 
 /// What somebody shows.
@@ -21,9 +22,24 @@ enum Shown {
     Revoked,
     Token(HttpScope),
     TokenOfSettings(HttpScope),
+    Google(Signed),
 }
 
-const ALL: [Shown; 13] = [
+/// What Google signed, or seems to have signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Signed {
+    Well,
+    ForOthers,
+    LongAgo,
+    ByAnotherIssuer,
+    ForAStranger,
+    ForAnUnverifiedAddress,
+    WithAnotherKey,
+    WithAnUnknownKey,
+    WithoutSignature,
+}
+
+const ALL: [Shown; 22] = [
     Shown::Nothing,
     Shown::NoBearer,
     Shown::Unknown,
@@ -37,6 +53,15 @@ const ALL: [Shown; 13] = [
     Shown::TokenOfSettings(HttpScope::Read),
     Shown::TokenOfSettings(HttpScope::Operate),
     Shown::TokenOfSettings(HttpScope::Admin),
+    Shown::Google(Signed::Well),
+    Shown::Google(Signed::ForOthers),
+    Shown::Google(Signed::LongAgo),
+    Shown::Google(Signed::ByAnotherIssuer),
+    Shown::Google(Signed::ForAStranger),
+    Shown::Google(Signed::ForAnUnverifiedAddress),
+    Shown::Google(Signed::WithAnotherKey),
+    Shown::Google(Signed::WithAnUnknownKey),
+    Shown::Google(Signed::WithoutSignature),
 ];
 
 /// What a route that asks for `access` is to answer; `None` is that it answers.
@@ -56,6 +81,10 @@ fn refusal(access: Access, shown: Shown) -> Option<(u16, &'static str)> {
         | Shown::Revoked => Some((401, "invalid-token")),
         Shown::Token(scope) | Shown::TokenOfSettings(scope) if scope < needs => Some((403, "wrong-scope")),
         Shown::Token(_) | Shown::TokenOfSettings(_) => None,
+        Shown::Google(_) if access != Access::Callback => Some((401, "invalid-token")),
+        Shown::Google(Signed::Well) => None,
+        Shown::Google(Signed::ForAStranger | Signed::ForAnUnverifiedAddress) => Some((403, "not-allowed")),
+        Shown::Google(_) => Some((401, "invalid-token")),
     }
 }
 
@@ -63,6 +92,8 @@ const SCOPES: [HttpScope; 3] = [HttpScope::Read, HttpScope::Operate, HttpScope::
 
 /// A process that knows a token of every kind, and what each kind shows.
 async fn with_tokens() -> (Stage, impl Fn(Shown) -> Option<String>) {
+    let (google, other) = (Google::start("one").await, Google::start("one").await);
+    let keys_url = google.url.clone();
     let in_settings = |text: String, scope, expires_at: Option<&str>| HttpToken {
         sha256: Digest::of(text.as_bytes()).to_string(),
         scopes: vec![scope],
@@ -73,6 +104,9 @@ async fn with_tokens() -> (Stage, impl Fn(Shown) -> Option<String>) {
     };
     let stage = Stage::of(Oneiric::builder(), |settings| {
         settings.http.auth = HttpAuth::Required;
+        settings.http.oidc.keys_url = keys_url;
+        settings.http.oidc.audiences = vec![AUDIENCE.to_owned()];
+        settings.http.oidc.emails = vec![EMAIL.to_owned()];
         for scope in SCOPES {
             let token = in_settings(named(scope), scope, Some("2099-01-01T00:00:00Z"));
             settings.http.tokens.insert(Access::Scope(scope).name().to_owned(), token);
@@ -104,6 +138,20 @@ async fn with_tokens() -> (Stage, impl Fn(Shown) -> Option<String>) {
             Shown::Revoked => revoked.reveal().to_owned(),
             Shown::Token(scope) => made[scope as usize].reveal().to_owned(),
             Shown::TokenOfSettings(scope) => named(scope),
+            Shown::Google(signed) => match signed {
+                Signed::Well => google.token(json!({})),
+                Signed::ForOthers => google.token(json!({"aud": "https://other.example"})),
+                Signed::LongAgo => google.token(json!({"exp": 1_700_000_000})),
+                Signed::ByAnotherIssuer => google.token(json!({"iss": "https://other.example"})),
+                Signed::ForAStranger => google.token(json!({"email": "stranger@shop.example"})),
+                Signed::ForAnUnverifiedAddress => google.token(json!({"email_verified": false})),
+                Signed::WithAnotherKey => other.token(json!({})),
+                Signed::WithAnUnknownKey => other.signed_as("two", json!({})),
+                Signed::WithoutSignature => {
+                    let whole = google.token(json!({}));
+                    format!("{}.", whole.rsplit_once('.').unwrap().0)
+                }
+            },
         };
         Some(format!("Bearer {text}"))
     };
@@ -163,13 +211,8 @@ async fn every_route_lets_in_whom_it_declares_and_nobody_else() {
 #[tokio::test]
 async fn every_answer_is_careful_and_says_which_request_it_answers() {
     let (stage, _) = with_tokens().await;
-    let nothing = |method: &str, path| RouteInfo {
-        method: method.parse().unwrap(),
-        path,
-        access: Access::Open,
-        summary: "",
-        streams: false,
-    };
+    let nothing =
+        |method: &str, path| RouteInfo { method: method.parse().unwrap(), path, ..routes()[0].clone() };
     let strange = [nothing("GET", "/nothing/here"), nothing("DELETE", "/healthz")];
     for route in routes().iter().chain(&strange) {
         let (status, headers, _) = ask(&stage, route, None).await;

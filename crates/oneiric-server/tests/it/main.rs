@@ -2,5 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod authority;
+mod google;
 mod health;
 mod stage;
+
+use oneiric_server::{KeySource, PublishedKeys};
