@@ -4,6 +4,7 @@
 //! |---|---|
 //! | pausing and draining | [`Activity`], a check of the gate that counts; [`Change`], what an operator says |
 //! | services | [`service::Spec`], what is said of one; [`service::Roster`], their order; [`service::Status`], how one stands |
+//! | health | [`health::judge`], from [`health::Facts`] to a [`health::Report`]; [`health::Snapshot`], its file |
 //!
 //! ```
 //! use oneiric_core::gate::{Admission, Pipeline, Purpose};
@@ -36,6 +37,7 @@
 //! It knows no sockets and no other process; asking those is the runtime's.
 
 pub mod activity;
+pub mod health;
 pub mod service;
 
 pub use activity::{Activity, Change, InFlight, Marks, Wish};
