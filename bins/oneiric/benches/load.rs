@@ -264,7 +264,7 @@ struct Connection {
 
 impl Connection {
     /// The status of the answer; 0 where there was none.
-    async fn ask(&mut self, address: &str, request: Request) -> u16 {
+    async fn ask(&mut self, address: &str, request: &Request) -> u16 {
         match self.exchange(address, request).await {
             Ok(status) => status,
             Err(_) => {
@@ -274,7 +274,7 @@ impl Connection {
         }
     }
 
-    async fn exchange(&mut self, address: &str, request: Request) -> std::io::Result<u16> {
+    async fn exchange(&mut self, address: &str, request: &Request) -> std::io::Result<u16> {
         let stream = match &mut self.stream {
             Some(stream) => stream,
             none => {

@@ -7,7 +7,7 @@
 //! | runs of any process | [`Oneiric::tell`], [`Ask`], [`Command`]; [`Oneiric::again`], [`Again`] |
 //! | components | [`Oneiric::resolve`], [`Oneiric::call`], [`Oneiric::swap_to`], [`Oneiric::explain`] |
 //! | whether they take work | [`Oneiric::pause_component`], [`Oneiric::drain_component`], [`Oneiric::resume_component`], [`activity`] |
-//! | other manifests while it lives | [`Oneiric::reload`], [`Reloaded`] |
+//! | other manifests and settings while it lives | [`Oneiric::reload`], [`Oneiric::reread`], [`Oneiric::reloads`] |
 //! | manifests, without a store or a process | [`Catalog`], [`Bundle`], [`read_manifest`] |
 //! | how things stand | [`Oneiric::statuses`], [`component_statuses`], [`RunLog`], `control` |
 //! | events | [`Oneiric::emit`], [`Oneiric::emit_and_wait`], [`Oneiric::on`], [`Oneiric::pull`], [`EventReport`], [`Oneiric::windows`] |
@@ -48,6 +48,8 @@ mod state_dir;
 mod status;
 mod system;
 mod verbs;
+#[cfg(feature = "watch")]
+mod watch;
 
 pub use builder::{Builder, Loaded};
 pub use bundle::{Bundle, ManifestFile};
@@ -62,7 +64,10 @@ pub use events::{
 pub use oneiric::Oneiric;
 pub use phase::Phase;
 pub use read::read_manifest;
-pub use reload::{Alteration, Altered, Reloaded};
+pub use reload::{
+    Alteration, Altered, Brought, Cause, Held, LastReload, Reload, ReloadFailure, Reloaded, Reloads, Sources,
+    Watching,
+};
 pub use request::{PROGRAM, RunOptions, RunRequest, StartedBy};
 pub use run_log::{LOGS, LogLine, MAX_LOG_BYTES, RunLog, read_log};
 pub use secrets::Rotated;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use oneiric_core::settings::Settings;
-use oneiric_core::{Clock, Digest, Lifecycle, Rng, RunId};
+use oneiric_core::{Clock, Digest, Lifecycle, Rng, RunId, Timestamp};
 use oneiric_dag::{Executor, Launch, Plan, Program, RunHandle};
 use oneiric_events::{Courier, Dispatcher};
 use oneiric_store::{Batch, Claim, CommitError, Op, Refusal, RunRecord, Store, UnknownNodes};
@@ -18,6 +18,7 @@ use crate::error::Error;
 use crate::events::windows::Windows;
 use crate::phase::{Phase, Phases};
 use crate::presence::Presence;
+use crate::reload::Reloading;
 use crate::request::{RunOptions, RunRequest};
 use crate::secrets::{self, FromSettings};
 use crate::shelf::Shelf;
@@ -51,6 +52,7 @@ pub(crate) struct Inner {
     own: Own,
     shelf: Shelf,
     secrecy: Arc<FromSettings>,
+    pub(crate) reloads: Reloading,
     // What triggers keep of events.
     pub(crate) windows: Arc<Windows>,
     pub(crate) phases: Phases,
@@ -64,11 +66,16 @@ pub(crate) struct Edition {
     pub(crate) catalog: Arc<Catalog>,
     /// Of their bundle.
     pub(crate) digest: Digest,
+    /// Its place among those of the process, with the settings that count beside it; the first one is 1.
+    pub(crate) number: u64,
+    /// When it began to count.
+    pub(crate) since: Timestamp,
 }
 
 impl Edition {
-    pub(crate) fn of(catalog: Catalog) -> Self {
-        Self { digest: catalog.bundle().blobs().0, catalog: Arc::new(catalog) }
+    /// The first one.
+    pub(crate) fn of(catalog: Catalog, since: Timestamp) -> Self {
+        Self { digest: catalog.bundle().blobs().0, catalog: Arc::new(catalog), number: 1, since }
     }
 }
 
@@ -82,14 +89,16 @@ impl Oneiric {
         activity: Activity,
         own: Own,
         secrecy: Arc<FromSettings>,
+        reloads: Reloading,
     ) -> Self {
         let clock = Arc::clone(&executor.parts().clock);
+        let since = clock.now();
         let work = secrets::housekeeping(lifecycle.clone(), Arc::clone(&secrecy), clock);
         let presence = Presence::default();
         presence.spawn(work);
         Self(Arc::new(Inner {
             shelf: Shelf::default(),
-            edition: ArcSwap::from_pointee(Edition::of(catalog)),
+            edition: ArcSwap::from_pointee(Edition::of(catalog, since)),
             rebuilding: std::sync::Mutex::default(),
             lifecycle,
             executor,
@@ -99,6 +108,7 @@ impl Oneiric {
             rereading: tokio::sync::Mutex::default(),
             own,
             secrecy,
+            reloads,
             windows: Arc::default(),
             phases: Phases::default(),
             presence,
@@ -139,9 +149,9 @@ impl Oneiric {
         &self.0.shelf
     }
 
-    /// The settings that it was built with.
-    pub fn settings(&self) -> &Settings {
-        &self.0.secrecy.settings
+    /// The settings that count now: those that it was built with, or of the last reload.
+    pub fn settings(&self) -> Arc<Settings> {
+        self.0.secrecy.settings()
     }
 
     /// Where everything durable goes.
@@ -308,7 +318,7 @@ impl Oneiric {
         drop(edition);
         let bundle = Bundle::load(self.store().as_ref(), record.id, record.bundle).await?;
         let mut catalog = Catalog::load_beside(&self.0.own, bundle)?;
-        catalog.select(&self.0.secrecy.settings);
+        catalog.select(&self.settings());
         let catalog = Arc::new(catalog);
         self.0.shelf.put(record.bundle, &catalog);
         Ok(catalog)

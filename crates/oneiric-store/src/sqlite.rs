@@ -60,6 +60,7 @@ use encode::Encoded;
 use line::Line;
 pub use line::Stats;
 pub use options::{Access, Options, Synchronous};
+pub use place::network;
 use pool::{Pool, offload};
 pub use replay::{Recorded, Replay};
 use writer::{Answer, Work, Writer};
