@@ -102,6 +102,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use error::{LifecycleError, Phase};
@@ -110,14 +111,16 @@ pub use hook::{Change, Hook, Side};
 pub use parts::{NoSettings, Parts, SettingsSource};
 pub use probe::Probe;
 pub use status::{Condition, Status, Summary};
-pub use swap::{Swap, Swapped};
+pub use swap::{Refreshed, Swap, Swapped};
 pub use timeouts::Timeouts;
 
+use crate::metrics::Family;
 use crate::resolver::Query;
 use crate::{Allowlist, Clock, ComponentRuntime, Descriptor, Domain, Key, Registry, Role};
 use inventory::Inventory;
 use shelf::Shelves;
 use slot::Pin;
+use swap::Swaps;
 
 /// The instances of a process. A clone is the same lifecycle.
 #[derive(Debug, Clone)]
@@ -131,12 +134,15 @@ struct Inner {
     allowlist: Allowlist,
     settings: Arc<dyn SettingsSource>,
     hooks: Arc<[Arc<dyn Hook>]>,
-    timeouts: Timeouts,
+    timeouts: ArcSwap<Timeouts>,
     clock: Arc<dyn Clock>,
     shelves: Shelves,
     inventory: Inventory,
     // The next place in the order of first bindings.
     bindings: AtomicU64,
+    swaps: Swaps,
+    // How many attempts at a change have ended; for who waits for the next.
+    changes: watch::Sender<u64>,
     stopping: CancellationToken,
 }
 
@@ -151,11 +157,13 @@ impl Lifecycle {
             allowlist,
             settings,
             hooks: hooks.into(),
-            timeouts,
+            timeouts: ArcSwap::from_pointee(timeouts),
             clock,
             shelves: Shelves::default(),
             inventory: Inventory::default(),
             bindings: AtomicU64::new(1),
+            swaps: Swaps::default(),
+            changes: watch::Sender::new(0),
             stopping: CancellationToken::new(),
         }))
     }
@@ -241,11 +249,22 @@ impl Lifecycle {
         Box::pin(self.0.swap(domain, key, swap)).await
     }
 
-    /// Swaps every component in service for which the resolver now says something else; one that fails
-    /// keeps its old instance and holds up no other. What no candidate answers for any more goes on
-    /// serving while there is a handle of it, and is put down where there is none.
+    /// Swaps every component in service for which the resolver now says something else, or whose settings are
+    /// others; one that fails keeps its old instance and holds up no other. What no candidate answers for any
+    /// more goes on serving while there is a handle of it, and is put down where there is none.
     pub async fn refresh(&self) -> Vec<(Domain, Key, Result<Swapped, LifecycleError>)> {
-        Box::pin(self.0.refresh()).await
+        self.refresh_where(|_, _| true).await.swapped
+    }
+
+    /// As [`Lifecycle::refresh`], for those components only that `may` be swapped now. The others stay as they
+    /// are and are named; a later refresh finds them again.
+    pub async fn refresh_where(&self, may: impl Fn(&Domain, &Key) -> bool) -> Refreshed {
+        Box::pin(self.0.refresh(may)).await
+    }
+
+    /// Other bounds for every step that begins from now on.
+    pub fn bound(&self, timeouts: Timeouts) {
+        self.0.timeouts.store(Arc::new(timeouts));
     }
 
     /// The status of every component that was ever asked for, by domain and key.
@@ -260,9 +279,25 @@ impl Lifecycle {
     }
 
     /// Asks the instances in service, those of one domain or one key where that is said, whether they
-    /// are healthy; all at once, each within `lifecycle.health_timeout`.
+    /// are healthy; many at a time, each within `lifecycle.health_timeout`.
     pub async fn probe(&self, domain: Option<&Domain>, key: Option<&Key>) -> Vec<Probe> {
-        self.0.probe_all(domain, key).await
+        self.0.probe_all(domain, key, self.0.timeouts().health).await
+    }
+
+    /// Asks all of them, each within `limit` or `lifecycle.health_timeout`, whichever is shorter.
+    pub async fn probe_within(&self, limit: Duration) -> Vec<Probe> {
+        let said = self.0.timeouts().health;
+        self.0.probe_all(None, None, if said.is_zero() { limit } else { limit.min(said) }).await
+    }
+
+    /// How many attempts at a change of a component have ended, well or not; tells of the next one.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.0.changes.subscribe()
+    }
+
+    /// What it has counted: `oneiric_lifecycle_swap_duration_ms`, by component and outcome.
+    pub fn metrics(&self) -> Vec<Family> {
+        vec![self.0.swaps.family()]
     }
 
     /// Puts down old instances as soon as nobody uses them; never returns. To be run by the owner for
@@ -284,6 +319,10 @@ impl Lifecycle {
 }
 
 impl Inner {
+    fn timeouts(&self) -> Timeouts {
+        **self.timeouts.load()
+    }
+
     fn register<T>(&self, change: impl FnOnce(&mut Registry) -> T) -> T {
         let _one = self.registering.lock().unwrap_or_else(PoisonError::into_inner);
         let mut registry = Registry::clone(&self.registry.load());

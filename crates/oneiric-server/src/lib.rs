@@ -9,16 +9,31 @@
 //! line. Who may ask is decided in [`access`], and how much of it at once in [`Server`].
 
 pub mod access;
+mod actor;
 mod app;
+mod around;
+mod authority;
+mod connections;
+mod google;
+mod guard;
+mod kept;
 mod options;
+mod origin;
 mod problem;
 mod route;
 mod routes;
 mod server;
+mod token;
+pub mod tokens;
 
 pub use access::Access;
+pub use actor::Actor;
+pub use authority::NamedError;
+pub use google::{KeySource, PublishedKeys};
 pub use options::{Options, OptionsError};
+pub use origin::Origin;
 pub use problem::Problem;
 pub use route::RouteInfo;
 pub use routes::routes;
 pub use server::{Server, ServerError};
+pub use token::Token;

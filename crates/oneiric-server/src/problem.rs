@@ -6,6 +6,8 @@ use axum::response::{IntoResponse, Response};
 use oneiric_runtime::{Error, Kind};
 use serde_json::json;
 
+use crate::authority::Refusal;
+
 /// An answer that is an error. Shape: `{"error":"unknown-run","message":"...","help":"..."}`; `error` is a word for
 /// programs, `help` is there where there is a way out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +56,12 @@ impl From<Error> for Problem {
             (_, Kind::Execution) => (StatusCode::INTERNAL_SERVER_ERROR, "failed"),
         };
         Self::new(status, code, error.to_string())
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        refusal.problem()
     }
 }
 

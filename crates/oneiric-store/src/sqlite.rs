@@ -8,6 +8,7 @@
 //! at its last sign of life.
 
 mod apply;
+mod backlog;
 mod backup;
 mod boots;
 mod check;
@@ -51,7 +52,9 @@ use crate::record::envelope::EnvelopeRecord;
 use crate::record::journal::JournalEntry;
 use crate::record::node::NodeRecord;
 use crate::record::run::RunRecord;
-use crate::store::{DeliveryFilter, EnvelopeFilter, IntegrityReport, RunFilter, Store, WhoseCommands};
+use crate::store::{
+    Backlog, DeliveryFilter, EnvelopeFilter, IntegrityReport, RunFilter, Store, WhoseCommands,
+};
 use boots::Boots;
 use encode::Encoded;
 use line::Line;
@@ -261,6 +264,10 @@ impl Store for SqliteStore {
             Ok(found)
         })
         .await
+    }
+
+    async fn backlog(&self) -> Result<Backlog, StoreError> {
+        self.read(backlog::backlog).await
     }
 
     async fn leave(&self, boot: BootId) -> Result<(), StoreError> {

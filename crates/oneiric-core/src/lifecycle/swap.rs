@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 
+use crate::metrics::{Family, Kind, OTHER, Series, Timing};
 use crate::resolver::{Query, ResolveError};
 use crate::{Descriptor, Domain, Key, Provider};
 
@@ -39,6 +40,44 @@ pub struct Swapped {
     /// Whether the old instance is stopped. Where not, somebody still uses it, and it is stopped
     /// after that.
     pub old_stopped: bool,
+}
+
+/// What a refresh came to, by domain and key.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Refreshed {
+    /// Whose instances were to be replaced: how it went.
+    pub swapped: Vec<(Domain, Key, Result<Swapped, LifecycleError>)>,
+    /// Whose instances are still to be replaced: they were left alone as they were asked to be.
+    pub held: Vec<(Domain, Key)>,
+}
+
+/// How long changes took, by domain, key, provider and outcome.
+#[derive(Debug)]
+pub(super) struct Swaps(Series<(String, String, String, &'static str), Timing>);
+
+impl Default for Swaps {
+    fn default() -> Self {
+        Self(Series::new((OTHER.to_owned(), OTHER.to_owned(), OTHER.to_owned(), OTHER)))
+    }
+}
+
+impl Swaps {
+    pub(super) fn count(&self, newcomer: &Descriptor, outcome: &'static str, took: Duration) {
+        let Descriptor { domain, key, provider, .. } = newcomer;
+        self.0.at(&(domain.to_string(), key.to_string(), provider.to_string(), outcome)).add(took);
+    }
+
+    /// Under upstream's name.
+    pub(super) fn family(&self) -> Family {
+        let name = "oneiric_lifecycle_swap_duration_ms";
+        let mut family = Family::new(name, Kind::Histogram, "How long changes of components took.");
+        for ((domain, key, provider, outcome), timing) in self.0.all() {
+            let labels =
+                [("domain", &*domain), ("key", &*key), ("provider", &*provider), ("outcome", outcome)];
+            family.put(labels, timing.read().in_millis());
+        }
+        family
+    }
 }
 
 impl Inner {
@@ -87,11 +126,16 @@ impl Inner {
         }
     }
 
-    pub(super) async fn refresh(&self) -> Vec<(Domain, Key, Result<Swapped, LifecycleError>)> {
+    pub(super) async fn refresh(&self, may: impl Fn(&Domain, &Key) -> bool) -> Refreshed {
         let registry = self.registry.load_full();
         let unknown = self.shelves.unheld(|slot| !slot.id.is_known(&registry));
-        let changed: Vec<_> =
-            self.shelves.all().into_iter().filter(|slot| slot.is_overtaken(&registry)).collect();
+        let overtaken = |slot: &Arc<Slot>| slot.is_overtaken(&registry, &*self.settings);
+        let (changed, held): (Vec<_>, Vec<_>) = self
+            .shelves
+            .all()
+            .into_iter()
+            .filter(overtaken)
+            .partition(|slot| may(&slot.id.domain, &slot.id.key));
         let swaps = changed.into_iter().map(async |slot| {
             let swapped = self.swap_slot(&slot, Swap::default()).await;
             (slot.id.domain.clone(), slot.id.key.clone(), swapped)
@@ -101,6 +145,11 @@ impl Inner {
             gone.iter().map(|unit| self.put_down(unit, self.patience(), Then::Leave)),
         );
         let swaps = stream::iter(swaps).buffered(REFRESHED_AT_ONCE).collect::<Vec<_>>();
-        futures_util::future::join(swaps, gone).await.0
+        let swapped = futures_util::future::join(swaps, gone).await.0;
+        let mut held: Vec<_> =
+            held.iter().map(|slot| (slot.id.domain.clone(), slot.id.key.clone())).collect();
+        // A key may have slots for explicit providers beside its own.
+        held.dedup();
+        Refreshed { swapped, held }
     }
 }

@@ -1,5 +1,9 @@
 //! The surface as clients meet it: a real socket on a free port.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod authority;
+mod google;
 mod health;
 mod stage;
+
+use oneiric_server::{KeySource, PublishedKeys};

@@ -9,6 +9,8 @@ use oneiric_server::{Options, Server};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::google::OverHttp;
+
 /// A live process and its port.
 pub(crate) struct Stage {
     pub(crate) oneiric: Oneiric,
@@ -27,6 +29,7 @@ impl Stage {
         let options = Options::of(&settings, false).unwrap().unwrap();
         let oneiric = builder.settings(settings).start().await.unwrap();
         let server = Server::bind(oneiric.clone(), options).await.unwrap();
+        let server = server.with_keys(Arc::new(OverHttp::default()));
         let url = format!("http://{}", server.address());
         let stop = CancellationToken::new();
         let serving = server.serve(stop.clone(), Duration::from_secs(5), Arc::new(SystemClock::default()));
