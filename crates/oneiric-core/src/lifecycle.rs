@@ -316,6 +316,12 @@ impl Lifecycle {
     pub async fn stop(&self, deadline: Duration) -> bool {
         self.0.stop(deadline).await
     }
+
+    /// Asks whatever is not stopped yet to stop, all at the same time and whoever uses it, and waits at most `limit`.
+    /// How many had not stopped by then. For after [`Lifecycle::stop`] was given up.
+    pub async fn cut(&self, limit: Duration) -> usize {
+        self.0.cut(limit).await
+    }
 }
 
 impl Inner {

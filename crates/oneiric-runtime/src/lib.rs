@@ -31,6 +31,7 @@ mod components;
 #[cfg(feature = "sqlite")]
 pub mod control;
 mod custody;
+mod ending;
 mod error;
 mod events;
 mod guarded;
@@ -55,6 +56,7 @@ pub use builder::{Builder, Loaded};
 pub use bundle::{Bundle, ManifestFile};
 pub use call::Call;
 pub use catalog::{Catalog, Workflow};
+pub use ending::Leaving;
 pub use error::{Error, Kind};
 pub use events::{
     Accepted, DROPPED, EventQuery, EventReport, EventSelection, Logged, MAX_RATE, ReplayReport,

@@ -16,7 +16,7 @@ use crate::bundle::Bundle;
 use crate::catalog::{Catalog, Own};
 use crate::error::Error;
 use crate::events::windows::Windows;
-use crate::phase::{Phase, Phases};
+use crate::phase::Phases;
 use crate::presence::Presence;
 use crate::reload::Reloading;
 use crate::request::{RunOptions, RunRequest};
@@ -245,28 +245,9 @@ impl Oneiric {
     /// # Errors
     /// [`Error::Store`] where the store could not be closed cleanly.
     pub async fn shutdown(&self, deadline: Duration) -> Result<bool, Error> {
-        let stopped = self.drain(deadline).await;
+        let leaving = self.drain(deadline).await;
         self.close().await?;
-        Ok(stopped)
-    }
-
-    /// Nothing further starts, what runs is asked to stop and is waited for, components are stopped in reverse
-    /// order. Runs that had not ended stay in the store for a resume. Returns whether everything had stopped by
-    /// `deadline`. The store is still open, for who answers questions to the end.
-    pub async fn drain(&self, deadline: Duration) -> bool {
-        self.refuse_work();
-        let clock = &self.0.executor.parts().clock;
-        let began = clock.monotonic();
-        self.0.presence.end(&**clock, deadline).await;
-        let (carried, abandoned, stopped) = tokio::join!(
-            self.0.courier.shutdown(deadline),
-            self.0.dispatcher.shutdown(deadline),
-            self.0.executor.shutdown(deadline),
-        );
-        let time_left = deadline.saturating_sub(clock.monotonic().saturating_sub(began));
-        let unused = self.0.lifecycle.stop(time_left).await;
-        self.0.phases.enter(Phase::Stopped);
-        carried && abandoned == 0 && stopped && unused
+        Ok(leaving.is_clean())
     }
 
     /// Gives back what this process still owns and closes the store. Behind [`Oneiric::drain`].

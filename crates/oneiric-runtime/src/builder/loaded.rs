@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use oneiric_core::gate::Gate;
 use oneiric_core::roles::LogSink;
-use oneiric_core::{BootId, Key, Lifecycle, Provider};
+use oneiric_core::{BootId, Descriptor, Domain, Key, Lifecycle, Provider};
 use oneiric_dag::{Executor, Parts};
 use oneiric_events::{Courier, CourierParts, Dispatcher};
 use oneiric_store::{BootRecord, Lease, MemoryStore, Store};
@@ -58,6 +58,23 @@ impl Loaded {
     /// The first [`Error`] that running it would meet before anything runs.
     pub fn check(&self, workflow: &Key, provider: Option<&Provider>) -> Result<(), Error> {
         bind::check(&self.lifecycle, &self.catalog, workflow, provider)
+    }
+
+    /// What is wrong with the candidates that serve their keys: workflows as [`Loaded::check`] sees them, all others as
+    /// far as they could be built. Builds nothing.
+    pub fn check_all(&self) -> Vec<(Arc<Descriptor>, Error)> {
+        let registry = self.catalog.registry();
+        let active = registry.domains().flat_map(|domain| registry.active(domain));
+        let checked = active.map(|candidate| {
+            let descriptor = candidate.descriptor();
+            let outcome = if descriptor.domain == Domain::WORKFLOW {
+                self.check(&descriptor.key, Some(&descriptor.provider))
+            } else {
+                self.lifecycle.check(descriptor).map_err(Error::from)
+            };
+            (Arc::clone(descriptor), outcome)
+        });
+        checked.filter_map(|(descriptor, outcome)| Some((descriptor, outcome.err()?))).collect()
     }
 
     /// Brings up the components of a workflow before anything is opened: whatever [`Loaded::check`] does
