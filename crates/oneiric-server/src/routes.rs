@@ -12,7 +12,7 @@ use crate::guard::guarded;
 use crate::route::{Route, RouteInfo};
 
 /// The table.
-fn table() -> Vec<Route> {
+pub(crate) fn table() -> Vec<Route> {
     [health::routes()].into_iter().flatten().collect()
 }
 
