@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use oneiric_core::settings::Settings;
-use oneiric_core::{Digest, Lifecycle, RunId};
+use oneiric_core::{Clock, Digest, Lifecycle, Rng, RunId};
 use oneiric_dag::{Executor, Launch, Plan, Program, RunHandle};
 use oneiric_events::{Courier, Dispatcher};
 use oneiric_store::{Batch, Claim, CommitError, Op, Refusal, RunRecord, Store, UnknownNodes};
@@ -53,6 +53,8 @@ pub(crate) struct Inner {
     secrecy: Arc<FromSettings>,
     // What triggers keep of events.
     pub(crate) windows: Arc<Windows>,
+    // Who waits for events to be accepted.
+    pub(crate) logged: tokio::sync::Notify,
     pub(crate) phases: Phases,
     // What goes on beside the runs.
     pub(crate) presence: Presence,
@@ -100,6 +102,7 @@ impl Oneiric {
             own,
             secrecy,
             windows: Arc::default(),
+            logged: tokio::sync::Notify::new(),
             phases: Phases::default(),
             presence,
         }))
@@ -147,6 +150,16 @@ impl Oneiric {
     /// Where everything durable goes.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.0.executor.parts().store
+    }
+
+    /// The time that it goes by.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.executor.parts().clock
+    }
+
+    /// Where its chance comes from.
+    pub fn rng(&self) -> &Arc<dyn Rng> {
+        &self.0.executor.parts().rng
     }
 
     /// A run that is under way in this process.

@@ -10,13 +10,21 @@
 
 pub mod access;
 mod app;
+mod describe;
+mod openapi;
 mod options;
 mod problem;
+mod read;
 mod route;
 mod routes;
 mod server;
+mod shown;
+mod sse;
+mod system;
+mod who;
 
 pub use access::Access;
+pub use openapi::document;
 pub use options::{Options, OptionsError};
 pub use problem::Problem;
 pub use route::RouteInfo;

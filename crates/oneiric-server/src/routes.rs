@@ -1,6 +1,12 @@
 //! Everything that is answered: the table, a file per family.
 
+mod activity;
+mod callback;
+mod docs;
+mod events;
 mod health;
+mod process;
+mod runs;
 
 use axum::Router;
 
@@ -8,8 +14,17 @@ use crate::app::App;
 use crate::route::{Route, RouteInfo};
 
 /// The table.
-fn table() -> Vec<Route> {
-    [health::routes()].into_iter().flatten().collect()
+pub(crate) fn table() -> Vec<Route> {
+    let families = [
+        health::routes(),
+        runs::routes(),
+        events::routes(),
+        activity::routes(),
+        callback::routes(),
+        process::routes(),
+        docs::routes(),
+    ];
+    families.into_iter().flatten().collect()
 }
 
 /// What is known of every route, in the order of the table.

@@ -2,4 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod health;
+mod openapi;
+mod runs;
+mod shapes;
 mod stage;

@@ -100,6 +100,7 @@ impl Run {
                 }
             }
         }
+        self.moved.notify_waiters();
         if turn.abort {
             self.abort.cancel();
         }

@@ -1,0 +1,27 @@
+//! Who asks, as far as runs and events are told of it.
+
+use std::convert::Infallible;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use schemars::SchemaGenerator;
+
+use crate::describe::{Asks, Operation};
+
+/// Who asks, where something in front of the handler has found out and said so in the request's extensions.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Who {
+    /// For the record of runs and commands.
+    pub(crate) actor: Option<String>,
+}
+
+impl<S: Sync> FromRequestParts<S> for Who {
+    type Rejection = Infallible;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(parts.extensions.get::<Who>().cloned().unwrap_or_default())
+    }
+}
+
+impl Asks for Who {
+    fn ask(_: &mut Operation, _: &mut SchemaGenerator) {}
+}
