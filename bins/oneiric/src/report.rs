@@ -138,35 +138,6 @@ impl Report<'_> {
     }
 }
 
-/// Whether a node has its output from another run: it completed without having been tried.
-pub(crate) fn is_kept(node: &NodeReport) -> bool {
-    node.status == NodeStatus::Completed && node.attempts == 0
-}
-
-/// Adds the nodes that have no row because they were not reached, in the order of the plan.
-pub(crate) fn complete(report: &mut RunReport, graph: &oneiric_dag::Graph) {
-    let mut known: std::collections::HashMap<_, _> =
-        std::mem::take(&mut report.nodes).into_iter().map(|node| (node.id.clone(), node)).collect();
-    report.nodes = graph
-        .nodes()
-        .iter()
-        .map(|node| known.remove(&node.id).unwrap_or_else(|| not_reached(node.id.clone())))
-        .collect();
-}
-
-fn not_reached(id: oneiric_core::NodeId) -> NodeReport {
-    NodeReport {
-        id,
-        status: NodeStatus::Pending,
-        attempts: 0,
-        started_at: None,
-        ended_at: None,
-        output: oneiric_core::Payload::NULL,
-        fault: None,
-        skip: None,
-    }
-}
-
 /// The statuses that nodes had before `since`, when this process began with the run.
 pub(crate) fn before(report: &RunReport, since: Timestamp) -> Vec<NodeStatus> {
     let over = |node: &&NodeReport| node.status.is_terminal() && node.ended_at.is_none_or(|at| at < since);

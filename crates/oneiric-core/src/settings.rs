@@ -160,6 +160,15 @@ pub struct Settings {
     pub circuit_breaker: CircuitBreaker,
 }
 
+/// The folder in which a file lies, by its name alone.
+fn folder_of(path: &str) -> &str {
+    match path.rsplit_once('/') {
+        Some(("", _)) => "/",
+        Some((folder, _)) => folder,
+        None => ".",
+    }
+}
+
 impl Settings {
     /// The settings of a domain; `None` where nothing is said of a domain that is not well known.
     pub fn layer(&self, domain: &Domain) -> Option<&LayerSettings> {
@@ -185,12 +194,7 @@ impl Settings {
     /// else `remote.cache_dir`. Checkpoints are never apart from the runs that they belong to.
     pub fn state_dir(&self) -> &str {
         let checkpoints = self.runtime_paths.workflow_checkpoints_path.as_deref();
-        let folder = |path: &'_ str| match path.rsplit_once('/') {
-            Some(("", _)) => "/",
-            Some((folder, _)) => &path[..folder.len()],
-            None => ".",
-        };
-        let said = self.cache_dir.as_deref().or(checkpoints.map(folder));
+        let said = self.cache_dir.as_deref().or(checkpoints.map(folder_of));
         said.unwrap_or(&self.remote.cache_dir)
     }
 

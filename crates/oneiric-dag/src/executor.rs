@@ -291,6 +291,18 @@ impl RunHandle {
         self.run.pulses.progress(self.plan())
     }
 
+    /// Waits until something more of the run has become durable than there was when this was called, or this
+    /// process's part of it has ended. Whoever reads rows between the call and the wait misses nothing.
+    pub fn moved(&self) -> impl Future<Output = ()> + Send + '_ {
+        let moved = self.run.moved();
+        async move {
+            tokio::select! {
+                () = moved => {}
+                _ = self.ended() => {}
+            }
+        }
+    }
+
     /// What the run has done so far.
     pub fn report(&self) -> RunReport {
         self.run.report()

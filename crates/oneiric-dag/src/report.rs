@@ -3,6 +3,7 @@
 use oneiric_core::{Fault, NodeId, Payload, RunId, Timestamp};
 use oneiric_store::{Checkpoint, NodeRecord, NodeStatus, RunRecord, RunStatus, SkipReason};
 
+use crate::graph::Graph;
 use crate::plan::Plan;
 use crate::state::State;
 
@@ -48,6 +49,24 @@ impl NodeReport {
     /// How long the latest try took; `None` where it has not ended or never began.
     pub fn duration(&self) -> Option<std::time::Duration> {
         Some(self.ended_at?.since(self.started_at?))
+    }
+
+    /// Whether it has its output from another run: it completed without having been tried.
+    pub fn is_kept(&self) -> bool {
+        self.status == NodeStatus::Completed && self.attempts == 0
+    }
+
+    fn not_reached(id: NodeId) -> Self {
+        Self {
+            id,
+            status: NodeStatus::Pending,
+            attempts: 0,
+            started_at: None,
+            ended_at: None,
+            output: Payload::NULL,
+            fault: None,
+            skip: None,
+        }
     }
 }
 
@@ -100,5 +119,16 @@ impl RunReport {
             fault: run.state.fault.clone(),
             nodes: nodes.collect(),
         }
+    }
+
+    /// Adds the nodes that have no row because they were not reached, in the order of the plan.
+    pub fn complete(&mut self, graph: &Graph) {
+        let mut known: std::collections::HashMap<_, _> =
+            std::mem::take(&mut self.nodes).into_iter().map(|node| (node.id.clone(), node)).collect();
+        let nodes = graph
+            .nodes()
+            .iter()
+            .map(|node| known.remove(&node.id).unwrap_or_else(|| NodeReport::not_reached(node.id.clone())));
+        self.nodes = nodes.collect();
     }
 }

@@ -62,7 +62,7 @@ pub use plan::Plan;
 pub use pull::Pull;
 pub use replay::{Fate, Repeat, Repeated};
 pub use scope::EVENT_VARIABLES;
-pub use stamp::{VERSION, rfc3339, stamp};
+pub use stamp::{VERSION, from_rfc3339, rfc3339, stamp};
 pub use stats::{BUCKETS_MS, Counts, DurationCounts};
 pub use subscription::{Defaults, Subscription, SubscriptionError, name};
 pub use trigger::{

@@ -40,6 +40,12 @@ pub fn rfc3339(at: Timestamp) -> String {
     }
 }
 
+/// A time that somebody wrote as RFC 3339, in any zone; `None` for what is none.
+pub fn from_rfc3339(text: &str) -> Option<Timestamp> {
+    let at: jiff::Timestamp = text.parse().ok()?;
+    Some(Timestamp::from_micros(at.as_microsecond()))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -64,5 +70,13 @@ mod tests {
             .with_header("source", "elsewhere");
         assert_eq!(stamp(&mut said, "shop", now, [7; 10]).as_str(), "e-1");
         assert_eq!(said.source(), Some("elsewhere"));
+    }
+
+    #[test]
+    fn a_time_is_read_as_it_is_written() {
+        let at = Timestamp::from_micros(1_700_000_000_123_456);
+        assert_eq!(from_rfc3339(&rfc3339(at)), Some(at));
+        assert_eq!(from_rfc3339("2023-11-14T23:13:20.123456+01:00"), Some(at));
+        assert_eq!(from_rfc3339("yesterday"), None);
     }
 }

@@ -99,6 +99,11 @@ impl Oneiric {
         operator.here(Here { boot: parts.lease.boot(), oneiric: self.clone() })
     }
 
+    /// What operators said of one component, as this process knows it.
+    pub fn marks(&self, domain: &Domain, key: &Key) -> Marks {
+        self.activities().marks(domain, key)
+    }
+
     /// What operators said of components, and what is in flight here, by domain and key. Of a component
     /// that is not in it, nothing was said and nothing is in flight.
     pub fn activity(&self) -> Vec<ComponentActivity> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use oneiric_core::gate::{Denial, Step};
+use oneiric_core::gate::{Denial, Step, Wait};
 use oneiric_core::id::IdError;
 use oneiric_core::lifecycle::{LifecycleError, Phase};
 use oneiric_core::manifest::ParseError;
@@ -220,6 +220,12 @@ pub enum Error {
         /// What stands in the way.
         why: String,
     },
+    /// The idempotency key, or the id, of a request belongs to a run that something else was asked of.
+    #[error("run {0} was made by another request with the same key or id")]
+    Reused(
+        /// That run.
+        RunId,
+    ),
     /// A run is still under way.
     #[error("run {run} is {status}: it can be repeated once it has ended or is paused")]
     UnderWay {
@@ -341,6 +347,7 @@ impl Error {
             | Error::Stale { .. }
             | Error::UnderWay { .. }
             | Error::Over { .. }
+            | Error::Reused(_)
             | Error::Denied(_)
             | Error::NoReload { .. }
             | Error::Call { .. } => Kind::Execution,
@@ -372,6 +379,19 @@ impl Error {
         }
     }
 
+    /// What has to happen before the same may be asked again, where asking again can help: somebody closed what
+    /// is asked for, or this process is going down.
+    pub fn wait(&self) -> Option<Wait> {
+        match self {
+            Error::Denied(Denial { wait, .. }) => Some(*wait).filter(|wait| *wait != Wait::Never),
+            Error::Engine(RunError::Denied(Denial { wait, .. })) => {
+                Some(*wait).filter(|wait| *wait != Wait::Never)
+            }
+            Error::Engine(RunError::ShuttingDown) => Some(Wait::Change),
+            _ => None,
+        }
+    }
+
     /// The way out, where there is one to name beside the message.
     pub fn help(&self) -> Option<String> {
         match self {
@@ -393,6 +413,7 @@ impl Error {
             Error::Unanswered { run, .. } => Some(format!(
                 "it is not forgotten: it will be done by whoever has the run; `oneiric run explain {run}` tells"
             )),
+            Error::Reused(_) => Some("ask with a key or an id of its own".to_owned()),
             Error::UnderWay { run, .. } => {
                 Some(format!("wait for it, or end it with `oneiric run cancel {run}`"))
             }

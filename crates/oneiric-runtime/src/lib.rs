@@ -9,6 +9,7 @@
 //! | whether they take work | [`Oneiric::pause_component`], [`Oneiric::drain_component`], [`Oneiric::resume_component`], [`activity`] |
 //! | other manifests and settings while it lives | [`Oneiric::reload`], [`Oneiric::reread`], [`Oneiric::reloads`] |
 //! | manifests, without a store or a process | [`Catalog`], [`Bundle`], [`read_manifest`] |
+//! | what programs read of all this | [`json`], [`Follow`] |
 //! | how things stand | [`Oneiric::statuses`], [`component_statuses`], [`RunLog`], `control` |
 //! | events | [`Oneiric::emit`], [`Oneiric::emit_and_wait`], [`Oneiric::on`], [`Oneiric::pull`], [`EventReport`], [`Oneiric::windows`] |
 //! | their log | [`list_events`], [`Tail`], [`Oneiric::replay`], [`Oneiric::tidy_events`] |
@@ -34,7 +35,9 @@ mod custody;
 mod ending;
 mod error;
 mod events;
+mod follow;
 mod guarded;
+pub mod json;
 mod linked;
 mod oneiric;
 mod phase;
@@ -45,6 +48,7 @@ mod request;
 mod run_log;
 mod secrets;
 mod shelf;
+mod shown;
 mod state_dir;
 mod status;
 mod system;
@@ -63,6 +67,7 @@ pub use events::{
     ReplayRequest, Replayed, StartedRun, Tail, Tidied, Unstarted, WaitingRun, WindowView, list_events,
     logged_handlers,
 };
+pub use follow::Follow;
 pub use oneiric::Oneiric;
 pub use phase::Phase;
 pub use read::read_manifest;
@@ -78,7 +83,7 @@ pub use state_dir::open_store;
 pub use state_dir::{DATABASE, DEFAULT_STATE_DIR};
 pub use status::{Answered, ComponentStatus, InstanceState, Shadowed, component_statuses};
 pub use system::{SystemClock, SystemEnvironment, SystemFiles, SystemRng};
-pub use verbs::{Again, Ask, Kept, PATIENCE, Told, place};
+pub use verbs::{Again, Ask, Kept, MAX_ONCE_KEY, Once, PATIENCE, Told, place};
 
 // What the functions of this crate take and give.
 pub use oneiric_dag::{Ended, Incomplete, NodeReport, Obeyed, OutputError, RunHandle, RunReport};

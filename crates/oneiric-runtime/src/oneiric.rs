@@ -55,6 +55,8 @@ pub(crate) struct Inner {
     pub(crate) reloads: Reloading,
     // What triggers keep of events.
     pub(crate) windows: Arc<Windows>,
+    // Who waits for events to be accepted.
+    pub(crate) logged: tokio::sync::Notify,
     pub(crate) phases: Phases,
     // What goes on beside the runs.
     pub(crate) presence: Presence,
@@ -110,6 +112,7 @@ impl Oneiric {
             secrecy,
             reloads,
             windows: Arc::default(),
+            logged: tokio::sync::Notify::new(),
             phases: Phases::default(),
             presence,
         }))

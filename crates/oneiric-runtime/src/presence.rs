@@ -115,8 +115,8 @@ impl Oneiric {
         self.0.presence.spawn(work);
     }
 
-    /// Whether it takes over what others leave.
-    pub(crate) fn serves(&self) -> bool {
+    /// Whether it takes over what others leave, and what is submitted.
+    pub fn serves(&self) -> bool {
         self.0.presence.serves.load(Ordering::Relaxed)
     }
 
@@ -129,6 +129,14 @@ impl Oneiric {
     pub(crate) fn ring(&self) {
         self.0.presence.bell.notify_one();
         self.0.presence.orders.notify_one();
+    }
+
+    /// The state folder; `None` where state is in memory, or in a store that the builder was given.
+    pub fn folder(&self) -> Option<std::path::PathBuf> {
+        #[cfg(feature = "sqlite")]
+        return self.state_dir();
+        #[cfg(not(feature = "sqlite"))]
+        None
     }
 
     /// Tells the other processes on the same state folder that something in the store concerns them. One

@@ -6,8 +6,10 @@
 
 mod again;
 mod judge;
+mod once;
 mod submit;
 mod tell;
 
 pub use again::{Again, Kept, place};
+pub use once::{MAX_ONCE_KEY, Once};
 pub use tell::{Ask, PATIENCE, Told};

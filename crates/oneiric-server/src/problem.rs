@@ -4,8 +4,10 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use oneiric_runtime::{Error, Kind};
+use oneiric_store::StoreError;
 use serde_json::json;
 
+use crate::app::REOPENED;
 use crate::authority::Refusal;
 
 /// An answer that is an error. Shape: `{"error":"unknown-run","message":"...","help":"..."}`; `error` is a word for
@@ -48,14 +50,32 @@ impl Problem {
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         let (status, code) = match (&error, error.kind()) {
+            _ if error.wait().is_some() => (StatusCode::SERVICE_UNAVAILABLE, "not-now"),
             (Error::UnknownRun(_), _) => (StatusCode::NOT_FOUND, "unknown-run"),
-            (Error::Busy { .. } | Error::Over { .. }, _) => (StatusCode::CONFLICT, "not-now"),
+            (Error::UnknownEvent(_), _) => (StatusCode::NOT_FOUND, "unknown-event"),
+            (Error::UnknownHandler { .. }, _) => (StatusCode::NOT_FOUND, "unknown-handler"),
+            (Error::Reused(_), _) => (StatusCode::CONFLICT, "reused"),
+            (Error::Over { .. }, _) => (StatusCode::CONFLICT, "over"),
+            (Error::Stale { .. }, _) => (StatusCode::CONFLICT, "stale"),
+            (Error::UnderWay { .. }, _) => (StatusCode::CONFLICT, "under-way"),
+            (Error::Busy { .. }, _) => (StatusCode::CONFLICT, "busy"),
+            (Error::Unanswered { .. }, _) => (StatusCode::GATEWAY_TIMEOUT, "unanswered"),
+            (Error::Denied(_), _) => (StatusCode::FORBIDDEN, "denied"),
             (_, Kind::Resolution) => (StatusCode::NOT_FOUND, "unknown-component"),
             (_, Kind::Configuration) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid"),
             (_, Kind::Security) => (StatusCode::FORBIDDEN, "forbidden"),
             (_, Kind::Execution) => (StatusCode::INTERNAL_SERVER_ERROR, "failed"),
         };
-        Self::new(status, code, error.to_string())
+        let mut problem = Self::new(status, code, error.to_string());
+        problem.help = error.help();
+        problem.retry_after = error.wait().map(|_| REOPENED);
+        problem
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        Error::from(error).into()
     }
 }
 

@@ -3,15 +3,19 @@
 use axum::handler::Handler;
 use axum::http::Method;
 use axum::routing::{MethodFilter, MethodRouter, on};
+use schemars::SchemaGenerator;
 
 use crate::access::Access;
 use crate::app::App;
+use crate::describe::{Described, Operation};
 
 /// A route: what is asked, who may ask, who answers. Router, access rules and documents are made from these rows, so
 /// that nothing is answered that does not stand in the table.
 pub(crate) struct Route {
     pub(crate) info: RouteInfo,
     pub(crate) answer: MethodRouter<App>,
+    /// Says what its handler asks for and answers.
+    pub(crate) describe: fn(&mut Operation, &mut SchemaGenerator),
 }
 
 /// What is known of a route without calling it.
@@ -30,15 +34,42 @@ pub struct RouteInfo {
 }
 
 impl Route {
-    pub(crate) fn get<H, T>(path: &'static str, access: Access, summary: &'static str, handler: H) -> Self
+    pub(crate) fn get<H, T, D>(path: &'static str, access: Access, summary: &'static str, handler: H) -> Self
     where
-        H: Handler<T, App>,
+        H: Handler<T, App> + Described<D>,
         T: 'static,
     {
         Self::new(Method::GET, MethodFilter::GET, path, access, summary, handler)
     }
 
-    fn new<H, T>(
+    pub(crate) fn post<H, T, D>(path: &'static str, access: Access, summary: &'static str, handler: H) -> Self
+    where
+        H: Handler<T, App> + Described<D>,
+        T: 'static,
+    {
+        Self::new(Method::POST, MethodFilter::POST, path, access, summary, handler)
+    }
+
+    pub(crate) fn delete<H, T, D>(
+        path: &'static str,
+        access: Access,
+        summary: &'static str,
+        handler: H,
+    ) -> Self
+    where
+        H: Handler<T, App> + Described<D>,
+        T: 'static,
+    {
+        Self::new(Method::DELETE, MethodFilter::DELETE, path, access, summary, handler)
+    }
+
+    /// The same, with an answer that goes on until the client leaves.
+    pub(crate) fn streaming(mut self) -> Self {
+        self.info.streams = true;
+        self
+    }
+
+    fn new<H, T, D>(
         method: Method,
         filter: MethodFilter,
         path: &'static str,
@@ -47,10 +78,10 @@ impl Route {
         handler: H,
     ) -> Self
     where
-        H: Handler<T, App>,
+        H: Handler<T, App> + Described<D>,
         T: 'static,
     {
         let info = RouteInfo { method, path, access, summary, streams: false };
-        Self { info, answer: on(filter, handler) }
+        Self { info, answer: on(filter, handler), describe: <H as Described<D>>::describe }
     }
 }

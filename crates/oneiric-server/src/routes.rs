@@ -1,6 +1,12 @@
 //! Everything that is answered: the table, a file per family.
 
+mod activity;
+mod callback;
+mod docs;
+mod events;
 mod health;
+mod process;
+mod runs;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -13,7 +19,16 @@ use crate::route::{Route, RouteInfo};
 
 /// The table.
 pub(crate) fn table() -> Vec<Route> {
-    [health::routes()].into_iter().flatten().collect()
+    let families = [
+        health::routes(),
+        runs::routes(),
+        events::routes(),
+        activity::routes(),
+        callback::routes(),
+        process::routes(),
+        docs::routes(),
+    ];
+    families.into_iter().flatten().collect()
 }
 
 /// What is known of every route, in the order of the table.

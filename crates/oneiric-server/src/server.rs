@@ -82,6 +82,11 @@ impl Server {
         self
     }
 
+    /// Cancelled when a client asks the process to stop. Whoever serves sees to it.
+    pub fn asked_to_stop(&self) -> CancellationToken {
+        self.app.stop().clone()
+    }
+
     /// Answers until `stop` is cancelled; then takes no connection any more, lets requests under way end for as long
     /// as `grace`, and cuts the rest. Dropping the future cuts all of them at once.
     pub async fn serve(self, stop: CancellationToken, grace: Duration, clock: Arc<dyn Clock>) {
@@ -91,6 +96,7 @@ impl Server {
 
     async fn answer(self, router: Router, stop: CancellationToken, grace: Duration, clock: Arc<dyn Clock>) {
         let limits = self.app.options().http.limits.clone();
+        let streams = self.app.ending().clone();
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             .header_read_timeout(limits.header_seconds.duration())
@@ -128,6 +134,7 @@ impl Server {
         }
         drop((self.listener, newcomer));
         ending.cancel();
+        streams.cancel();
         let all_ended = async { while connections.join_next().await.is_some() {} };
         tokio::select! {
             () = all_ended => {}

@@ -15,6 +15,7 @@ pub(super) use again::{fork, rerun};
 pub(super) use explain::explain;
 pub(super) use left::leave;
 pub(super) use list::list;
+pub(super) use oneiric_runtime::json::is_free;
 pub(super) use resume::{resume, retry_now};
 pub(super) use show::{reported, show};
 pub(super) use tell::{cancel, extend, pause};
@@ -24,13 +25,6 @@ use oneiric_core::BootId;
 use oneiric_store::RunRecord;
 
 use crate::report::Standing;
-
-/// Whether nobody works on a run that has not ended and does not wait for a person.
-pub(super) fn is_free(run: &RunRecord, dead: &[BootId]) -> bool {
-    let state = &run.state;
-    let under_way = !state.status.is_terminal() && state.status != oneiric_store::RunStatus::Paused;
-    under_way && state.owner.is_none_or(|owner| dead.contains(&owner))
-}
 
 /// Where a stored run stands.
 fn standing(run: &RunRecord, dead: &[BootId]) -> Standing {

@@ -6,7 +6,7 @@ use oneiric_dag::NodeReport;
 use oneiric_runtime::StartedBy;
 use oneiric_store::{NodeStatus, SkipReason};
 
-use super::{Counts, Report, Standing, is_kept};
+use super::{Counts, Report, Standing};
 use crate::find::short;
 use crate::output::palette::{Tone, node_word};
 use crate::output::table::{Column, Room, Table, plain};
@@ -36,7 +36,7 @@ impl Report<'_> {
         let nodes = &self.run.nodes;
         for node in nodes.iter().zip(&shown).filter_map(|(node, shown)| shown.then_some(node)) {
             let (word, tone) = node_word(node.status);
-            let took = node.duration().filter(|_| !is_kept(node)).map(duration).unwrap_or_default();
+            let took = node.duration().filter(|_| !node.is_kept()).map(duration).unwrap_or_default();
             let tries = if node.attempts > 1 { format!("try {}", node.attempts) } else { String::new() };
             let note = match tone {
                 Tone::Faint => Tone::Faint,
@@ -132,7 +132,7 @@ impl Report<'_> {
         if let Some(fault) = &node.fault {
             return clean(&fault.message);
         }
-        if is_kept(node) {
+        if node.is_kept() {
             return self.parent.map_or("kept".to_owned(), |run| format!("kept from run {}", short(run)));
         }
         match (node.status, node.skip) {

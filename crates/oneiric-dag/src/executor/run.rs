@@ -12,7 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use oneiric_core::gate::Permit;
 use oneiric_core::{Fault, RunId, Timestamp};
 use oneiric_store::{Batch, Commit, CommitError, Event, Op, Owned, Require, RunState, failpoint};
-use tokio::sync::watch;
+use tokio::sync::futures::Notified;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::pulses::Pulses;
@@ -47,6 +48,8 @@ pub(super) struct Run {
     /// Tries that ended while somebody else held the lock.
     arrivals: Mutex<Vec<Arrival>>,
     ended: watch::Sender<Option<Ended>>,
+    /// Who waits for something more of it to become durable.
+    moved: Notify,
 }
 
 #[derive(Debug)]
@@ -100,6 +103,7 @@ impl Run {
             held: Mutex::new(Some(held)),
             arrivals: Mutex::default(),
             ended,
+            moved: Notify::new(),
         });
         (run, receiver)
     }
@@ -160,6 +164,10 @@ impl Run {
 
     pub(super) fn watch_end(&self) -> watch::Receiver<Option<Ended>> {
         self.ended.subscribe()
+    }
+
+    pub(super) fn moved(&self) -> Notified<'_> {
+        self.moved.notified()
     }
 
     pub(super) async fn cancel(self: &Arc<Self>, reason: &str) -> Result<(), RunError> {

@@ -161,6 +161,7 @@ impl Oneiric {
                 self.0.windows.know(place, *due);
             }
             drop(turn);
+            self.0.logged.notify_waiters();
             if starts.cancels || (!starts.waiting.is_empty() && !self.serves()) {
                 self.tell_everybody().await;
             } else if !starts.runs.is_empty() {

@@ -1,6 +1,7 @@
 //! The log of events, looked at: the newest of it, or from a place on.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use oneiric_core::Timestamp;
 use oneiric_core::roles::EventId;
@@ -10,6 +11,8 @@ use oneiric_store::{
 };
 
 use super::walk::{of_topics, only_topic, with_deliveries};
+use crate::error::Error;
+use crate::oneiric::Oneiric;
 
 /// Rows that are read at a time.
 const PAGE: usize = 200;
@@ -132,6 +135,16 @@ impl Tail {
         Self { topics, since, after: 0 }
     }
 
+    /// Everything of these topics after a place.
+    pub fn after(topics: Vec<Pattern>, place: u64) -> Self {
+        Self { topics, since: None, after: place }
+    }
+
+    /// The place that was reached: whoever goes on from there misses nothing and meets nothing twice.
+    pub fn place(&self) -> u64 {
+        self.after
+    }
+
     /// The newest `count` events of these topics, and what comes after them.
     ///
     /// # Errors
@@ -173,6 +186,31 @@ impl Tail {
             events.retain(|event| of_topics(&self.topics, &event.envelope.topic));
             if !events.is_empty() {
                 return Ok(events);
+            }
+        }
+    }
+}
+
+/// How often the log is looked at for what other processes accept, while somebody follows it.
+const GLANCE: Duration = Duration::from_secs(1);
+
+impl Oneiric {
+    /// Waits for the next events of a tail. What this process accepts is told at once, what others accept within a
+    /// second. Dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// [`Error::Store`]; then the place is where it was.
+    pub async fn next_of(&self, tail: &mut Tail) -> Result<Vec<EnvelopeRecord>, Error> {
+        loop {
+            // In front, so that nothing that is accepted while it is read is slept through.
+            let logged = self.0.logged.notified();
+            let events = tail.next(&**self.store()).await?;
+            if !events.is_empty() {
+                return Ok(events);
+            }
+            tokio::select! {
+                () = logged => {}
+                () = self.clock().sleep(GLANCE) => {}
             }
         }
     }

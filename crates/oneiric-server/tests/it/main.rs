@@ -4,6 +4,9 @@
 mod authority;
 mod google;
 mod health;
+mod openapi;
+mod runs;
+mod shapes;
 mod stage;
 
 use oneiric_server::{KeySource, PublishedKeys};

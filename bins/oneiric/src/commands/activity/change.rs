@@ -8,9 +8,9 @@ use oneiric_core::{Domain, Key};
 use oneiric_runtime::SystemClock;
 use oneiric_runtime::activity::{Change, Flight, Marks, Operator, Wish};
 use oneiric_runtime::control::{Answer, Request, live};
+use oneiric_runtime::json::ActivityState;
 use oneiric_store::sqlite::Options;
 use oneiric_store::{ActivityRecord, Store};
-use serde::Serialize;
 
 use crate::args::{AcceptArgs, PauseArgs};
 use crate::commands::conduct::on_workers;
@@ -37,41 +37,6 @@ pub(in crate::commands) fn pause(session: &mut Session, args: &PauseArgs) -> Res
 pub(in crate::commands) fn resume(session: &mut Session, args: &AcceptArgs) -> Result<Code, Failure> {
     let change = Change { wish: Wish::Accept, note: args.note.clone() };
     said_and_shown(session, &args.domain, args.key.key(), &change)
-}
-
-/// What is true of a component now.
-#[derive(Debug, Serialize)]
-pub(super) struct State {
-    domain: String,
-    key: String,
-    paused: bool,
-    draining: bool,
-    note: Option<String>,
-    in_flight: u64,
-    processes: Vec<Busy>,
-}
-
-/// What is in flight in one process; `null` where it does not say.
-#[derive(Debug, Serialize)]
-struct Busy {
-    pid: u32,
-    in_flight: Option<u64>,
-}
-
-impl State {
-    pub(super) fn new(flight: &Flight) -> Self {
-        let record = &flight.record;
-        let processes = flight.processes.iter();
-        Self {
-            domain: record.domain.to_string(),
-            key: record.key.to_string(),
-            paused: record.paused,
-            draining: record.draining,
-            note: record.note.clone(),
-            in_flight: flight.in_flight(),
-            processes: processes.map(|one| Busy { pid: one.pid, in_flight: one.in_flight }).collect(),
-        }
-    }
 }
 
 /// Says it and shows what is true then.
@@ -103,7 +68,7 @@ pub(super) fn said_and_shown(
         }
     };
     let accepted = accepts(&before, domain, key);
-    session.screen.emit(&State::new(&flight), |screen| {
+    session.screen.emit(&ActivityState::new(&flight), |screen| {
         shown(screen, change.wish, &flight)?;
         if accepted && !closes {
             writeln!(screen, "  {}", screen.palette.paint(Tone::Faint, &already(key)))?;

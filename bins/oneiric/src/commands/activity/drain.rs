@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use oneiric_core::{Domain, Key};
 use oneiric_runtime::activity::{Change, DrainReport, Drained, Wish};
+use oneiric_runtime::json::ActivityState;
 use serde::Serialize;
 
-use super::change::{State, expect, operator, said_and_shown, shown};
+use super::change::{expect, operator, said_and_shown, shown};
 use super::progress::{Progress, whose};
 use crate::args::DrainArgs;
 use crate::commands::conduct::on_workers;
@@ -22,7 +23,7 @@ use crate::signals::Signals;
 #[derive(Serialize)]
 struct Report {
     #[serde(flatten)]
-    state: State,
+    state: ActivityState,
     drained: bool,
     /// `landed`, `late` or `cleared`.
     ended: &'static str,
@@ -40,7 +41,7 @@ pub(in crate::commands) fn drain(session: &mut Session, args: &DrainArgs) -> Res
     expect(session, domain, key)?;
     let report = drained(session, domain, key, &change, args.deadline)?;
     let told = Report {
-        state: State::new(&report.flight),
+        state: ActivityState::new(&report.flight),
         drained: report.ended == Drained::Landed,
         ended: match report.ended {
             Drained::Landed => "landed",

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use oneiric_core::{Domain, Key, Timestamp};
 use oneiric_runtime::activity::Marks;
+use oneiric_runtime::json::{ActivityCounts, Busy};
 use oneiric_store::ActivityRecord;
 
-use super::{Busy, Counts};
 use crate::commands::life;
 use crate::output::Screen;
 use crate::output::palette::Tone;
@@ -24,7 +24,7 @@ pub(super) fn print(
     state_dir: &Path,
     now: Timestamp,
 ) -> io::Result<()> {
-    let live: Vec<Process> = processes.iter().map(|busy| busy.process.clone()).collect();
+    let live: Vec<Process> = processes.iter().map(|busy| Process::new(busy.pid, busy.since)).collect();
     peers::headline(screen, &live, state_dir, now)?;
     let mut flights: BTreeMap<(&Domain, &Key), u64> = BTreeMap::new();
     for one in processes.iter().flat_map(|busy| &busy.in_flight) {
@@ -58,9 +58,9 @@ pub(super) fn print(
         }
     }
     table.print(screen)?;
-    let mut counts = Counts::default();
+    let mut counts = ActivityCounts::default();
     records.iter().for_each(|record| counts.add(record));
-    let Counts { paused, draining, note_only } = counts;
+    let ActivityCounts { paused, draining, note_only } = counts;
     let noted = if note_only > 0 { format!(", {note_only} with a note only") } else { String::new() };
     let sums = format!("{paused} paused, {draining} draining{noted}");
     writeln!(screen, "{}", screen.palette.paint(Tone::Faint, &sums))
@@ -82,9 +82,9 @@ fn tone(marks: Marks, in_flight: u64) -> Tone {
 #[cfg(test)]
 mod tests {
     use oneiric_runtime::activity::InFlight;
+    use oneiric_runtime::json::Activities;
 
     use super::*;
-    use crate::commands::activity::Report;
     use crate::output::tests::printed;
 
     const NOW: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
@@ -106,7 +106,7 @@ mod tests {
             key: key.parse().unwrap(),
             count: *count,
         });
-        Busy { process: Process::new(pid, before(4000)), in_flight: flights.collect() }
+        Busy::new(pid, before(4000), flights.collect())
     }
 
     fn sample() -> (Vec<ActivityRecord>, Vec<Busy>) {
@@ -145,6 +145,6 @@ mod tests {
     #[test]
     fn programs_read_the_shape_of_the_python_project_and_more() {
         let (records, processes) = sample();
-        insta::assert_json_snapshot!("activity_json", Report::new(&records, processes));
+        insta::assert_json_snapshot!("activity_json", Activities::new(&records, processes));
     }
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::io::{self, Write as _};
 
-use oneiric_core::{Fault, Timestamp};
+use oneiric_core::Timestamp;
+use oneiric_runtime::json::DeadLetter;
 use oneiric_runtime::{EventQuery, EventSelection, Repeat, ReplayRequest, list_events};
 use oneiric_store::{DeliveryStatus, Store};
 use serde::Serialize;
@@ -39,23 +40,7 @@ pub(in crate::commands) fn dead_letters(
 /// `{"dead_letters":[...]}`, those of the newest events first.
 #[derive(Serialize)]
 struct Listing {
-    dead_letters: Vec<Line>,
-}
-
-/// One dead letter: `{"n":7,"event_id":"...","topic":"order.paid","handler":"k:p","attempts":3,"deaths":0,
-/// "at":"...","fault":{...}}`.
-#[derive(Serialize)]
-struct Line {
-    n: u64,
-    event_id: String,
-    topic: String,
-    handler: String,
-    attempts: u32,
-    deaths: u32,
-    at: String,
-    fault: Option<Fault>,
-    #[serde(skip)]
-    since: Timestamp,
+    dead_letters: Vec<DeadLetter>,
 }
 
 fn list(session: &mut Session, args: DeadListArgs) -> Result<Code, Failure> {
@@ -71,21 +56,7 @@ fn list(session: &mut Session, args: DeadListArgs) -> Result<Code, Failure> {
             ..EventQuery::default()
         };
         for logged in wait(list_events(&store, &query))? {
-            let meant = logged.deliveries.into_iter().filter(|delivery| {
-                delivery.state.status == DeliveryStatus::Dead
-                    && handler.as_ref().is_none_or(|handler| *handler == delivery.handler)
-            });
-            dead_letters.extend(meant.map(|delivery| Line {
-                n: logged.event.n,
-                event_id: logged.event.id.to_string(),
-                topic: logged.event.envelope.topic.to_string(),
-                handler: delivery.handler,
-                attempts: delivery.state.attempts,
-                deaths: delivery.state.deaths,
-                at: time::rfc3339(delivery.state.at),
-                fault: delivery.state.fault,
-                since: delivery.state.at,
-            }));
+            dead_letters.extend(DeadLetter::of(&logged, handler.as_deref()));
         }
     }
     let listing = Listing { dead_letters };
@@ -94,7 +65,7 @@ fn list(session: &mut Session, args: DeadListArgs) -> Result<Code, Failure> {
     Ok(Code::Ok)
 }
 
-fn print(screen: &mut Screen, lines: &[Line], now: Timestamp) -> io::Result<()> {
+fn print(screen: &mut Screen, lines: &[DeadLetter], now: Timestamp) -> io::Result<()> {
     if lines.is_empty() {
         return writeln!(screen, "(none)");
     }
@@ -178,13 +149,16 @@ fn give_up(session: &mut Session, args: &DeadDropArgs) -> Result<Code, Failure> 
 
 #[cfg(test)]
 mod tests {
+    use oneiric_core::Fault;
+    use oneiric_runtime::json::FaultShape;
+
     use super::*;
     use crate::output::tests::printed;
 
     #[test]
     fn dead_letters_fit_the_terminal() {
         let at = Timestamp::from_micros(1_700_000_000_000_000);
-        let line = |n, event: &str, handler: &str, attempts, why: &str| Line {
+        let line = |n, event: &str, handler: &str, attempts, why: &str| DeadLetter {
             n,
             event_id: event.to_owned(),
             topic: "order.paid".to_owned(),
@@ -192,7 +166,7 @@ mod tests {
             attempts,
             deaths: 0,
             at: time::rfc3339(at),
-            fault: Some(Fault::permanent("x", why)),
+            fault: Some(FaultShape::from(&Fault::permanent("x", why))),
             since: at,
         };
         let lines = [

@@ -1,11 +1,9 @@
 //! `event list`: the newest events, with what became of them.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 
 use oneiric_core::Timestamp;
-use oneiric_core::roles::Priority;
-use oneiric_runtime::{EventQuery, Logged, list_events};
+use oneiric_runtime::{EventQuery, Logged, json, list_events};
 use oneiric_store::{DeliveryRecord, DeliveryStatus};
 use serde::Serialize;
 
@@ -26,16 +24,11 @@ struct Listing {
     events: Vec<Line>,
 }
 
-/// One event: `{"n":7,"event_id":"...","topic":"order.paid","priority":"normal","accepted_at":"...",
-/// "deliveries":{"done":2,"dead":1}}`.
+/// One event.
 #[derive(Serialize)]
 struct Line {
-    n: u64,
-    event_id: String,
-    topic: String,
-    priority: Priority,
-    accepted_at: String,
-    deliveries: BTreeMap<&'static str, usize>,
+    #[serde(flatten)]
+    event: json::EventLine,
     #[serde(skip)]
     seen: (Timestamp, String, Tone),
 }
@@ -55,7 +48,7 @@ pub(in crate::commands) fn list(session: &mut Session, args: EventListArgs) -> R
             before: args.before,
             limit: args.limit as usize,
         };
-        events = wait(list_events(&store, &query))?.into_iter().map(Line::of).collect();
+        events = wait(list_events(&store, &query))?.iter().map(Line::of).collect();
     }
     let listing = Listing { events };
     session.screen.emit(&listing, |screen| print(screen, &listing.events, now))?;
@@ -63,22 +56,9 @@ pub(in crate::commands) fn list(session: &mut Session, args: EventListArgs) -> R
 }
 
 impl Line {
-    fn of(logged: Logged) -> Self {
-        let Logged { event, deliveries } = logged;
-        let mut counts = BTreeMap::new();
-        for delivery in &deliveries {
-            *counts.entry(delivery.state.status.name()).or_default() += 1;
-        }
-        let (summary, tone) = summary(&deliveries);
-        Self {
-            n: event.n,
-            event_id: event.id.to_string(),
-            topic: event.envelope.topic.to_string(),
-            priority: event.envelope.priority,
-            accepted_at: time::rfc3339(event.accepted_at),
-            deliveries: counts,
-            seen: (event.accepted_at, summary, tone),
-        }
+    fn of(logged: &Logged) -> Self {
+        let (summary, tone) = summary(&logged.deliveries);
+        Self { event: json::EventLine::of(logged), seen: (logged.event.accepted_at, summary, tone) }
     }
 }
 
@@ -120,9 +100,9 @@ fn print(screen: &mut Screen, lines: &[Line], now: Timestamp) -> io::Result<()> 
     for line in lines {
         let (accepted_at, summary, tone) = &line.seen;
         table.row([
-            plain(format!("#{}", line.n)),
-            (clean(&line.event_id), Tone::Strong),
-            plain(clean(&line.topic)),
+            plain(format!("#{}", line.event.n)),
+            (clean(&line.event.event_id), Tone::Strong),
+            plain(clean(&line.event.topic)),
             (time::ago(*accepted_at, now), Tone::Faint),
             (summary.clone(), *tone),
         ]);
@@ -133,7 +113,7 @@ fn print(screen: &mut Screen, lines: &[Line], now: Timestamp) -> io::Result<()> 
 #[cfg(test)]
 mod tests {
     use oneiric_core::Payload;
-    use oneiric_core::roles::Envelope;
+    use oneiric_core::roles::{Envelope, Priority};
     use oneiric_store::{ChainMode, DeliveryState, EnvelopeRecord};
 
     use super::*;
@@ -152,7 +132,7 @@ mod tests {
             state: DeliveryState { status: *status, ..DeliveryState::due(at) },
         };
         let deliveries = statuses.iter().map(of).collect();
-        Line::of(Logged { event, deliveries })
+        Line::of(&Logged { event, deliveries })
     }
 
     #[test]

@@ -2,14 +2,14 @@
 
 use std::io::{self, Write as _};
 
+use oneiric_core::Timestamp;
 use oneiric_core::roles::{Envelope, Priority};
 use oneiric_core::settings::masked;
-use oneiric_core::{Fault, Timestamp};
-use oneiric_runtime::{DeliveryFacts, DeliveryReason, Outcome, explain_delivery};
+use oneiric_runtime::Outcome;
+use oneiric_runtime::json::EventShown;
 use oneiric_store::{
     ActivityRecord, BootSeen, DeliveryFilter, DeliveryRecord, DeliveryStatus, EnvelopeRecord, Store as _,
 };
-use serde::Serialize;
 use serde_json::Value;
 
 use super::find;
@@ -23,71 +23,6 @@ use crate::output::text::{clean, cut, duration};
 use crate::output::{Screen, time};
 use crate::session::{self, Session};
 use crate::wait::wait;
-
-/// An event: `{"n":7,"event_id":"...","accepted_at":"...","actor":null,"traceparent":null,"topic":"order.paid",
-/// "payload":{...},"headers":{...}}`, and what else its envelope says.
-#[derive(Serialize)]
-pub(super) struct Event<'a> {
-    n: u64,
-    event_id: &'a str,
-    accepted_at: String,
-    actor: Option<&'a str>,
-    traceparent: Option<&'a str>,
-    #[serde(flatten)]
-    envelope: &'a Envelope,
-}
-
-impl<'a> Event<'a> {
-    pub(super) fn of(event: &'a EnvelopeRecord) -> Self {
-        Self {
-            n: event.n,
-            event_id: event.id.as_str(),
-            accepted_at: time::rfc3339(event.accepted_at),
-            actor: event.actor.as_deref(),
-            traceparent: event.traceparent.as_deref(),
-            envelope: &event.envelope,
-        }
-    }
-}
-
-/// An event with its deliveries.
-#[derive(Serialize)]
-struct Report<'a> {
-    #[serde(flatten)]
-    event: Event<'a>,
-    deliveries: Vec<Line<'a>>,
-}
-
-/// One delivery. `pid` is the process that has it in hand; `behind` are the handlers that it holds up.
-#[derive(Serialize)]
-struct Line<'a> {
-    handler: &'a str,
-    status: DeliveryStatus,
-    attempts: u32,
-    deaths: u32,
-    due_at: String,
-    at: String,
-    duration_ms: f64,
-    value: Value,
-    fault: Option<&'a Fault>,
-    pid: Option<u32>,
-    behind: &'a [String],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    waits: Option<Waits>,
-    #[serde(skip)]
-    record: &'a DeliveryRecord,
-}
-
-/// What a delivery waits for: `{"reason":"paused","text":"...","until":null,"command":"oneiric resume ..."}`.
-#[derive(Serialize)]
-struct Waits {
-    reason: &'static str,
-    text: String,
-    until: Option<String>,
-    command: Option<String>,
-    #[serde(skip)]
-    at: Option<Timestamp>,
-}
 
 /// What the store says beside the event.
 struct Known {
@@ -110,53 +45,30 @@ pub(in crate::commands) fn show(session: &mut Session, args: &EventShowArgs) -> 
         now: session::now(),
     };
     let report = report(&event, &known, |rest| session.command(rest));
-    session.screen.emit(&report, |screen| print(screen, &report, &event, known.now))?;
+    session.screen.emit(&report, |screen| print(screen, &report, &event, &known))?;
     Ok(Code::Ok)
 }
 
-fn report<'a>(event: &'a EnvelopeRecord, known: &'a Known, command: impl Fn(&str) -> String) -> Report<'a> {
-    let line = |delivery: &'a DeliveryRecord| {
-        let state = &delivery.state;
-        let reason = explain_delivery(&DeliveryFacts {
-            delivery,
-            siblings: &known.deliveries,
-            boots: &known.boots,
-            activities: &known.activities,
-            now: known.now,
-        });
-        let owner = state.owner.and_then(|owner| known.boots.iter().find(|seen| seen.boot.id == owner));
-        Line {
-            handler: &delivery.handler,
-            status: state.status,
-            attempts: state.attempts,
-            deaths: state.deaths,
-            due_at: time::rfc3339(state.due_at),
-            at: time::rfc3339(state.at),
-            duration_ms: state.took_us as f64 / 1000.0,
-            value: state.value.value().clone(),
-            fault: state.fault.as_ref(),
-            pid: owner.map(|seen| seen.boot.pid),
-            behind: &delivery.behind,
-            waits: reason.map(|reason| Waits::of(&reason, &command)),
-            record: delivery,
-        }
-    };
-    Report { event: Event::of(event), deliveries: known.deliveries.iter().map(line).collect() }
-}
-
-impl Waits {
-    fn of(reason: &DeliveryReason, command: impl Fn(&str) -> String) -> Self {
-        Self {
-            reason: reason.name(),
-            text: clean(&reason.text()),
-            until: reason.until().map(time::rfc3339),
-            command: reason.advice().map(|advice| command(&advice)),
-            at: reason.until(),
-        }
+fn report<'a>(
+    event: &'a EnvelopeRecord,
+    known: &'a Known,
+    command: impl Fn(&str) -> String,
+) -> EventShown<'a> {
+    let Known { deliveries, boots, activities, now } = known;
+    let mut shown = EventShown::new(event, deliveries, boots, activities, *now, command);
+    for waits in shown.deliveries.iter_mut().filter_map(|delivery| delivery.waits.as_mut()) {
+        waits.text = clean(&waits.text);
     }
+    shown
 }
 
-fn print(screen: &mut Screen, report: &Report<'_>, event: &EnvelopeRecord, now: Timestamp) -> io::Result<()> {
+fn print(
+    screen: &mut Screen,
+    report: &EventShown<'_>,
+    event: &EnvelopeRecord,
+    known: &Known,
+) -> io::Result<()> {
+    let now = known.now;
     head(screen, event, now)?;
     writeln!(screen)?;
     if report.deliveries.is_empty() {
@@ -170,17 +82,17 @@ fn print(screen: &mut Screen, report: &Report<'_>, event: &EnvelopeRecord, now: 
         Column::new("since", Room::Whole),
         Column::new("", Room::End),
     ]);
-    for line in &report.deliveries {
-        let state = &line.record.state;
+    for (line, record) in report.deliveries.iter().zip(&known.deliveries) {
+        let state = &record.state;
         let tried = state.attempts > 0;
         let dash = || "-".to_owned();
         table.row([
-            (clean(line.handler), Tone::Strong),
+            (clean(&record.handler), Tone::Strong),
             (state.status.to_string(), tone(state.status)),
             plain(if tried { state.attempts.to_string() } else { dash() }),
             plain(if tried { duration(std::time::Duration::from_micros(state.took_us)) } else { dash() }),
             (time::ago(state.at, now), Tone::Faint),
-            plain(said(line.record)),
+            plain(said(record)),
         ]);
         if state.deaths > 0 {
             table.note(format!("its process died {} over it", times(state.deaths)), Tone::Bad);
@@ -266,6 +178,7 @@ fn head(screen: &mut Screen, event: &EnvelopeRecord, now: Timestamp) -> io::Resu
 
 #[cfg(test)]
 mod tests {
+    use oneiric_core::Fault;
     use oneiric_core::Payload;
     use oneiric_store::{ChainMode, DeliveryState};
     use serde_json::json;
@@ -314,8 +227,8 @@ mod tests {
         let report = report(&event, &known, |rest| format!("oneiric {rest}"));
         // In the zone of whoever runs the tests.
         insta::with_settings!({filters => vec![(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "[local time]")]}, {
-            insta::assert_snapshot!("show_80", printed(80, |screen| print(screen, &report, &event, at(100))));
-            insta::assert_snapshot!("show_100", printed(100, |screen| print(screen, &report, &event, at(100))));
+            insta::assert_snapshot!("show_80", printed(80, |screen| print(screen, &report, &event, &known)));
+            insta::assert_snapshot!("show_100", printed(100, |screen| print(screen, &report, &event, &known)));
         });
         insta::assert_snapshot!("show_json", serde_json::to_string_pretty(&report).unwrap());
     }

@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use oneiric_core::Clock as _;
 use oneiric_core::settings::masked;
-use oneiric_runtime::{SystemClock, Tail};
+use oneiric_runtime::{SystemClock, Tail, json};
 use oneiric_store::{EnvelopeRecord, SqliteStore};
 
-use super::show::Event;
 use crate::args::TailArgs;
 use crate::exit::Code;
 use crate::failure::Failure;
@@ -85,7 +84,7 @@ impl Tailing {
             }
             for event in &events {
                 if session.for_programs() {
-                    session.lines(&Event::of(event))?;
+                    session.lines(&json::Event::of(event))?;
                 } else {
                     let line = line(&session.screen, event);
                     session.screen.text(&line)?;

@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 
 use oneiric_core::Timestamp;
 use oneiric_dag::explain::{Explained, Explanation, Facts, explain as reasons};
-use oneiric_runtime::{RunOptions, StartedBy};
+use oneiric_runtime::{RunOptions, json};
 use oneiric_store::{RunRecord, SqliteStore, Store as _, WhoseCommands};
 use serde::Serialize;
 
@@ -23,18 +23,11 @@ use crate::wait::wait;
 /// The most lines of one reason.
 const LINES: usize = 6;
 
-/// `{"run_id":"...","workflow":"...","status":"running","reasons":[{"reason":"retry","node":"charge",...}]}`,
-/// the most pressing reason first.
+/// Why it stands where it stands.
 #[derive(Serialize)]
-struct Report<'a> {
-    run_id: String,
-    workflow: &'a str,
-    status: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    started_by: Option<StartedBy>,
-    reasons: Vec<Line>,
-    #[serde(skip_serializing_if = "is_zero")]
-    more: usize,
+struct Report {
+    #[serde(flatten)]
+    told: json::Explained,
     #[serde(skip)]
     seen: Seen,
 }
@@ -44,28 +37,8 @@ struct Seen {
     run: String,
     tone: Tone,
     since: Option<Timestamp>,
-}
-
-/// One reason: what it is, since when, what ends it, and what to type.
-#[derive(Serialize)]
-struct Line {
-    reason: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    node: Option<String>,
-    text: String,
-    since: Option<String>,
-    ends: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    until: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    command: Option<String>,
-    #[serde(skip)]
-    times: (Option<Timestamp>, Option<Timestamp>),
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
-fn is_zero(count: &usize) -> bool {
-    *count == 0
+    /// Of each reason, since when it holds and when it ends.
+    times: Vec<(Option<Timestamp>, Option<Timestamp>)>,
 }
 
 /// Explains it.
@@ -74,17 +47,10 @@ pub(in crate::commands) fn explain(session: &mut Session, args: &RunExplainArgs)
     let record = find(session::reading(store.as_ref()), &args.run)?;
     let store = store.expect("a run was found in it");
     let found = explanation(&store, &record)?;
-    let line = |told: &Explained| Line::of(told, &record, |command| session.command(command));
     let standing = standing(&record, &wait(store.dead())?);
-    let report = Report {
-        run_id: record.id.to_string(),
-        workflow: record.workflow.as_str(),
-        status: standing.word(),
-        started_by: StartedBy::of(&record),
-        reasons: found.reasons.iter().map(line).collect(),
-        more: found.more,
-        seen: Seen { run: short(record.id), tone: standing.tone(), since: record.state.started_at },
-    };
+    let told = json::Explained { more: found.more, ..json::Explained::new(&record, standing.word()) };
+    let report =
+        Report::of(told, &found.reasons, &record, standing.tone(), |command| session.command(command));
     session.screen.emit(&report, |screen| print(screen, &report, session::now()))?;
     Ok(Code::Ok)
 }
@@ -111,38 +77,48 @@ fn explanation(store: &SqliteStore, record: &RunRecord) -> Result<Explanation, F
     }))
 }
 
-impl Line {
-    fn of(told: &Explained, record: &RunRecord, command: impl Fn(&str) -> String) -> Self {
-        let advice = told.advice(record.id, &short(record.id));
-        Self {
-            reason: told.reason.name(),
-            node: told.reason.node().map(ToString::to_string),
-            text: clean(&told.text()),
-            since: told.since.map(time::rfc3339),
-            ends: told.ends(),
-            until: told.reason.until().map(time::rfc3339),
-            command: advice.map(|advice| command(&advice)),
-            times: (told.since, told.reason.until()),
-        }
+impl Report {
+    fn of(
+        mut told: json::Explained,
+        reasons: &[Explained],
+        record: &RunRecord,
+        tone: Tone,
+        command: impl Fn(&str) -> String,
+    ) -> Self {
+        let named = short(record.id);
+        let line = |told: &Explained| {
+            let line = json::ReasonLine::of(told, record.id, &named, &command);
+            json::ReasonLine { text: clean(&line.text), ..line }
+        };
+        told.reasons = reasons.iter().map(line).collect();
+        let times = reasons.iter().map(|told| (told.since, told.reason.until())).collect();
+        let seen = Seen { run: named, tone, since: record.state.started_at, times };
+        Self { told, seen }
     }
 }
 
-fn print(screen: &mut Screen, report: &Report<'_>, now: Timestamp) -> io::Result<()> {
-    let standing = screen.palette.paint(report.seen.tone, report.status);
+fn print(screen: &mut Screen, report: &Report, now: Timestamp) -> io::Result<()> {
+    let standing = screen.palette.paint(report.seen.tone, report.told.status);
     let began = report.seen.since.map(|since| format!(", began {}", time::ago(since, now)));
-    writeln!(screen, "run {} {} {standing}{}", report.seen.run, report.workflow, began.unwrap_or_default())?;
-    if let Some(by) = &report.started_by {
+    writeln!(
+        screen,
+        "run {} {} {standing}{}",
+        report.seen.run,
+        report.told.workflow,
+        began.unwrap_or_default()
+    )?;
+    if let Some(by) = &report.told.started_by {
         for line in wrap(&by.to_string(), screen.width - 2, 2) {
             writeln!(screen, "  {}", screen.palette.paint(Tone::Faint, &line))?;
         }
     }
-    for line in &report.reasons {
+    for (line, times) in report.told.reasons.iter().zip(&report.seen.times) {
         writeln!(screen)?;
         for (index, text) in wrap(&line.text, screen.width - 4, LINES).into_iter().enumerate() {
             let text = if index == 0 { screen.palette.paint(Tone::Strong, &text) } else { text };
             writeln!(screen, "  {text}")?;
         }
-        let (since, until) = line.times;
+        let (since, until) = *times;
         if let Some(since) = since {
             detail(screen, "since", &time::ago(since, now))?;
         }
@@ -156,8 +132,12 @@ fn print(screen: &mut Screen, report: &Report<'_>, now: Timestamp) -> io::Result
             writeln!(screen, "    {} {command}", screen.palette.paint(Tone::Faint, "do   "))?;
         }
     }
-    if report.more > 0 {
-        writeln!(screen, "\n  ... and {} of which the same is to be said", count(report.more, "more node"))?;
+    if report.told.more > 0 {
+        writeln!(
+            screen,
+            "\n  ... and {} of which the same is to be said",
+            count(report.told.more, "more node")
+        )?;
     }
     Ok(())
 }
@@ -269,18 +249,12 @@ mod tests {
         let id: oneiric_core::RunId = "019a0000000070008000000011112222".parse().unwrap();
         let record =
             RunRecord::new(id, Key::new("shop.checkout").unwrap(), Digest::of(b""), Payload::NULL, at(0));
-        let told = every().into_iter().map(|reason| Explained { reason, since: Some(at(88)) });
-        let reasons =
-            told.map(|told| Line::of(&told, &record, |command| format!("oneiric {command}"))).collect();
-        let report = Report {
-            run_id: id.to_string(),
-            workflow: record.workflow.as_str(),
-            status: "running",
-            started_by: None,
-            reasons,
-            more: 990,
-            seen: Seen { run: short(id), tone: Tone::Busy, since: Some(at(10)) },
-        };
+        let reasons: Vec<_> =
+            every().into_iter().map(|reason| Explained { reason, since: Some(at(88)) }).collect();
+        let told = json::Explained { more: 990, ..json::Explained::new(&record, "running") };
+        let mut report =
+            Report::of(told, &reasons, &record, Tone::Busy, |command| format!("oneiric {command}"));
+        report.seen.since = Some(at(10));
         insta::assert_snapshot!("explain_80", printed(80, |screen| print(screen, &report, at(100))));
         insta::assert_snapshot!("explain_json", serde_json::to_string_pretty(&report).unwrap());
     }

@@ -3,6 +3,7 @@
 use std::io::{self, Write as _};
 
 use oneiric_core::Timestamp;
+use oneiric_runtime::json;
 use oneiric_store::{Event, Found, JournalEntry, RunRecord, SqliteStore, Store as _};
 use serde::Serialize;
 
@@ -30,12 +31,8 @@ struct Journal<'a> {
 /// One event.
 #[derive(Serialize)]
 pub(super) struct Line {
-    seq: u64,
-    at: String,
-    epoch: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    node: Option<String>,
-    event: Event,
+    #[serde(flatten)]
+    line: json::JournalLine,
     #[serde(skip)]
     time: Timestamp,
 }
@@ -47,7 +44,7 @@ pub(super) fn show(session: &mut Session, store: &SqliteStore, record: &RunRecor
         rows.into_iter().map(|row| (row.node, row.name.to_string())).collect();
     let mut journal: Vec<Line> = Vec::new();
     loop {
-        let after = journal.last().map_or(0, |line| line.seq);
+        let after = journal.last().map_or(0, |line| line.line.seq);
         let page = wait(store.journal(record.id, after, PAGE))?;
         let full = page.len() == PAGE;
         journal.extend(page.into_iter().map(|entry| Line::of(entry, |node| names.get(&node).cloned())));
@@ -63,41 +60,15 @@ pub(super) fn show(session: &mut Session, store: &SqliteStore, record: &RunRecor
 impl Line {
     /// With the names of the nodes that it is about.
     pub(super) fn of(entry: JournalEntry, name: impl Fn(u32) -> Option<String>) -> Self {
-        let node = match &entry.event {
-            Event::Succeeded { node, .. }
-            | Event::Failed { node, .. }
-            | Event::Due { node, .. }
-            | Event::Held { node, .. }
-            | Event::Reconciled { node, .. } => name(*node),
-            Event::Released { nodes, .. } | Event::Retried { nodes, .. } => {
-                let known: Vec<_> = nodes.iter().filter_map(|node| name(*node)).collect();
-                Some(known.join(", "))
-            }
-            Event::Started { .. }
-            | Event::Resumed { .. }
-            | Event::Granted { .. }
-            | Event::PauseRequested { .. }
-            | Event::PauseWithdrawn { .. }
-            | Event::Extended { .. }
-            | Event::CancelRequested { .. }
-            | Event::TimedOut => None,
-        };
-        Self {
-            seq: entry.seq,
-            at: rfc3339(entry.at),
-            epoch: entry.epoch,
-            node,
-            event: entry.event,
-            time: entry.at,
-        }
+        Self { time: entry.at, line: json::JournalLine::of(entry, name) }
     }
 
     fn text(&self) -> String {
-        let node = self.node.as_deref().unwrap_or("?");
-        match &self.event {
+        let node = self.line.node.as_deref().unwrap_or("?");
+        match &self.line.event {
             Event::Started { .. } => "started".to_owned(),
             Event::Resumed { unknown, .. } => {
-                format!("resumed by claim {}, unknown nodes: {unknown:?}", self.epoch).to_lowercase()
+                format!("resumed by claim {}, unknown nodes: {unknown:?}", self.line.epoch).to_lowercase()
             }
             Event::Succeeded { attempt, .. } => format!("{node} succeeded, try {attempt}"),
             Event::Failed { attempt, fault, .. } => {
@@ -136,9 +107,9 @@ fn print(screen: &mut Screen, journal: &Journal<'_>) -> io::Result<()> {
     let begin = journal.journal.first().map(|line| line.time);
     for line in &journal.journal {
         let offset = begin.map_or(0.0, |begin| line.time.since(begin).as_secs_f64());
-        let front = screen.palette.paint(Tone::Faint, &format!("{:>6}  {offset:>9.3}s", line.seq));
+        let front = screen.palette.paint(Tone::Faint, &format!("{:>6}  {offset:>9.3}s", line.line.seq));
         let text = cut(&line.text(), screen.width.saturating_sub(20));
-        let text = match line.event {
+        let text = match line.line.event {
             Event::Failed { .. } | Event::TimedOut => screen.palette.paint(Tone::Bad, &text),
             _ => text,
         };

@@ -3,23 +3,14 @@
 use std::io::Write as _;
 
 use oneiric_core::{Key, RunId};
+use oneiric_runtime::json::Submitted;
 use oneiric_runtime::{Error, Loaded, Oneiric};
 use oneiric_store::RunStatus;
-use serde::Serialize;
 
 use crate::commands::conduct::{Conductor, on_workers};
 use crate::exit::Code;
 use crate::failure::Failure;
 use crate::session::Session;
-
-/// `{"run_id":"...","workflow":"...","status":"pending"}`. For people it is the id alone, for scripts that
-/// ask for nothing else.
-#[derive(Serialize)]
-struct Submitted<'a> {
-    run_id: String,
-    workflow: &'a str,
-    status: &'static str,
-}
 
 /// Has a run accepted, and says which one it is.
 pub(in crate::commands) fn leave(
@@ -38,8 +29,7 @@ pub(in crate::commands) fn leave(
         conductor.leave().await;
         Ok(run)
     })?;
-    let submitted =
-        Submitted { run_id: run.to_string(), workflow: workflow.as_str(), status: RunStatus::Pending.name() };
+    let submitted = Submitted::new(run, workflow, RunStatus::Pending);
     session.screen.emit(&submitted, |screen| writeln!(screen, "{run}"))?;
     Ok(Code::Ok)
 }

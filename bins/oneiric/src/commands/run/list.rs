@@ -2,7 +2,8 @@
 
 use std::io::{self, Write as _};
 
-use oneiric_core::{Fault, Timestamp};
+use oneiric_core::Timestamp;
+use oneiric_runtime::json;
 use oneiric_store::{RunFilter, RunRecord, Store as _};
 use serde::Serialize;
 
@@ -25,20 +26,11 @@ struct Listing {
     runs: Vec<Line>,
 }
 
-/// One run. `interrupted`: it is under way and the process that worked on it is gone.
+/// One run.
 #[derive(Serialize)]
 struct Line {
-    run_id: String,
-    workflow: String,
-    status: &'static str,
-    interrupted: bool,
-    created_at: String,
-    started_at: Option<String>,
-    ended_at: Option<String>,
-    duration: Option<f64>,
-    trigger: String,
-    actor: Option<String>,
-    fault: Option<Fault>,
+    #[serde(flatten)]
+    run: json::RunLine,
     #[serde(skip)]
     seen: Seen,
 }
@@ -60,7 +52,7 @@ pub(in crate::commands) fn list(session: &mut Session, args: RunListArgs) -> Res
             ..RunFilter::newest(args.limit as usize)
         };
         let dead = wait(store.dead())?;
-        lines = wait(store.runs(filter))?.into_iter().map(|run| Line::of(run, &dead)).collect();
+        lines = wait(store.runs(filter))?.iter().map(|run| Line::of(run, &dead)).collect();
     }
     let listing = Listing { runs: lines };
     session.screen.emit(&listing, |screen| print(screen, &listing.runs, session::now()))?;
@@ -68,23 +60,9 @@ pub(in crate::commands) fn list(session: &mut Session, args: RunListArgs) -> Res
 }
 
 impl Line {
-    fn of(run: RunRecord, dead: &[oneiric_core::BootId]) -> Self {
-        let standing = standing(&run, dead);
-        let state = run.state;
-        Self {
-            run_id: run.id.to_string(),
-            workflow: run.workflow.to_string(),
-            status: state.status.name(),
-            interrupted: standing == Standing::Interrupted,
-            created_at: time::rfc3339(run.created_at),
-            started_at: state.started_at.map(time::rfc3339),
-            ended_at: state.ended_at.map(time::rfc3339),
-            duration: state.ended_at.zip(state.started_at).map(|(end, start)| end.since(start).as_secs_f64()),
-            trigger: run.trigger,
-            actor: run.actor,
-            fault: state.fault,
-            seen: Seen { run: short(run.id), standing, created_at: run.created_at },
-        }
+    fn of(run: &RunRecord, dead: &[oneiric_core::BootId]) -> Self {
+        let seen = Seen { run: short(run.id), standing: standing(run, dead), created_at: run.created_at };
+        Self { run: json::RunLine::of(run, dead), seen }
     }
 }
 
@@ -101,12 +79,12 @@ fn print(screen: &mut Screen, lines: &[Line], now: Timestamp) -> io::Result<()> 
         Column::new("note", Room::End),
     ]);
     for line in lines {
-        let took = line.duration.map(|seconds| duration(std::time::Duration::from_secs_f64(seconds)));
-        let note = line.fault.as_ref().map(|fault| clean(&fault.message));
+        let took = line.run.duration.map(|seconds| duration(std::time::Duration::from_secs_f64(seconds)));
+        let note = line.run.fault.as_ref().map(|fault| clean(&fault.message));
         table.row([
             (line.seen.run.clone(), Tone::Strong),
             (line.seen.standing.word().to_owned(), line.seen.standing.tone()),
-            plain(&*line.workflow),
+            plain(&*line.run.workflow),
             (time::ago(line.seen.created_at, now), Tone::Faint),
             plain(took.unwrap_or_default()),
             plain(note.unwrap_or_default()),
@@ -117,7 +95,7 @@ fn print(screen: &mut Screen, lines: &[Line], now: Timestamp) -> io::Result<()> 
 
 #[cfg(test)]
 mod tests {
-    use oneiric_core::{Digest, Key, Payload};
+    use oneiric_core::{Digest, Fault, Key, Payload};
     use oneiric_store::RunStatus;
 
     use super::*;
@@ -136,7 +114,7 @@ mod tests {
         run.state.ended_at = status.is_terminal().then(|| at.after(std::time::Duration::from_millis(2345)));
         run.state.fault = fault.map(|text| Fault::permanent("x", text));
         let dead = if n == 3 { vec![oneiric_core::BootId::from_bytes([1; 16])] } else { Vec::new() };
-        Line::of(run, &dead)
+        Line::of(&run, &dead)
     }
 
     #[test]

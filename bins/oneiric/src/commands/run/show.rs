@@ -15,7 +15,7 @@ use crate::output::palette::Tone;
 use crate::output::text::{clean, cut};
 use crate::output::{Screen, time};
 use crate::peers;
-use crate::report::{Report, complete};
+use crate::report::Report;
 use crate::session::{self, Session};
 use crate::wait::wait;
 
@@ -61,7 +61,7 @@ pub(in crate::commands) fn reported(store: &SqliteStore, record: &RunRecord) -> 
         Ok(catalog) => {
             let options: RunOptions = serde_json::from_value(record.options.clone()).unwrap_or_default();
             if let Ok((_, workflow)) = catalog.workflow(&record.workflow, options.provider.as_ref()) {
-                complete(&mut report, &workflow.graph);
+                report.complete(&workflow.graph);
             }
         }
         Err(error) => tracing::warn!(run = %record.id, %error, "the manifests of the run cannot be read"),

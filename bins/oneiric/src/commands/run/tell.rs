@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 use std::time::Duration;
 
 use oneiric_core::{Clock as _, Fault, Timestamp};
-use oneiric_runtime::{Ask, Command, Obeyed, Oneiric, SystemClock, Told, place};
+use oneiric_runtime::{Ask, Command, Obeyed, Oneiric, SystemClock, Told, json, place};
 use oneiric_store::{NodeStatus, RunRecord, RunStatus};
 use serde::Serialize;
 
@@ -25,16 +25,11 @@ const REST: Duration = Duration::from_secs(1);
 /// How often a run that is to come to rest is looked at.
 const GLANCE: Duration = Duration::from_millis(20);
 
-/// `{"run_id":"...","workflow":"...","status":"paused","outcome":"done","running":0}`; `outcome` is `done` or
-/// `already`, `running` how many nodes are still under way.
+/// What came of it.
 #[derive(Debug, Serialize)]
 pub(super) struct Outcome {
-    run_id: String,
-    workflow: String,
-    status: &'static str,
-    outcome: &'static str,
-    running: usize,
-    deadline: Option<String>,
+    #[serde(flatten)]
+    told: json::Outcome,
     #[serde(skip)]
     short: String,
 }
@@ -42,20 +37,12 @@ pub(super) struct Outcome {
 impl Outcome {
     /// Of a run as it stands after it was told.
     pub(super) fn of(record: &RunRecord, obeyed: &Obeyed, running: usize) -> Self {
-        Self {
-            run_id: record.id.to_string(),
-            workflow: record.workflow.to_string(),
-            status: record.state.status.name(),
-            outcome: if *obeyed == Obeyed::Already { "already" } else { "done" },
-            running,
-            deadline: record.state.deadline.filter(|at| *at != Command::NO_DEADLINE).map(time::rfc3339),
-            short: short(record.id),
-        }
+        Self { told: json::Outcome::of(record, obeyed, running), short: short(record.id) }
     }
 
     /// `run 1c0ffee5 shop.checkout` and what is said of it.
     pub(super) fn say(&self, screen: &mut Screen, what: &str) -> io::Result<()> {
-        writeln!(screen, "run {} {} {what}", self.short, self.workflow)
+        writeln!(screen, "run {} {} {what}", self.short, self.told.workflow)
     }
 }
 
@@ -68,7 +55,7 @@ pub(in crate::commands) fn cancel(session: &mut Session, args: &CancelArgs) -> R
         Ok(Command::Cancel { reason: args.reason.clone(), hard: args.now || again })
     })?;
     let now = session.command(&format!("run cancel {} --now", outcome.short));
-    session.screen.emit(&outcome, |screen| match (outcome.status, outcome.running) {
+    session.screen.emit(&outcome, |screen| match (outcome.told.status, outcome.told.running) {
         ("cancelled", _) if again => outcome.say(screen, "cancelled: what still ran was dropped"),
         ("cancelled", _) => outcome.say(screen, "cancelled"),
         (_, running) => {
@@ -92,13 +79,15 @@ pub(in crate::commands) fn pause(session: &mut Session, args: &RunPauseArgs) -> 
     })?;
     let resume = session.command(&format!("run resume {}", outcome.short));
     session.screen.emit(&outcome, |screen| {
-        match (outcome.status, outcome.outcome) {
+        match (outcome.told.status, outcome.told.outcome) {
             ("paused", "already") => outcome.say(screen, "was paused already")?,
             ("paused", _) => outcome.say(screen, "is paused")?,
             _ => {
-                let running = count(outcome.running, "node");
-                outcome
-                    .say(screen, &format!("pauses once {running} under way {} done", are(outcome.running)))?;
+                let running = count(outcome.told.running, "node");
+                outcome.say(
+                    screen,
+                    &format!("pauses once {running} under way {} done", are(outcome.told.running)),
+                )?;
             }
         }
         writeln!(screen, "go on with: {resume}")

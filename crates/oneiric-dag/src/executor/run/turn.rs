@@ -109,6 +109,7 @@ impl Run {
                 }
             }
         }
+        self.moved.notify_waiters();
         if turn.abort {
             self.abort.cancel();
         }
