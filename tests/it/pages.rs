@@ -50,11 +50,24 @@ fn every_row_of_the_table_of_parity_names_tests_that_exist() {
     }
 }
 
+/// The blocks of YAML in a page.
+fn blocks(page: &str) -> Vec<&str> {
+    page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
+}
+
+#[test]
+fn the_manifest_of_services_on_the_page_about_manifests_is_valid() {
+    let page = std::fs::read_to_string(root().join("docs/manifests.md")).unwrap();
+    let (_, below) = page.split_once("\n## Services\n").unwrap();
+    let home = Home::new();
+    home.file("shop.yaml", blocks(below)[0]);
+    home.run(&["manifest", "validate", "shop.yaml"]).exits(0);
+}
+
 #[test]
 fn the_manifests_on_the_page_about_events_are_valid() {
     let page = events();
-    let blocks: Vec<&str> =
-        page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    let blocks = blocks(&page);
     assert!(!blocks.is_empty());
     for block in blocks {
         let home = Home::new();

@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 use std::io::{self, IsTerminal as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use oneiric_adapters::Parts;
@@ -114,6 +114,15 @@ impl Session {
         Ok(self.loaded.get_or_init(|| loaded))
     }
 
+    /// The same, by the one name that it has wherever this process was started. Need not exist.
+    fn place(&self) -> Result<PathBuf, Failure> {
+        let folder = self.state_dir()?;
+        let Ok(absolute) = std::path::absolute(&folder) else { return Ok(folder) };
+        // What is there of it has its real name, so that it has the same one before and after it is made.
+        let real = |above: &Path| Some(above.canonicalize().ok()?.join(absolute.strip_prefix(above).ok()?));
+        Ok(absolute.ancestors().find_map(real).unwrap_or(absolute.clone()).components().collect())
+    }
+
     /// All layers of settings.
     pub(crate) fn loader(&self) -> Loader<'static> {
         let mut loader = Loader::new("oneiric", &SystemEnvironment, &SystemFiles);
@@ -181,7 +190,8 @@ impl Session {
     /// manifests and state.
     pub(crate) fn builder(&self) -> Result<Builder, Failure> {
         let settings = self.settings()?.settings.clone();
-        let runtimes = oneiric_adapters::enabled(&Self::parts().with_settings(&settings));
+        let parts = Self::parts().with_settings(&settings).with_state_dir(self.place()?);
+        let runtimes = oneiric_adapters::enabled(&parts);
         Ok(Oneiric::builder().serve(false).with(runtimes).settings(settings).secrets(self.secrets()?))
     }
 
