@@ -22,5 +22,6 @@ mod reload;
 mod resume;
 mod settings;
 mod support;
+mod tokens;
 mod verbs;
 mod wall;

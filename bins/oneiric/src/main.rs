@@ -7,6 +7,7 @@ mod context;
 mod exit;
 mod failure;
 mod find;
+mod google_keys;
 mod known;
 mod live;
 mod logging;

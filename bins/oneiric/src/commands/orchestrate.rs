@@ -1,6 +1,7 @@
 //! `orchestrate`: the long-lived process, from its start to its orderly end.
 
 mod events;
+mod port;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use super::conduct::on_workers;
 use crate::args::OrchestrateArgs;
 use crate::exit::Code;
 use crate::failure::Failure;
+use crate::google_keys::OverHttps;
 use crate::session::{self, Session};
 use crate::signals::{Hangups, Signals};
 
@@ -29,8 +31,7 @@ pub(super) fn orchestrate(session: &mut Session, args: &OrchestrateArgs) -> Resu
         let mut signals = Signals::catch().map_err(cannot)?;
         let mut hangups = Hangups::catch().map_err(cannot)?;
         let state_dir = session.state_dir()?;
-        let options = Options::of(&session.settings()?.settings, false)
-            .map_err(|error| Failure::said(Code::Configuration, error.to_string()))?;
+        let options = port::options(session)?;
         let oneiric = start(session, &state_dir).await?;
         let surface = match Surface::open(&oneiric, options, args.grace).await {
             Ok(surface) => surface,
@@ -66,6 +67,7 @@ impl Surface {
         let Some(options) = options else { return Ok(Self { stop, serving: None }) };
         let server = Server::bind(oneiric.clone(), options).await;
         let server = server.map_err(|error| Failure::said(Code::Configuration, error.to_string()))?;
+        let server = server.with_keys(Arc::new(OverHttps::default()));
         tracing::info!(address = %server.address(), "listening");
         let clock = Arc::new(SystemClock::default());
         let serving = tokio::spawn(server.serve(stop.clone(), grace, clock));
