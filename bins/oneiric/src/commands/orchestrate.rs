@@ -4,6 +4,7 @@ mod dag;
 mod events;
 mod inspect;
 mod plan;
+mod port;
 mod reload;
 mod smoke;
 mod start;
@@ -15,7 +16,6 @@ use std::time::Duration;
 
 use oneiric_core::Environment;
 use oneiric_runtime::{SystemClock, SystemEnvironment};
-use oneiric_server::Options;
 
 use super::conduct::on_workers;
 use crate::args::OrchestrateArgs;
@@ -57,7 +57,7 @@ fn serve(session: &Session, args: &OrchestrateArgs) -> Result<Code, Failure> {
         let cannot = |error| Failure::said(Code::Execution, format!("cannot catch signals: {error}"));
         let mut signals = Signals::catch().map_err(cannot)?;
         let mut hangups = Hangups::catch().map_err(cannot)?;
-        let options = options(session)?;
+        let options = port::options(session)?;
         let notifier = Notifier::of(&SystemEnvironment as &dyn Environment);
         let oneiric = start::start(session, state_dir.as_deref()).await?;
         let surface = match Surface::open(&oneiric, options, args.grace).await {
@@ -85,13 +85,14 @@ fn serve(session: &Session, args: &OrchestrateArgs) -> Result<Code, Failure> {
             };
             // What has not been swapped when the end comes stays as it is.
             tokio::select! {
-                code = signals.next() => break code,
+                code = signals.next() => break code.name(),
+                () = surface.asked_to_stop() => break "asked by HTTP",
                 () = reloading => {}
                 () = &mut alive => {}
             }
         };
         notifier.stopping();
-        let stopping = stop::stop(&oneiric, surface, args.grace, &mut signals, reason.name(), Code::Ok);
+        let stopping = stop::stop(&oneiric, surface, args.grace, &mut signals, reason, Code::Ok);
         tokio::select! {
             code = stopping => Ok(code),
             () = &mut alive => Ok(Code::Execution),
@@ -105,11 +106,6 @@ fn state_dir(session: &Session) -> Result<Option<PathBuf>, Failure> {
     Ok(if kept { Some(session.state_dir()?) } else { None })
 }
 
-/// Where it is to answer.
-fn options(session: &Session) -> Result<Option<Options>, Failure> {
-    Options::of(&session.settings()?.settings, false)
-        .map_err(|error| Failure::said(Code::Configuration, error.to_string()))
-}
 
 fn hold(path: &Path) -> Result<PidFile, Failure> {
     PidFile::hold(path).map_err(|error| match error {

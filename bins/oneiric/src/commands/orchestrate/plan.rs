@@ -111,7 +111,7 @@ pub(super) fn dry_run(session: &Session, screen: &mut Screen) -> Result<Code, Fa
     found("services", wrong);
     let (state, wrong) = Place::of(state_dir(session)?);
     found("state", wrong);
-    let http = match options(session) {
+    let http = match port::options(session) {
         Ok(None) => None,
         Ok(Some(options)) => {
             let (port, wrong) = Port::of(&options);

@@ -12,12 +12,14 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::exit::Code;
 use crate::failure::Failure;
+use crate::google_keys::OverHttps;
 
 /// The port, where there is one, and the task that answers on it.
 pub(super) struct Surface {
     stop: CancellationToken,
     serving: Option<AbortOnDropHandle<()>>,
     address: Option<SocketAddr>,
+    asked: CancellationToken,
 }
 
 impl Surface {
@@ -28,13 +30,22 @@ impl Surface {
         grace: Duration,
     ) -> Result<Self, Failure> {
         let stop = CancellationToken::new();
-        let Some(options) = options else { return Ok(Self { stop, serving: None, address: None }) };
+        let Some(options) = options else {
+            return Ok(Self { stop, serving: None, address: None, asked: CancellationToken::new() });
+        };
         let server = Server::bind(oneiric.clone(), options).await;
         let server = server.map_err(|error| Failure::said(Code::Configuration, error.to_string()))?;
+        let server = server.with_keys(Arc::new(OverHttps::default()));
         let address = server.address();
+        let asked = server.asked_to_stop();
         tracing::info!(%address, "listening");
         let serving = tokio::spawn(server.serve(stop.clone(), grace, Arc::new(SystemClock::default())));
-        Ok(Self { stop, serving: Some(AbortOnDropHandle::new(serving)), address: Some(address) })
+        Ok(Self { stop, serving: Some(AbortOnDropHandle::new(serving)), address: Some(address), asked })
+    }
+
+    /// Waits until a client asks the process to stop. Safe to drop.
+    pub(super) async fn asked_to_stop(&self) {
+        self.asked.cancelled().await;
     }
 
     /// Where it listens.
