@@ -12,6 +12,7 @@ mod names;
 mod orchestrate;
 mod run;
 mod secrets;
+mod service;
 mod store;
 mod workflow;
 
@@ -41,6 +42,7 @@ pub(crate) use run::{
     PauseArgs as RunPauseArgs, RerunArgs, ResumeArgs, RetryNowArgs, RunCommand, ShowArgs, WatchArgs,
 };
 pub(crate) use secrets::{RotateArgs, SecretsCommand};
+pub(crate) use service::{LogsArgs, ServiceArgs, ServiceCommand, SupervisorCommand};
 pub(crate) use store::{BackupArgs, StoreCommand};
 pub(crate) use workflow::{GraphArgs, PlanArgs, RunArgs, WorkflowCommand};
 
@@ -134,6 +136,24 @@ pub(crate) enum Command {
     )]
     Run(RunCommand),
     Orchestrate(OrchestrateArgs),
+    /// See services, start and stop them, and read what they wrote
+    #[command(
+        subcommand,
+        arg_required_else_help = true,
+        after_help = "Examples:
+  oneiric service list
+  oneiric service restart gateway
+  oneiric service logs gateway --follow"
+    )]
+    Service(ServiceCommand),
+    /// See what the supervisor goes by
+    #[command(
+        subcommand,
+        arg_required_else_help = true,
+        after_help = "Examples:
+  oneiric --manifest shop.yaml supervisor critical-chain"
+    )]
+    Supervisor(SupervisorCommand),
     Doctor(DoctorArgs),
     /// Check and copy the state
     #[command(

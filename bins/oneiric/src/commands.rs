@@ -18,14 +18,18 @@ mod orchestrate;
 mod plugins;
 mod run;
 mod secrets;
+mod service;
 mod status;
 mod store;
+mod supervisor;
 mod swap;
 mod workflow;
 
+use oneiric_runtime::control::ServiceAction;
+
 use crate::args::{
-    Command, ConfigCommand, EventCommand, ManifestCommand, RunCommand, SecretsCommand, StoreCommand,
-    WorkflowCommand,
+    Command, ConfigCommand, EventCommand, ManifestCommand, RunCommand, SecretsCommand, ServiceCommand,
+    StoreCommand, SupervisorCommand, WorkflowCommand,
 };
 use crate::exit::Code;
 use crate::failure::Failure;
@@ -86,6 +90,14 @@ pub(crate) fn dispatch(session: &mut Session, wanted: Command) -> Result<Code, F
         },
         Command::Orchestrate(args) if args.events.events => orchestrate::events(session, &args.events),
         Command::Orchestrate(args) => orchestrate::orchestrate(session, &args),
+        Command::Service(wanted) => match wanted {
+            ServiceCommand::List => service::list(session),
+            ServiceCommand::Start(args) => service::act(session, &args, ServiceAction::Start),
+            ServiceCommand::Stop(args) => service::act(session, &args, ServiceAction::Stop),
+            ServiceCommand::Restart(args) => service::act(session, &args, ServiceAction::Restart),
+            ServiceCommand::Logs(args) => service::logs(session, &args),
+        },
+        Command::Supervisor(SupervisorCommand::CriticalChain) => supervisor::critical_chain(session),
         Command::Doctor(args) => doctor::doctor(session, &args),
         Command::Config(wanted) => match wanted {
             ConfigCommand::Explain(args) => config::explain(session, &args),

@@ -10,6 +10,7 @@
 //! | other manifests while it lives | [`Oneiric::reload`], [`Reloaded`] |
 //! | manifests, without a store or a process | [`Catalog`], [`Bundle`], [`read_manifest`] |
 //! | how things stand | [`Oneiric::statuses`], [`component_statuses`], [`RunLog`], `control` |
+//! | services | [`Builder::services`], [`Oneiric::services`], [`Oneiric::services_gone`], [`roster`], [`ServiceLog`] |
 //! | events | [`Oneiric::emit`], [`Oneiric::emit_and_wait`], [`Oneiric::on`], [`Oneiric::pull`], [`EventReport`], [`Oneiric::windows`] |
 //! | their log | [`list_events`], [`Tail`], [`Oneiric::replay`], [`Oneiric::tidy_events`] |
 //! | what went wrong | [`Error`], [`Kind`], [`Incomplete`] |
@@ -43,6 +44,8 @@ mod reload;
 mod request;
 mod run_log;
 mod secrets;
+mod service_log;
+mod services;
 mod shelf;
 mod state_dir;
 mod status;
@@ -66,6 +69,8 @@ pub use reload::{Alteration, Altered, Reloaded};
 pub use request::{PROGRAM, RunOptions, RunRequest, StartedBy};
 pub use run_log::{LOGS, LogLine, MAX_LOG_BYTES, RunLog, read_log};
 pub use secrets::Rotated;
+pub use service_log::{MAX_SERVICE_LINE, MAX_SERVICE_LOG, SERVICE_LOGS, ServiceLog, ServiceLogTail};
+pub use services::{Keeper, roster};
 #[cfg(feature = "sqlite")]
 pub use state_dir::open_store;
 pub use state_dir::{DATABASE, DEFAULT_STATE_DIR};
@@ -83,6 +88,8 @@ pub use oneiric_events::{
     Repeat, Subscription, Turn, Verdict, typed,
 };
 pub use oneiric_store::{Command, NodeStatus, RunStatus, UnknownNodes};
+pub use oneiric_supervisor::service;
+pub use oneiric_supervisor::supervisor::{CommandError, Gone};
 
 /// The Rust on the page about embedding is tested as documentation.
 #[cfg(doctest)]

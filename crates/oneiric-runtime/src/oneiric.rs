@@ -20,6 +20,7 @@ use crate::phase::{Phase, Phases};
 use crate::presence::Presence;
 use crate::request::{RunOptions, RunRequest};
 use crate::secrets::{self, FromSettings};
+use crate::services::Services;
 use crate::shelf::Shelf;
 
 /// The most runs that one recovery takes at a time.
@@ -54,8 +55,21 @@ pub(crate) struct Inner {
     // What triggers keep of events.
     pub(crate) windows: Arc<Windows>,
     pub(crate) phases: Phases,
+    pub(crate) services: Services,
     // What goes on beside the runs.
     pub(crate) presence: Presence,
+}
+
+/// What it is assembled from.
+pub(crate) struct Parts {
+    pub(crate) catalog: Catalog,
+    pub(crate) lifecycle: Lifecycle,
+    pub(crate) executor: Executor,
+    pub(crate) courier: Courier,
+    pub(crate) activity: Activity,
+    pub(crate) own: Own,
+    pub(crate) secrecy: Arc<FromSettings>,
+    pub(crate) services: Services,
 }
 
 /// The manifests that count for new runs and events.
@@ -74,15 +88,8 @@ impl Edition {
 
 impl Oneiric {
     /// Must be called inside of a tokio runtime.
-    pub(crate) fn new(
-        catalog: Catalog,
-        lifecycle: Lifecycle,
-        executor: Executor,
-        courier: Courier,
-        activity: Activity,
-        own: Own,
-        secrecy: Arc<FromSettings>,
-    ) -> Self {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts { catalog, lifecycle, executor, courier, activity, own, secrecy, services } = parts;
         let clock = Arc::clone(&executor.parts().clock);
         let work = secrets::housekeeping(lifecycle.clone(), Arc::clone(&secrecy), clock);
         let presence = Presence::default();
@@ -101,6 +108,7 @@ impl Oneiric {
             secrecy,
             windows: Arc::default(),
             phases: Phases::default(),
+            services,
             presence,
         }))
     }
@@ -230,23 +238,31 @@ impl Oneiric {
         Ok(stopped)
     }
 
-    /// Nothing further starts, what runs is asked to stop and is waited for, components are stopped in reverse
-    /// order. Runs that had not ended stay in the store for a resume. Returns whether everything had stopped by
+    /// Nothing further starts, what runs is asked to stop and is waited for, services and then components are
+    /// stopped in reverse order. A quarter of the time is kept for services, where there are some. Runs that had not ended stay in the store for a resume. Returns whether everything had stopped by
     /// `deadline`. The store is still open, for who answers questions to the end.
     pub async fn drain(&self, deadline: Duration) -> bool {
         self.refuse_work();
         let clock = &self.0.executor.parts().clock;
         let began = clock.monotonic();
+        let time_left = || deadline.saturating_sub(clock.monotonic().saturating_sub(began));
         self.0.presence.end(&**clock, deadline).await;
+        let kept = self.0.services.are_kept();
+        let for_runs = if kept { deadline - deadline / 4 } else { deadline };
         let (carried, abandoned, stopped) = tokio::join!(
-            self.0.courier.shutdown(deadline),
-            self.0.dispatcher.shutdown(deadline),
-            self.0.executor.shutdown(deadline),
+            self.0.courier.shutdown(for_runs),
+            self.0.dispatcher.shutdown(for_runs),
+            self.0.executor.shutdown(for_runs),
         );
-        let time_left = deadline.saturating_sub(clock.monotonic().saturating_sub(began));
-        let unused = self.0.lifecycle.stop(time_left).await;
+        let served = self.0.services.stop(time_left()).await;
+        #[cfg(feature = "sqlite")]
+        if kept {
+            // Somebody may wait to keep them up.
+            self.ring_others().await;
+        }
+        let unused = self.0.lifecycle.stop(time_left()).await;
         self.0.phases.enter(Phase::Stopped);
-        carried && abandoned == 0 && stopped && unused
+        carried && abandoned == 0 && stopped && served && unused
     }
 
     /// Gives back what this process still owns and closes the store. Behind [`Oneiric::drain`].

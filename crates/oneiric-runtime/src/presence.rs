@@ -122,6 +122,7 @@ impl Oneiric {
     pub(crate) fn ring(&self) {
         self.0.presence.bell.notify_one();
         self.0.presence.orders.notify_one();
+        self.0.services.ring();
     }
 
     /// Tells the other processes on the same state folder that something in the store concerns them. One

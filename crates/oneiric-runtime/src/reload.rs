@@ -10,6 +10,7 @@ use crate::bundle::{Bundle, ManifestFile};
 use crate::catalog::Catalog;
 use crate::error::Error;
 use crate::oneiric::{Edition, Oneiric};
+use crate::services::{Keeper, roster};
 
 /// What a reload changed.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,21 +65,32 @@ impl Oneiric {
     ///
     /// When this returns, instances that were built from something else are replaced as in
     /// [`Lifecycle::refresh`](oneiric_core::Lifecycle::refresh); one that does not come up leaves the old one
-    /// serving and is in the report. A handler that only wants other events keeps its instance. Dropping the
-    /// future leaves components that were not swapped yet as they are.
+    /// serving and is in the report. A handler that only wants other events keeps its instance. Services that
+    /// left are stopped, those that came are started, and those that changed are restarted, each with those that
+    /// need it; [`Oneiric::services`] tells how far that is. Dropping the future leaves components that were not
+    /// swapped yet, and services, as they are.
     ///
     /// # Errors
-    /// [`Error::Manifest`], [`Error::UnknownWorkflow`], [`Error::Subscription`]; then nothing has changed.
+    /// [`Error::Manifest`], [`Error::UnknownWorkflow`], [`Error::Services`], [`Error::Service`],
+    /// [`Error::Subscription`]; then nothing has changed.
     pub async fn reload(&self, mut files: Vec<ManifestFile>) -> Result<Reloaded, Error> {
         files.extend(self.own().code.iter().cloned());
         let mut catalog = Catalog::load_beside(self.own(), Bundle { files })?;
         catalog.check_triggers()?;
+        catalog.check_services()?;
+        if self.keeper() != Keeper::NotAsked {
+            catalog.check_probes(self.0.services.prober())?;
+        }
         catalog.select(self.settings());
+        let before = self.lifecycle().registry();
         let edition = Arc::new(Edition::of(catalog));
         let altered = self.replace(edition)?;
         // Whoever is free again, or back, takes what waits.
         self.0.courier.reconsider();
+        // Their instances are replaced when nobody works on them.
+        let _held = self.0.services.supervisor().hold(self.changed_services(&before)).await;
         let swapped = self.lifecycle().refresh().await;
+        self.adopt_services(&before).await?;
         let swapped = swapped
             .into_iter()
             .map(|(domain, key, swapped)| (domain, key, swapped.map(|swapped| swapped.provider)))
@@ -92,6 +104,7 @@ impl Oneiric {
         let declared = self.lifecycle().register(|registry| {
             let merged = merged(registry, old.catalog.registry(), new.catalog.registry());
             let declared = self.declared(&merged)?;
+            roster(&merged)?;
             *registry = merged;
             Ok::<_, Error>(declared)
         })?;

@@ -47,6 +47,10 @@ pub(super) fn orchestrate(session: &mut Session, args: &OrchestrateArgs) -> Resu
             // What has not been swapped when the end comes stays as it is.
             tokio::select! {
                 code = signals.next() => break code,
+                gone = oneiric.services_gone() => {
+                    tracing::error!(service = %gone.key, reason = gone.reason, "a critical service was given up");
+                    break Code::Execution;
+                }
                 () = reloading => {}
             }
         };
@@ -83,7 +87,7 @@ impl Surface {
 }
 
 async fn start(session: &Session, state_dir: &Path) -> Result<Oneiric, Failure> {
-    let mut builder = session.builder()?.serve(true).state_dir(state_dir);
+    let mut builder = session.builder()?.serve(true).services(true).state_dir(state_dir);
     for path in &session.manifests {
         builder = builder.manifest(path);
     }
@@ -166,5 +170,6 @@ async fn stop(
         Ok(false) => tracing::warn!("orchestrator stopped; something did not end in time and was dropped"),
         Err(error) => tracing::error!(%error, "orchestrator stopped; the store was not closed cleanly"),
     }
-    Code::Ok
+    // A signal is obeyed; a critical service is missed.
+    if reason == Code::Execution { reason } else { Code::Ok }
 }

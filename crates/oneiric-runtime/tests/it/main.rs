@@ -17,6 +17,7 @@ mod recovery;
 mod reload;
 mod replay;
 mod secrets;
+mod services;
 mod settings;
 mod starving;
 mod support;
