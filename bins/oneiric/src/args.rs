@@ -13,6 +13,7 @@ mod names;
 mod orchestrate;
 mod run;
 mod secrets;
+mod service;
 mod store;
 mod token;
 mod workflow;
@@ -44,6 +45,7 @@ pub(crate) use run::{
     PauseArgs as RunPauseArgs, RerunArgs, ResumeArgs, RetryNowArgs, RunCommand, ShowArgs, WatchArgs,
 };
 pub(crate) use secrets::{RotateArgs, SecretsCommand};
+pub(crate) use service::{LogsArgs, ServiceArgs, ServiceCommand, SupervisorCommand};
 pub(crate) use store::{BackupArgs, StoreCommand};
 pub(crate) use token::{
     CreateArgs as CreateTokenArgs, HashArgs as HashTokenArgs, RevokeArgs as RevokeTokenArgs, TokenCommand,
@@ -143,6 +145,24 @@ pub(crate) enum Command {
     Start(Box<StartArgs>),
     Stop(StopArgs),
     ProcessStatus(ProcessStatusArgs),
+    /// See services, start and stop them, and read what they wrote
+    #[command(
+        subcommand,
+        arg_required_else_help = true,
+        after_help = "Examples:
+  oneiric service list
+  oneiric service restart gateway
+  oneiric service logs gateway --follow"
+    )]
+    Service(ServiceCommand),
+    /// See what the supervisor goes by
+    #[command(
+        subcommand,
+        arg_required_else_help = true,
+        after_help = "Examples:
+  oneiric --manifest shop.yaml supervisor critical-chain"
+    )]
+    Supervisor(SupervisorCommand),
     Doctor(DoctorArgs),
     /// Check and copy the state
     #[command(

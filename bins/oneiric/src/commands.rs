@@ -19,17 +19,21 @@ mod orchestrate;
 mod plugins;
 mod run;
 mod secrets;
+mod service;
 mod status;
 mod store;
+mod supervisor;
 mod swap;
 mod token;
 mod workflow;
 
+use oneiric_runtime::control::ServiceAction;
+
 pub(crate) use background::is_background;
 
 use crate::args::{
-    Command, ConfigCommand, EventCommand, ManifestCommand, RunCommand, SecretsCommand, StoreCommand,
-    TokenCommand, WorkflowCommand,
+    Command, ConfigCommand, EventCommand, ManifestCommand, RunCommand, SecretsCommand, ServiceCommand,
+    StoreCommand, SupervisorCommand, TokenCommand, WorkflowCommand,
 };
 use crate::exit::Code;
 use crate::failure::Failure;
@@ -92,6 +96,14 @@ pub(crate) fn dispatch(session: &mut Session, wanted: Command) -> Result<Code, F
         Command::Start(args) => background::start(session, &args),
         Command::Stop(args) => background::stop(session, &args),
         Command::ProcessStatus(args) => background::status(session, &args),
+        Command::Service(wanted) => match wanted {
+            ServiceCommand::List => service::list(session),
+            ServiceCommand::Start(args) => service::act(session, &args, ServiceAction::Start),
+            ServiceCommand::Stop(args) => service::act(session, &args, ServiceAction::Stop),
+            ServiceCommand::Restart(args) => service::act(session, &args, ServiceAction::Restart),
+            ServiceCommand::Logs(args) => service::logs(session, &args),
+        },
+        Command::Supervisor(SupervisorCommand::CriticalChain) => supervisor::critical_chain(session),
         Command::Doctor(args) => doctor::doctor(session, &args),
         Command::Config(wanted) => match wanted {
             ConfigCommand::Explain(args) => config::explain(session, &args),

@@ -39,7 +39,9 @@ pub(crate) enum Failure {
 impl<E: Into<Error>> From<E> for Failure {
     fn from(error: E) -> Self {
         match error.into() {
-            Error::Manifest { problems, text } => Failure::Files(vec![Sheet::new(problems, text)]),
+            Error::Manifest { problems, text } | Error::Services { problems, text } => {
+                Failure::Files(vec![Sheet::new(problems, text)])
+            }
             Error::UnknownTask { problems, text } | Error::UnknownWorkflow { problems, text } => {
                 Failure::Files(vec![Sheet::new(problems, text).ending(Code::Resolution)])
             }

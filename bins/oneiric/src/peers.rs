@@ -117,6 +117,8 @@ fn done(answer: Answer) -> Result<Answer, Failure> {
         | Answer::Activity(_)
         | Answer::Progress { .. }
         | Answer::Events(_)
+        | Answer::Services(_)
+        | Answer::Service { .. }
         | Answer::Secrets { .. }
         | Answer::Rotated { .. } => Ok(answer),
     }
@@ -133,7 +135,7 @@ fn ended(error: &ControlError, request: &Request) -> bool {
         }
         ControlError::Unreadable { .. } => false,
     };
-    gone && !matches!(request, Request::Swap { .. })
+    gone && !matches!(request, Request::Swap { .. } | Request::Service { .. })
 }
 
 fn refused(error: &ControlError, limit: Duration) -> Failure {
@@ -177,6 +179,8 @@ pub(crate) fn misfit(answer: &Answer) -> Failure {
         Answer::Activity(_) => "what is in flight",
         Answer::Progress { .. } => "progress",
         Answer::Events(_) => "events",
+        Answer::Services(_) => "services",
+        Answer::Service { .. } => "a service",
         Answer::Secrets { .. } => "secrets",
         Answer::Rotated { .. } => "a rotation",
         Answer::Refused { .. } => "a refusal",

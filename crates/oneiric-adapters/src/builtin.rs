@@ -2,7 +2,7 @@
 //!
 //! | factory                                               | roles        | payload → result                                    |
 //! |-------------------------------------------------------|--------------|-----------------------------------------------------|
-//! | `builtin:noop`                                        | task, action, event handler | anything → `null`                    |
+//! | `builtin:noop`                                        | task, action, event handler, service | anything → `null`; a service that waits for its stop |
 //! | `builtin:echo`                                        | task, action, event handler | anything → the same                  |
 //! | `builtin:sleep`                                       | task         | `{"seconds": 1.5}` → `{"slept": 1.5}`               |
 //! | `builtin:fail`                                        | task         | `{"times": 2, "message": "no"}` → `{"attempts": 3}` |
@@ -22,6 +22,7 @@
 mod fail;
 mod fields;
 mod kind;
+mod linger;
 mod plain;
 mod samples;
 mod sleep;
@@ -29,7 +30,7 @@ mod sleep;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use oneiric_core::roles::{Action, EventHandler, Task};
+use oneiric_core::roles::{Action, EventHandler, Service, Task};
 use oneiric_core::{Blueprint, Component, ComponentRuntime, Descriptor, Fault, Instance};
 
 use crate::Parts;
@@ -77,8 +78,11 @@ impl ComponentRuntime for Builtin {
 
     async fn build(&self, blueprint: &Blueprint) -> Result<Instance, Fault> {
         Ok(match Kind::of(&blueprint.descriptor)? {
-            Kind::Noop => whatever(plain::Noop),
-            Kind::Echo => whatever(plain::Echo),
+            Kind::Noop => {
+                let shared = Arc::new(plain::Noop);
+                whatever(Arc::clone(&shared)).plays::<dyn Service>(shared)
+            }
+            Kind::Echo => whatever(Arc::new(plain::Echo)),
             Kind::Sleep => task(sleep::Sleep::new(self.parts.clock.clone())),
             Kind::Fail => task(fail::Fail),
             Kind::Sample(Sample::Task) => task(Sample::Task),
@@ -105,8 +109,7 @@ fn handler_and_action<T: Component + EventHandler + Action>(component: T) -> Ins
     Instance::new(shared.clone()).plays::<dyn EventHandler>(shared.clone()).plays::<dyn Action>(shared)
 }
 
-fn whatever<T: Component + Task + Action + EventHandler>(component: T) -> Instance {
-    let shared = Arc::new(component);
+fn whatever<T: Component + Task + Action + EventHandler>(shared: Arc<T>) -> Instance {
     Instance::new(shared.clone())
         .plays::<dyn Task>(shared.clone())
         .plays::<dyn Action>(shared.clone())

@@ -147,6 +147,7 @@ impl Oneiric {
         let records = self.store().activities().await?;
         if self.activities().set(records) {
             self.executor().reconsider();
+            self.0.services.supervisor().reconsider();
             self.0.courier.reconsider();
             // Runs may wait to begin.
             self.ring_here();

@@ -5,7 +5,8 @@ use oneiric_core::{Domain, Key, Timestamp};
 use oneiric_store::liveness;
 
 use crate::control::{
-    Answer, Probed, ProcessActivity, ProcessEvents, ProcessHealth, ProcessStatus, Request, SwapDone,
+    Answer, Probed, ProcessActivity, ProcessEvents, ProcessHealth, ProcessServices, ProcessStatus, Request,
+    ServiceAction, SwapDone,
 };
 use crate::error::{Error, Kind};
 use crate::oneiric::Oneiric;
@@ -62,6 +63,22 @@ pub(crate) async fn answer(oneiric: &Oneiric, started_at: Timestamp, request: Re
         }
         Request::Events {} => {
             Answer::Events(ProcessEvents { pid, started_at, handlers: oneiric.0.courier.handlers() })
+        }
+        Request::Services {} => {
+            let reason = oneiric.keeper().reason();
+            let (kept, services) = (oneiric.0.services.are_kept(), oneiric.services());
+            Answer::Services(ProcessServices { pid, started_at, kept, reason, services })
+        }
+        Request::Service { key, action } => {
+            let done = match action {
+                ServiceAction::Start => oneiric.start_service(key).await,
+                ServiceAction::Stop => oneiric.stop_service(key).await,
+                ServiceAction::Restart => oneiric.restart_service(key).await,
+            };
+            match done {
+                Ok(status) => Answer::Service { pid, status: Box::new(status) },
+                Err(error) => error.into(),
+            }
         }
         Request::Secrets {} => {
             let status = serde_json::to_value(oneiric.secrets().status()).unwrap_or_default();

@@ -11,6 +11,7 @@ use oneiric_core::environment::names;
 use oneiric_core::gate::{Gate, Pipeline};
 use oneiric_core::id::IdError;
 use oneiric_core::lifecycle::{self, Hook, Lifecycle, SettingsSource, Timeouts};
+use oneiric_core::probe::Prober;
 use oneiric_core::roles::LogSink;
 use oneiric_core::secret::Secrets;
 use oneiric_core::settings::Settings;
@@ -53,6 +54,8 @@ pub struct Builder {
     observer: Option<Arc<dyn Observer>>,
     max_parallel: Option<u32>,
     serves: bool,
+    services: bool,
+    prober: Option<Arc<dyn Prober>>,
     settings: Settings,
     secrets: Option<Secrets>,
     provider_settings: Option<Arc<dyn SettingsSource>>,
@@ -97,6 +100,8 @@ impl Default for Builder {
             observer: None,
             max_parallel: None,
             serves: true,
+            services: false,
+            prober: None,
             settings: Settings::default(),
             secrets: None,
             provider_settings: None,
@@ -218,6 +223,22 @@ impl Builder {
         self
     }
 
+    /// Whether it starts services and keeps them up, where no other process on the same state folder does; it
+    /// does not unless said. Nor does it where the settings or their profile turn the supervisor off.
+    #[must_use]
+    pub fn services(mut self, keeps: bool) -> Self {
+        self.services = keeps;
+        self
+    }
+
+    /// Who puts the questions of probes to programs and addresses. Without one, services can only be asked
+    /// themselves.
+    #[must_use]
+    pub fn prober(mut self, prober: Arc<dyn Prober>) -> Self {
+        self.prober = Some(prober);
+        self
+    }
+
     /// Where secrets come from: `oneiric_adapters::secrets::chain(..)`; the inline values of the settings
     /// unless said.
     #[must_use]
@@ -292,6 +313,10 @@ impl Builder {
         };
         let mut catalog = Catalog::load_beside(&own, Bundle { files })?;
         catalog.check_triggers()?;
+        catalog.check_services()?;
+        if self.services {
+            catalog.check_probes(self.prober.as_deref())?;
+        }
         catalog.select(&self.settings);
         let settings = std::mem::take(&mut self.settings);
         let secrets = self.secrets.take().unwrap_or_else(|| inline(&settings, &self.clock));

@@ -1,5 +1,6 @@
 //! What manifests say: candidates and checked graphs, without a store or a process.
 
+mod services;
 mod triggers;
 
 use std::collections::HashMap;
@@ -18,6 +19,7 @@ use oneiric_events::{Defaults, Subscription};
 use crate::bundle::{Bundle, ManifestFile};
 use crate::error::Error;
 use crate::request::RunOptions;
+use services::Entry;
 use triggers::Starter;
 
 /// Candidates and graphs of a bundle of manifests.
@@ -40,6 +42,8 @@ pub struct Catalog {
     workflows: HashMap<(Key, Provider, Source), Workflow>,
     // Of handlers that start workflows.
     starters: Vec<Starter>,
+    // Of domain service.
+    services: Vec<Entry>,
     // Of the settings.
     max_deliveries: Option<u32>,
 }
@@ -168,6 +172,9 @@ impl Catalog {
                 let text = String::from_utf8_lossy(&file.bytes);
                 let place = Place::of_name(&file.name, &text, written.position);
                 problems.push(Problem { place, message, help: None });
+            }
+            if written.domain == Domain::SERVICE {
+                self.services.push(Entry { manifest: Arc::clone(&manifest), file: file.clone(), entry });
             }
             if written.domain == Domain::EVENT {
                 match Subscription::of(&Arc::new(written.descriptor(source.clone())), &Defaults::default()) {

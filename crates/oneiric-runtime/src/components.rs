@@ -87,6 +87,8 @@ impl Oneiric {
     /// While the component drains, this waits until nothing of it is in flight here, at most a minute. Of a
     /// paused one it is refused, unless it is forced.
     ///
+    /// A service that runs is stopped first, with those that need it, and starts again on what serves then.
+    ///
     /// Of domain `event`, the newcomer's topics, filters and priority count when this returns.
     ///
     /// # Errors
@@ -94,6 +96,9 @@ impl Oneiric {
     /// in code asks for events in a way that makes no sense: it serves, and events go the way they went before.
     pub async fn swap(&self, domain: &Domain, key: &Key, swap: Swap<'_>) -> Result<Swapped, Error> {
         self.admit_swap(domain, key, &swap).await?;
+        if *domain == Domain::SERVICE {
+            return self.swap_service(key, swap).await;
+        }
         let swapped = self.lifecycle().swap(domain, key, swap).await?;
         if *domain == Domain::EVENT {
             // Which events are wanted, and under which name they are handled, is said by what serves now.

@@ -13,6 +13,7 @@ mod server;
 pub(crate) use client::ask_all;
 pub use client::{Client, ControlError, live, ring, stale};
 pub use protocol::{
-    Answer, Probed, ProcessActivity, ProcessEvents, ProcessHealth, ProcessStatus, Request, SwapDone,
+    Answer, Probed, ProcessActivity, ProcessEvents, ProcessHealth, ProcessServices, ProcessStatus, Request,
+    ServiceAction, SwapDone,
 };
 pub(crate) use server::Server;

@@ -12,6 +12,9 @@ use crate::phase::Phase;
 /// belongs to the runs.
 const ANSWERS: Duration = Duration::from_secs(1);
 
+/// Services have this part of the time at least, where there are some: what hangs in a run must not take it from them.
+const SHARE: u32 = 4;
+
 /// What components have to stop, one after the other, where the deadline has passed: what hangs in a run must not keep
 /// those that are in order from being stopped.
 const OVERTIME: Duration = Duration::from_millis(250);
@@ -31,6 +34,8 @@ pub struct Leaving {
     pub aborted: usize,
     /// Components that did not stop.
     pub unstopped: usize,
+    /// Whether every service stopped by itself, in its time.
+    pub served: bool,
     /// Whether every component was unused when it was stopped.
     pub unused: bool,
 }
@@ -38,7 +43,7 @@ pub struct Leaving {
 impl Leaving {
     /// Whether everything ended by the deadline.
     pub fn is_clean(&self) -> bool {
-        self.aborted == 0 && self.unstopped == 0 && self.unused
+        self.aborted == 0 && self.unstopped == 0 && self.served && self.unused
     }
 
     /// Counts runs by how they stand.
@@ -54,8 +59,8 @@ impl Leaving {
 }
 
 impl Oneiric {
-    /// Nothing further starts, what runs is asked to stop and is waited for, components are stopped in reverse order.
-    /// Runs that had not ended stay in the store for a resume. The store is still open, for who answers questions to
+    /// Nothing further starts, what runs is asked to stop and is waited for, services and then components are stopped in
+    /// reverse order. Runs that had not ended stay in the store for a resume. The store is still open, for who answers questions to
     /// the end.
     ///
     /// Returns by `deadline`, or where components are left then at most 400 ms later. What has not stopped is left
@@ -67,14 +72,22 @@ impl Oneiric {
         let left = || end.saturating_sub(clock.monotonic());
         let runs = self.0.executor.runs();
         self.0.presence.end(&**clock, deadline.min(ANSWERS)).await;
+        let kept = self.0.services.are_kept();
+        let for_runs = if kept { left() - left() / SHARE } else { left() };
         let (deliveries, events, _) = tokio::join!(
-            self.0.courier.shutdown(left()),
-            self.0.dispatcher.shutdown(left()),
-            self.0.executor.shutdown(left()),
+            self.0.courier.shutdown(for_runs),
+            self.0.dispatcher.shutdown(for_runs),
+            self.0.executor.shutdown(for_runs),
         );
         let events = usize::try_from(events).unwrap_or(usize::MAX);
         let mut leaving = Leaving { aborted: deliveries.saturating_add(events), ..Leaving::default() };
         leaving.count(&runs);
+        leaving.served = self.0.services.stop(left()).await;
+        #[cfg(feature = "sqlite")]
+        if kept {
+            // Somebody may wait to keep them up.
+            self.ring_others().await;
+        }
         leaving.unused = tokio::select! {
             biased;
             unused = self.0.lifecycle.stop(left()) => unused,

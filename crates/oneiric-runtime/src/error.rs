@@ -15,6 +15,7 @@ use oneiric_core::{Fault, Key, RunId};
 use oneiric_dag::{Incomplete, OutputError, RunError};
 use oneiric_events::SubscriptionError;
 use oneiric_store::{CommitError, RunStatus, StoreError};
+use oneiric_supervisor::supervisor::CommandError;
 use serde::{Deserialize, Serialize};
 
 /// The kind of trouble, from which exit codes and HTTP statuses follow. The most specific wins where
@@ -76,6 +77,25 @@ pub enum Error {
         /// The text of the manifest, for showing the places.
         text: Arc<[u8]>,
     },
+    /// Services that stand in manifests cannot be kept up.
+    #[error("{problems}")]
+    Services {
+        /// One for each of these services, with the place of its entry.
+        problems: ParseError,
+        /// The text of the manifest, for showing the places.
+        text: Arc<[u8]>,
+    },
+    /// A service that stands in no manifest file cannot be kept up.
+    #[error("service `{key}`: {reason}")]
+    Service {
+        /// Its key.
+        key: Key,
+        /// Why.
+        reason: String,
+    },
+    /// A service was not started, stopped or restarted.
+    #[error(transparent)]
+    Supervising(#[from] CommandError),
     /// No runtime builds a component's factory.
     #[error("{domain} `{key}`: nothing here builds the factory `{factory}`")]
     NoRuntime {
@@ -322,6 +342,8 @@ impl Error {
             Error::Component { fault, .. } if fault.code.starts_with("unknown-") => Kind::Resolution,
             Error::Read { .. }
             | Error::Manifest { .. }
+            | Error::Services { .. }
+            | Error::Service { .. }
             | Error::NoGraph(_)
             | Error::Component { .. }
             | Error::Name(_)
@@ -334,6 +356,7 @@ impl Error {
             Error::Unknown(_)
             | Error::UnknownTask { .. }
             | Error::UnknownWorkflow { .. }
+            | Error::Supervising(CommandError::Unknown { .. })
             | Error::NoRuntime { .. }
             | Error::MissingRole { .. }
             | Error::UnknownRun(_)
@@ -342,7 +365,8 @@ impl Error {
             Error::NotAllowed { .. } => Kind::Security,
             Error::Lifecycle(LifecycleError::Failed { phase: Phase::Settings, .. }) => Kind::Configuration,
             Error::Lifecycle(_) | Error::Secrets(_) => Kind::Execution,
-            Error::Busy { .. }
+            Error::Supervising(CommandError::Draining(_) | CommandError::NotRunning)
+            | Error::Busy { .. }
             | Error::Unanswered { .. }
             | Error::Stale { .. }
             | Error::UnderWay { .. }
@@ -399,6 +423,12 @@ impl Error {
                 Some(help.clone())
             }
             Error::NoGraph(_) => Some("give its manifest entry a `dag` with `nodes`".to_owned()),
+            Error::Supervising(CommandError::Unknown { .. }) => {
+                Some("`oneiric service list` shows the services".to_owned())
+            }
+            Error::Supervising(CommandError::Draining(key)) => {
+                Some(format!("`oneiric resume {key} --domain service` starts it"))
+            }
             Error::UnknownRun(_) => Some("`oneiric run list` shows the runs of this state folder".to_owned()),
             Error::UnknownEvent(_) => {
                 Some("`oneiric event list` shows the events of this state folder".to_owned())

@@ -11,6 +11,7 @@
 //! | manifests, without a store or a process | [`Catalog`], [`Bundle`], [`read_manifest`] |
 //! | what programs read of all this | [`json`], [`Follow`] |
 //! | how things stand | [`Oneiric::statuses`], [`component_statuses`], [`RunLog`], `control` |
+//! | services | [`Builder::services`], [`Oneiric::services`], [`Oneiric::services_gone`], [`roster`], [`ServiceLog`] |
 //! | events | [`Oneiric::emit`], [`Oneiric::emit_and_wait`], [`Oneiric::on`], [`Oneiric::pull`], [`EventReport`], [`Oneiric::windows`] |
 //! | their log | [`list_events`], [`Tail`], [`Oneiric::replay`], [`Oneiric::tidy_events`] |
 //! | what went wrong | [`Error`], [`Kind`], [`Incomplete`] |
@@ -47,6 +48,8 @@ mod reload;
 mod request;
 mod run_log;
 mod secrets;
+mod service_log;
+mod services;
 mod shelf;
 mod shown;
 mod state_dir;
@@ -78,6 +81,8 @@ pub use reload::{
 pub use request::{PROGRAM, RunOptions, RunRequest, StartedBy};
 pub use run_log::{LOGS, LogLine, MAX_LOG_BYTES, RunLog, read_log};
 pub use secrets::Rotated;
+pub use service_log::{MAX_SERVICE_LINE, MAX_SERVICE_LOG, SERVICE_LOGS, ServiceLog, ServiceLogTail};
+pub use services::{Keeper, roster};
 #[cfg(feature = "sqlite")]
 pub use state_dir::open_store;
 pub use state_dir::{DATABASE, DEFAULT_STATE_DIR};
@@ -95,6 +100,8 @@ pub use oneiric_events::{
     Repeat, Subscription, Turn, Verdict, typed,
 };
 pub use oneiric_store::{Command, NodeStatus, RunStatus, UnknownNodes};
+pub use oneiric_supervisor::service;
+pub use oneiric_supervisor::supervisor::{CommandError, Gone};
 
 /// The Rust on the page about embedding is tested as documentation.
 #[cfg(doctest)]

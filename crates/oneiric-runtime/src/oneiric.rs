@@ -21,6 +21,7 @@ use crate::presence::Presence;
 use crate::reload::Reloading;
 use crate::request::{RunOptions, RunRequest};
 use crate::secrets::{self, FromSettings};
+use crate::services::Services;
 use crate::shelf::Shelf;
 
 /// The most runs that one recovery takes at a time.
@@ -58,8 +59,22 @@ pub(crate) struct Inner {
     // Who waits for events to be accepted.
     pub(crate) logged: tokio::sync::Notify,
     pub(crate) phases: Phases,
+    pub(crate) services: Services,
     // What goes on beside the runs.
     pub(crate) presence: Presence,
+}
+
+/// What it is assembled from.
+pub(crate) struct Parts {
+    pub(crate) catalog: Catalog,
+    pub(crate) lifecycle: Lifecycle,
+    pub(crate) executor: Executor,
+    pub(crate) courier: Courier,
+    pub(crate) activity: Activity,
+    pub(crate) own: Own,
+    pub(crate) secrecy: Arc<FromSettings>,
+    pub(crate) services: Services,
+    pub(crate) reloads: Reloading,
 }
 
 /// The manifests that count for new runs and events.
@@ -83,16 +98,9 @@ impl Edition {
 
 impl Oneiric {
     /// Must be called inside of a tokio runtime.
-    pub(crate) fn new(
-        catalog: Catalog,
-        lifecycle: Lifecycle,
-        executor: Executor,
-        courier: Courier,
-        activity: Activity,
-        own: Own,
-        secrecy: Arc<FromSettings>,
-        reloads: Reloading,
-    ) -> Self {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts { catalog, lifecycle, executor, courier, activity, own, secrecy, services, reloads } =
+            parts;
         let clock = Arc::clone(&executor.parts().clock);
         let since = clock.now();
         let work = secrets::housekeeping(lifecycle.clone(), Arc::clone(&secrecy), clock);
@@ -114,6 +122,7 @@ impl Oneiric {
             windows: Arc::default(),
             logged: tokio::sync::Notify::new(),
             phases: Phases::default(),
+            services,
             presence,
         }))
     }

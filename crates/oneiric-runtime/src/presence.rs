@@ -129,6 +129,7 @@ impl Oneiric {
     pub(crate) fn ring(&self) {
         self.0.presence.bell.notify_one();
         self.0.presence.orders.notify_one();
+        self.0.services.ring();
     }
 
     /// The state folder; `None` where state is in memory, or in a store that the builder was given.

@@ -17,6 +17,7 @@ use crate::bundle::{Bundle, ManifestFile};
 use crate::catalog::Catalog;
 use crate::error::Error;
 use crate::oneiric::{Edition, Oneiric};
+use crate::services::{Keeper, roster};
 pub(crate) use adopt::Adopted;
 pub(crate) use held::bring_in_held;
 pub(crate) use reread::Reloading;
@@ -103,11 +104,14 @@ impl Oneiric {
     /// When this returns, instances that were built from something else are replaced as in
     /// [`Lifecycle::refresh`](oneiric_core::Lifecycle::refresh); one that does not come up leaves the old one
     /// serving and is in the report, and one that is paused or busy draining is replaced when that is over. A
-    /// handler that only wants other events keeps its instance. One reload at a time: others wait. Dropping the
-    /// future leaves components that were not swapped yet as they are.
+    /// handler that only wants other events keeps its instance. Services that left are stopped, those that came are
+    /// started, and those that changed are restarted, each with those that need it; [`Oneiric::services`] tells how
+    /// far that is. One reload at a time: others wait. Dropping the future leaves components that were not swapped
+    /// yet, and services, as they are.
     ///
     /// # Errors
-    /// [`Error::Manifest`], [`Error::UnknownWorkflow`], [`Error::Subscription`]; then nothing has changed.
+    /// [`Error::Manifest`], [`Error::UnknownWorkflow`], [`Error::Services`], [`Error::Service`],
+    /// [`Error::Subscription`]; then nothing has changed.
     pub async fn reload(&self, reload: impl Into<Reload>) -> Result<Reloaded, Error> {
         let reload = reload.into();
         let _one = self.0.reloads.turn().await;
@@ -126,7 +130,12 @@ impl Oneiric {
         };
         let mut catalog = Catalog::load_beside(self.own(), Bundle { files: manifests })?;
         catalog.check_triggers()?;
+        catalog.check_services()?;
+        if self.keeper() != Keeper::NotAsked {
+            catalog.check_probes(self.0.services.prober())?;
+        }
         catalog.select(&adopted.settings);
+        let before = self.lifecycle().registry();
         let now = self.executor().parts().clock.now();
         let old = self.0.edition.load_full();
         let mut new = Edition::of(catalog, now);
@@ -139,7 +148,11 @@ impl Oneiric {
         };
         // Whoever is free again, or back, takes what waits.
         self.0.courier.reconsider();
+        // Their instances are replaced when nobody works on them.
+        let resting = self.0.services.supervisor().hold(self.changed_services(&before)).await;
         let (swapped, held) = self.bring_in().await;
+        self.adopt_services(&before).await?;
+        drop(resting);
         let generation = self.0.edition.load().number;
         Ok(Reloaded { generation, altered, swapped, held, needs_restart: adopted.needs_restart })
     }
@@ -154,6 +167,7 @@ impl Oneiric {
         let declared = self.lifecycle().register(|registry| {
             let merged = merge::merged(registry, old.catalog.registry(), new.catalog.registry());
             let declared = self.declared(&merged, &settings)?;
+            roster(&merged)?;
             // In front of the candidates: whoever builds one of the new ones builds it with the new settings.
             self.secrecy().replace(Arc::clone(&settings));
             *registry = merged;

@@ -111,8 +111,12 @@ impl Oneiric {
             if concerned {
                 let swap = Swap { provider: None, force: false };
                 // The same component with a newer value is no change that a pause could be meant against.
-                let done = self.lifecycle().swap(&status.domain, &status.key, swap).await;
-                let done = done.map(|_| ()).map_err(Error::from);
+                let done = if status.domain == Domain::SERVICE {
+                    self.swap_service(&status.key, swap).await
+                } else {
+                    self.lifecycle().swap(&status.domain, &status.key, swap).await.map_err(Error::from)
+                };
+                let done = done.map(|_| ());
                 swapped.push((status.domain, status.key, done));
             }
         }

@@ -49,6 +49,20 @@ enum Working {
     Over,
 }
 
+/// Services that stay down until this is dropped.
+#[derive(Debug)]
+#[must_use = "services come back when this is dropped"]
+pub struct Held {
+    board: Arc<Board>,
+    keys: BTreeSet<Key>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.board.release(&self.keys);
+    }
+}
+
 /// A critical service that was given up: the process is to go down.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gone {
@@ -158,9 +172,11 @@ impl Supervisor {
     }
 
     /// Takes over another roster: what left it is stopped, what came is started, and what `changed` says is
-    /// restarted, each with those that need it. Returns at once; [`Supervisor::statuses`] tells how far it is.
+    /// restarted, each with those that need it. Returns when that has begun; [`Supervisor::statuses`] tells how far
+    /// it is.
     pub async fn adopt(&self, roster: Roster, changed: BTreeSet<Key>) {
-        let command = Command::Adopt { roster, changed };
+        let (done, adopted) = oneshot::channel();
+        let command = Command::Adopt { roster, changed, done };
         let command = match &mut *self.working() {
             Working::Made(engine) => {
                 engine.obey(command);
@@ -170,7 +186,21 @@ impl Supervisor {
             Working::Started(_) | Working::Over => command,
         };
         // Where it is over, there is nothing to be done.
-        let _ = self.0.commands.send(command).await;
+        if self.0.commands.send(command).await.is_ok() {
+            let _ = adopted.await;
+        }
+    }
+
+    /// Stops these services with those that need them, and keeps them down until the result is dropped: their
+    /// instances have no user meanwhile. Returns when they have stopped.
+    pub async fn hold(&self, keys: BTreeSet<Key>) -> Held {
+        self.0.board.hold(&keys);
+        let held = Held { board: Arc::clone(&self.0.board), keys };
+        for key in &held.keys {
+            // One that is not known does not run.
+            let _ = self.aim(key, Goal::Rest).await;
+        }
+        held
     }
 
     /// What operators said of components may have changed.

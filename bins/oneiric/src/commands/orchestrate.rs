@@ -72,7 +72,7 @@ fn serve(session: &Session, args: &OrchestrateArgs) -> Result<Code, Failure> {
         let reloads = oneiric.settings().profile.watchers_enabled;
         let alive = notifier.watchdog(&clock);
         tokio::pin!(alive);
-        let reason = loop {
+        let (reason, code) = loop {
             let reloading = async {
                 hangups.next().await;
                 if !reloads {
@@ -85,14 +85,18 @@ fn serve(session: &Session, args: &OrchestrateArgs) -> Result<Code, Failure> {
             };
             // What has not been swapped when the end comes stays as it is.
             tokio::select! {
-                code = signals.next() => break code.name(),
-                () = surface.asked_to_stop() => break "asked by HTTP",
+                code = signals.next() => break (code.name(), Code::Ok),
+                () = surface.asked_to_stop() => break ("asked by HTTP", Code::Ok),
+                gone = oneiric.services_gone() => {
+                    tracing::error!(service = %gone.key, reason = gone.reason, "a critical service was given up");
+                    break ("a critical service was given up", Code::Execution);
+                }
                 () = reloading => {}
                 () = &mut alive => {}
             }
         };
         notifier.stopping();
-        let stopping = stop::stop(&oneiric, surface, args.grace, &mut signals, reason, Code::Ok);
+        let stopping = stop::stop(&oneiric, surface, args.grace, &mut signals, reason, code);
         tokio::select! {
             code = stopping => Ok(code),
             () = &mut alive => Ok(Code::Execution),
@@ -105,7 +109,6 @@ fn state_dir(session: &Session) -> Result<Option<PathBuf>, Failure> {
     let kept = session.settings()?.settings.runtime_paths.workflow_checkpoints_enabled;
     Ok(if kept { Some(session.state_dir()?) } else { None })
 }
-
 
 fn hold(path: &Path) -> Result<PidFile, Failure> {
     PidFile::hold(path).map_err(|error| match error {

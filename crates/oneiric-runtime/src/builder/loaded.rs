@@ -9,7 +9,8 @@ use oneiric_core::{BootId, Descriptor, Domain, Key, Lifecycle, Provider};
 use oneiric_dag::{Executor, Parts};
 use oneiric_events::{Courier, CourierParts, Dispatcher};
 use oneiric_store::{BootRecord, Lease, MemoryStore, Store};
-use oneiric_supervisor::Activity;
+use oneiric_supervisor::supervisor::{Lines, NoLines};
+use oneiric_supervisor::{Activity, supervisor};
 
 use super::{Builder, Where};
 use crate::bind;
@@ -17,12 +18,12 @@ use crate::breakers::{Behind, Breakers};
 use crate::catalog::{Catalog, Own};
 use crate::error::Error;
 use crate::guarded::Guarded;
-use crate::oneiric::Oneiric;
-use crate::phase::Phase;
+use crate::oneiric::{self, Oneiric};
 use crate::reload::Reloading;
 use crate::request::RunOptions;
 use crate::run_log::together;
 use crate::secrets::FromSettings;
+use crate::services::{Services, roster};
 
 /// A shorter lease would be lost to every hiccup of a disk.
 const SHORTEST_LEASE: Duration = Duration::from_millis(500);
@@ -168,6 +169,21 @@ impl Loaded {
                 max_deliveries: settings.execution.max_deliveries,
             },
         );
+        #[cfg(feature = "sqlite")]
+        let lines: Arc<dyn Lines> = match &state_dir {
+            Some(path) => Arc::new(crate::ServiceLog::new(path, Arc::clone(&builder.clock))),
+            None => Arc::new(NoLines),
+        };
+        #[cfg(not(feature = "sqlite"))]
+        let lines: Arc<dyn Lines> = Arc::new(NoLines);
+        let parts = supervisor::Parts {
+            lifecycle: lifecycle.clone(),
+            activity: activity.clone(),
+            prober: builder.prober,
+            lines,
+            clock: Arc::clone(&builder.clock),
+        };
+        let services = Services::new(parts, &roster(&lifecycle.registry())?);
         let executor = Executor::new(Parts {
             store,
             clock: builder.clock,
@@ -179,7 +195,18 @@ impl Loaded {
             max_parallel: builder.max_parallel.unwrap_or(settings.execution.max_parallel).max(1),
         });
         let reloads = Reloading::new(builder.sources, builder.timeouts.is_some());
-        let oneiric = Oneiric::new(catalog, lifecycle, executor, courier, activity, own, secrecy, reloads);
+        let parts = oneiric::Parts {
+            catalog,
+            lifecycle,
+            executor,
+            courier,
+            activity,
+            own,
+            secrecy,
+            services,
+            reloads,
+        };
+        let oneiric = Oneiric::new(parts);
         oneiric.reload_held();
         oneiric.declare()?;
         oneiric.let_go(closed);
@@ -202,7 +229,7 @@ impl Loaded {
         }
         #[cfg(feature = "watch")]
         oneiric.watch(seen);
-        oneiric.0.phases.enter(Phase::Serving);
+        oneiric.keep_services(builder.services);
         Ok(oneiric)
     }
 }

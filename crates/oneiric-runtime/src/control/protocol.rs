@@ -8,7 +8,7 @@ use oneiric_core::{Domain, Key, Provider, RunId, Timestamp};
 use oneiric_dag::NodeProgress;
 use oneiric_events::HandlerStatus;
 use oneiric_store::liveness;
-use oneiric_supervisor::InFlight;
+use oneiric_supervisor::{InFlight, service};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -69,6 +69,15 @@ pub enum Request {
     },
     /// How the handlers of events stand, and what they have counted.
     Events {},
+    /// How the services stand.
+    Services {},
+    /// Starts, stops or restarts a service, and waits for what comes of it.
+    Service {
+        /// The service.
+        key: Key,
+        /// What is wanted.
+        action: ServiceAction,
+    },
     /// What is known of the secrets, without a value.
     Secrets {},
     /// Forgets secrets and swaps the components that were built with them.
@@ -104,6 +113,15 @@ pub enum Answer {
     },
     /// To [`Request::Events`].
     Events(ProcessEvents),
+    /// To [`Request::Services`].
+    Services(ProcessServices),
+    /// To [`Request::Service`].
+    Service {
+        /// The process.
+        pid: u32,
+        /// How it stands now.
+        status: Box<service::Status>,
+    },
     /// To [`Request::Secrets`].
     Secrets {
         /// The process.
@@ -166,6 +184,33 @@ pub struct ProcessEvents {
     pub started_at: Timestamp,
     /// The highest priority first.
     pub handlers: Vec<HandlerStatus>,
+}
+
+/// What is wanted of a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ServiceAction {
+    /// That it runs, with what it needs.
+    Start,
+    /// That it does not, nor what needs it.
+    Stop,
+    /// Both, one after the other.
+    Restart,
+}
+
+/// How the services of one process stand.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProcessServices {
+    /// The process.
+    pub pid: u32,
+    /// When it opened the state folder.
+    pub started_at: Timestamp,
+    /// Whether it is the one that keeps them up.
+    pub kept: bool,
+    /// Why not.
+    pub reason: Option<String>,
+    /// In the order of their start.
+    pub services: Vec<service::Status>,
 }
 
 /// How healthy the components of one process are.

@@ -18,6 +18,7 @@ mod reload;
 mod replay;
 mod rereading;
 mod secrets;
+mod services;
 mod settings;
 mod starving;
 mod support;

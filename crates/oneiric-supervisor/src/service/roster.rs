@@ -130,6 +130,31 @@ impl Roster {
         }
         self.members.iter().filter(|member| member.key != *key && needing.contains(&member.key)).collect()
     }
+
+    /// The chain of services, each of which needs the one before, whose start may take the longest: by the sum of
+    /// their `start_timeout`. Of equal ones the first counts; nothing where there are no services.
+    pub fn critical_chain(&self) -> Vec<&Member> {
+        let mut chains: Vec<(f64, Option<usize>)> = Vec::with_capacity(self.members.len());
+        for member in &self.members {
+            // They stand before it.
+            let needed = member.spec.dependencies.iter();
+            let needed = needed.filter_map(|key| self.members.iter().position(|one| one.key == *key));
+            let longest = needed.fold(None, |longest: Option<usize>, place| match longest {
+                Some(other) if chains[other].0 >= chains[place].0 => Some(other),
+                _ => Some(place),
+            });
+            let before = longest.map_or(0.0, |place| chains[place].0);
+            chains.push((before + member.spec.start_timeout, longest));
+        }
+        let last = (0..chains.len()).fold(None, |last: Option<usize>, place| match last {
+            Some(other) if chains[other].0 >= chains[place].0 => Some(other),
+            _ => Some(place),
+        });
+        let mut chain: Vec<&Member> =
+            std::iter::successors(last, |place| chains[*place].1).map(|place| &self.members[place]).collect();
+        chain.reverse();
+        chain
+    }
 }
 
 /// A way round, among those that nobody can start. Each of them needs one of the others, so that following the first
@@ -203,6 +228,26 @@ mod tests {
         let expected = "gateway | memory-replicator | memory-sync | outbox-sync | conversation-worker | \
                         tool-executor | fasta2a-gateway";
         assert_eq!(waves(&members).unwrap(), expected);
+    }
+
+    #[test]
+    fn the_critical_chain_is_the_one_that_may_take_the_longest() {
+        let check = |slow: &str, expected: &str| {
+            let all =
+                [("a", &[][..]), ("b", &["a"][..]), ("c", &["b"][..]), ("d", &["a"][..]), ("e", &[][..])];
+            let members = all.map(|(name, needs)| {
+                let mut member = member(name, 0, needs);
+                member.spec.start_timeout = if name == slow { 100.0 } else { 10.0 };
+                member
+            });
+            let roster = Roster::new(members).unwrap();
+            let names: Vec<_> = roster.critical_chain().iter().map(|one| one.key.to_string()).collect();
+            assert_eq!(names.join(" "), expected, "{slow}");
+        };
+        check("", "a b c");
+        check("d", "a d");
+        check("e", "e");
+        assert!(Roster::default().critical_chain().is_empty());
     }
 
     #[test]

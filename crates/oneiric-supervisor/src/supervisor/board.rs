@@ -1,7 +1,9 @@
 //! What everybody may see of the services, written by the engine alone.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use oneiric_core::Key;
 use oneiric_core::lifecycle::Handle;
 use oneiric_core::roles::Service;
 use tokio::sync::{Notify, watch};
@@ -26,6 +28,8 @@ pub(super) struct Board {
     gone: watch::Sender<Option<Gone>>,
     /// Rung where a service or somebody else has news for the engine.
     pub(super) news: Notify,
+    /// Services that are to stay down for now, each once for everybody who wants that.
+    held: Mutex<Vec<Key>>,
 }
 
 impl Default for Board {
@@ -35,6 +39,7 @@ impl Default for Board {
             up: watch::Sender::new(false),
             gone: watch::Sender::new(None),
             news: Notify::new(),
+            held: Mutex::default(),
         }
     }
 }
@@ -43,6 +48,30 @@ impl Board {
     pub(super) fn show(&self, rows: Vec<Row>, up: bool) {
         *self.rows() = rows;
         self.up.send_if_modified(|was| std::mem::replace(was, up) != up);
+    }
+
+    pub(super) fn hold(&self, keys: &BTreeSet<Key>) {
+        self.held().extend(keys.iter().cloned());
+        self.news.notify_one();
+    }
+
+    pub(super) fn release(&self, keys: &BTreeSet<Key>) {
+        let mut held = self.held();
+        for key in keys {
+            if let Some(place) = held.iter().position(|held| held == key) {
+                held.swap_remove(place);
+            }
+        }
+        drop(held);
+        self.news.notify_one();
+    }
+
+    pub(super) fn is_held(&self, key: &Key) -> bool {
+        self.held().contains(key)
+    }
+
+    fn held(&self) -> MutexGuard<'_, Vec<Key>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The first one counts.

@@ -124,6 +124,7 @@ impl Engine {
             let mut moved = false;
             for kept in &mut self.kept {
                 kept.marks = self.parts.activity.marks(&oneiric_core::Domain::SERVICE, &kept.member.key);
+                kept.held = self.board.is_held(&kept.member.key);
                 moved |= kept.land();
             }
             self.kept.retain(|kept| !kept.leaving || !turn::is_gone(kept.machine.stand()));

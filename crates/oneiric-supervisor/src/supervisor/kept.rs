@@ -30,6 +30,8 @@ pub(super) struct Kept {
     /// It is on the roster no longer.
     pub(super) leaving: bool,
     pub(super) marks: Marks,
+    /// Somebody keeps it down for now.
+    pub(super) held: bool,
     pub(super) wave: usize,
     /// What it needed when it was started.
     pub(super) started_with: Vec<Key>,
@@ -66,6 +68,7 @@ impl Kept {
             bounce: false,
             leaving: false,
             marks: Marks::default(),
+            held: false,
             wave,
             started_with: Vec::new(),
             started: None,
@@ -86,7 +89,7 @@ impl Kept {
 
     /// Whether it is to be there, as far as it is up to itself.
     pub(super) fn is_wanted(&self) -> bool {
-        self.wanted && !self.bounce && !self.leaving && !self.marks.draining
+        self.wanted && !self.bounce && !self.leaving && !self.held && !self.marks.draining
     }
 
     /// Where the wish that it becomes something else is done, it is that. Whether it was.

@@ -128,6 +128,20 @@ fn a_pause_outlives_a_restart() {
 }
 
 #[test]
+fn what_is_held_is_down_until_it_is_let_go() {
+    play(chain(), async |stage| {
+        stage.supervisor.up().await;
+        let held = stage.supervisor.hold(BTreeSet::from(["b".parse().unwrap(), "x".parse().unwrap()])).await;
+        assert_eq!(stage.story(), "+a +d +b +c ?c -c ?b -b");
+        stage.pass(100.0).await;
+        assert_eq!(stage.state("b"), State::Stopped);
+        drop(held);
+        stage.pass(1.0).await;
+        assert!(stage.story().ends_with("?b -b +b +c"), "{}", stage.story());
+    });
+}
+
+#[test]
 fn another_roster_touches_only_what_changed_and_what_needs_it() {
     play(chain(), async |stage| {
         stage.supervisor.up().await;

@@ -7,9 +7,7 @@ use oneiric_core::roles::{Envelope, Priority};
 use oneiric_core::settings::masked;
 use oneiric_runtime::Outcome;
 use oneiric_runtime::json::EventShown;
-use oneiric_store::{
-    ActivityRecord, BootSeen, DeliveryFilter, DeliveryRecord, DeliveryStatus, EnvelopeRecord, Store as _,
-};
+use oneiric_store::{ActivityRecord, BootSeen, DeliveryFilter, DeliveryRecord, EnvelopeRecord, Store as _};
 use serde_json::Value;
 
 use super::find;

@@ -117,8 +117,14 @@ fn together(session: &Session, checked: &mut [Checked]) -> Result<(), Failure> {
     });
     let loaded = match builder.load() {
         Ok(loaded) => loaded,
-        Err(Error::UnknownWorkflow { problems, text }) => {
-            let sheet = Sheet::new(problems, Arc::clone(&text)).ending(Code::Resolution);
+        Err(error @ (Error::UnknownWorkflow { .. } | Error::Services { .. })) => {
+            let (sheet, text) = match error {
+                Error::UnknownWorkflow { problems, text } => {
+                    (Sheet::new(problems, Arc::clone(&text)).ending(Code::Resolution), text)
+                }
+                Error::Services { problems, text } => (Sheet::new(problems, Arc::clone(&text)), text),
+                other => return Err(other.into()),
+            };
             let of = checked.iter_mut().find(|checked| checked.file.bytes == text);
             let Some(of) = of else { return Err(Failure::Files(vec![sheet])) };
             of.sheet = Some(sheet);

@@ -14,8 +14,9 @@ use oneiric_core::Domain;
 use oneiric_core::settings::Profile;
 use serde::Serialize;
 
-use super::{options, state_dir};
+use super::state_dir;
 use crate::commands::here::here;
+use crate::commands::orchestrate::port::options;
 use crate::commands::workflow::Plans;
 use crate::exit::Code;
 use crate::failure::Failure;
@@ -111,7 +112,7 @@ pub(super) fn dry_run(session: &Session, screen: &mut Screen) -> Result<Code, Fa
     found("services", wrong);
     let (state, wrong) = Place::of(state_dir(session)?);
     found("state", wrong);
-    let http = match port::options(session) {
+    let http = match options(session) {
         Ok(None) => None,
         Ok(Some(options)) => {
             let (port, wrong) = Port::of(&options);

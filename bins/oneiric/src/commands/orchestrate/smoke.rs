@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::surface::Surface;
-use super::{options, start, state_dir, stop};
+use super::{port, start, state_dir, stop};
 use crate::args::OrchestrateArgs;
 use crate::commands::conduct::on_workers;
 use crate::exit::Code;

@@ -9,7 +9,7 @@ use crate::session::{self, Session};
 
 /// Opens the state folder and begins to serve it. Without one, state is in memory and ends with the process.
 pub(super) async fn start(session: &Session, state_dir: Option<&Path>) -> Result<Oneiric, Failure> {
-    let mut builder = session.builder()?.serve(true);
+    let mut builder = session.builder()?.serve(true).services(true);
     if let Some(path) = state_dir {
         builder = builder.state_dir(path);
     }

@@ -13,7 +13,7 @@ use crate::supervisor::CommandError;
 /// What the engine is told.
 pub(in crate::supervisor) enum Command {
     Aim { key: Key, goal: Goal, reply: Reply },
-    Adopt { roster: Roster, changed: BTreeSet<Key> },
+    Adopt { roster: Roster, changed: BTreeSet<Key>, done: oneshot::Sender<()> },
     Close { deadline: std::time::Duration },
 }
 
@@ -25,6 +25,8 @@ pub(in crate::supervisor) enum Goal {
     Up,
     Down,
     Again,
+    /// Nothing is under way of it, for whatever reason.
+    Rest,
 }
 
 /// Somebody who waits until it is so. There are as many as callers.
@@ -37,7 +39,11 @@ pub(super) struct Waiter {
 impl Engine {
     pub(in crate::supervisor) fn obey(&mut self, command: Command) {
         match command {
-            Command::Adopt { roster, changed } => self.adopt(roster, &changed),
+            Command::Adopt { roster, changed, done } => {
+                self.adopt(roster, &changed);
+                // Nobody waits any more.
+                let _ = done.send(());
+            }
             Command::Close { deadline } => {
                 let at = self.parts.clock.monotonic().saturating_add(deadline);
                 self.closing = Some(self.closing.map_or(at, |before| before.min(at)));
@@ -57,6 +63,9 @@ impl Engine {
             let nearest = oneiric_core::nearest::nearest(key.as_str(), names);
             return Err(CommandError::Unknown { key: key.clone(), nearest: nearest.map(str::to_owned) });
         };
+        if goal == Goal::Rest {
+            return Ok(());
+        }
         if goal == Goal::Down {
             self.kept[place].wanted = false;
             return Ok(());
@@ -103,6 +112,7 @@ impl Engine {
             let (stand, wanted) = (kept.machine.stand(), kept.is_wanted());
             let done = match waiter.goal {
                 Goal::Down => turn::is_gone(stand) || wanted,
+                Goal::Rest => turn::is_gone(stand),
                 Goal::Up | Goal::Again if kept.bounce => false,
                 Goal::Up | Goal::Again => match stand {
                     Stand::Ready | Stand::Failed | Stand::Blocked | Stand::Over | Stand::Waiting => true,
@@ -113,7 +123,7 @@ impl Engine {
             };
             if done {
                 drop(waiter.reply.send(Ok(kept.row(now, None).status)));
-            } else if over && waiter.goal != Goal::Down {
+            } else if over && matches!(waiter.goal, Goal::Up | Goal::Again) {
                 drop(waiter.reply.send(Err(CommandError::NotRunning)));
             } else if !waiter.reply.is_closed() {
                 self.waiters.push(waiter);
