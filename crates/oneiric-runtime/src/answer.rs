@@ -10,6 +10,7 @@ use crate::control::{
 };
 use crate::error::{Error, Kind};
 use crate::oneiric::Oneiric;
+use crate::reload::Cause;
 use crate::secrets::Rotated;
 use crate::status::component_statuses;
 
@@ -35,7 +36,8 @@ pub(crate) async fn answer(oneiric: &Oneiric, started_at: Timestamp, request: Re
             // What cannot be read is not made up; everything else is told all the same.
             let liveness = oneiric.store().violations().await.ok();
             let liveness = liveness.map(|violations| liveness::counts(&violations));
-            Answer::Health(ProcessHealth { pid, started_at, lifecycle, lifecycle_summary, liveness })
+            let reloads = Some(oneiric.reloads());
+            Answer::Health(ProcessHealth { pid, started_at, lifecycle, lifecycle_summary, liveness, reloads })
         }
         Request::Ring {} => {
             // Before the answer, so that who rang knows that it was heeded.
@@ -84,6 +86,10 @@ pub(crate) async fn answer(oneiric: &Oneiric, started_at: Timestamp, request: Re
             let status = serde_json::to_value(oneiric.secrets().status()).unwrap_or_default();
             Answer::Secrets { pid, status }
         }
+        Request::Reload {} => match oneiric.reread(Cause::Command).await {
+            Ok(_) => Answer::Reloaded { pid, reloads: Box::new(oneiric.reloads()) },
+            Err(error) => Answer::from(&*error),
+        },
         Request::Rotate { ids } => match oneiric.rotate(ids.as_deref()).await {
             Ok(rotated) => told(pid, rotated),
             Err(error) => error.into(),

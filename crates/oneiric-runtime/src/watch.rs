@@ -89,14 +89,16 @@ async fn look(
     hints: &Hints,
     clock: &dyn Clock,
 ) {
+    let mut failed = None;
     for attempt in 1..=PATIENCE {
         let from = Arc::clone(sources);
         let now = on_a_thread(move || self::seen(&*from)).await;
         if now == *seen {
-            return;
+            break;
         }
         *seen = now;
         let Err(error) = oneiric.try_reread(Cause::File).await else { return };
+        failed = Some(error);
         let changes_on = async {
             hints.next().await;
             settle(hints, clock).await;
@@ -104,11 +106,11 @@ async fn look(
         tokio::select! {
             biased;
             () = changes_on, if attempt < PATIENCE => {}
-            () = clock.sleep(QUIET) => {
-                oneiric.note_failure(Cause::File, &error);
-                return;
-            }
+            () = clock.sleep(QUIET) => break,
         }
+    }
+    if let Some(error) = failed {
+        oneiric.note_failure(Cause::File, &error);
     }
 }
 

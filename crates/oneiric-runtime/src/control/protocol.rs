@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::{Error, Kind};
+use crate::reload::Reloads;
 use crate::status::ComponentStatus;
 
 /// The longest line of either side, in bytes. A status row has about a kilobyte: enough for ten
@@ -80,6 +81,8 @@ pub enum Request {
     },
     /// What is known of the secrets, without a value.
     Secrets {},
+    /// Reads manifests and settings again.
+    Reload {},
     /// Forgets secrets and swaps the components that were built with them.
     Rotate {
         /// Which; all where nothing is said.
@@ -139,6 +142,13 @@ pub enum Answer {
         swapped: Vec<String>,
         /// Components that go on with the old one, and why.
         failed: Vec<String>,
+    },
+    /// To [`Request::Reload`].
+    Reloaded {
+        /// The process.
+        pid: u32,
+        /// How its reloads stand now.
+        reloads: Box<Reloads>,
     },
     /// It was not done.
     Refused {
@@ -228,6 +238,9 @@ pub struct ProcessHealth {
     /// an earlier release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub liveness: Option<BTreeMap<liveness::Kind, u64>>,
+    /// How its reloads stand; `None` of a process of an earlier release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reloads: Option<Reloads>,
 }
 
 /// A component's status and its own answer.
@@ -264,6 +277,12 @@ pub struct SwapDone {
 
 impl From<Error> for Answer {
     fn from(error: Error) -> Self {
+        Answer::from(&error)
+    }
+}
+
+impl From<&Error> for Answer {
+    fn from(error: &Error) -> Self {
         Answer::Refused { kind: error.kind(), message: error.to_string(), help: error.help() }
     }
 }

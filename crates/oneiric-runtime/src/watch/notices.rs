@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use notify::event::{AccessKind, AccessMode};
+use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use super::absolute;
@@ -21,6 +22,8 @@ pub(super) struct Notices {
     /// `Err` where the system gives none, and why.
     watcher: Result<RecommendedWatcher, String>,
     spots: Arc<Mutex<Spots>>,
+    /// A folder that was watched has gone, or notices were lost.
+    stale: Arc<AtomicBool>,
     watched: BTreeSet<PathBuf>,
 }
 
@@ -28,24 +31,29 @@ impl Notices {
     /// Watches nothing yet.
     pub(super) fn open(hints: &Hints) -> Self {
         let spots = Arc::new(Mutex::new(Spots::default()));
-        let (known, hints) = (Arc::clone(&spots), hints.clone());
+        let stale = Arc::new(AtomicBool::new(false));
+        let (known, gone, hints) = (Arc::clone(&spots), Arc::clone(&stale), hints.clone());
         let heard = move |event: notify::Result<Event>| {
             let matters = match event {
-                Ok(event) if event.need_rescan() => true,
-                Ok(event) if is_change(event.kind) => {
+                Ok(event) if !event.need_rescan() => {
                     let spots = known.lock().unwrap_or_else(PoisonError::into_inner);
-                    event.paths.iter().any(|path| spots.matter(path))
+                    if event.paths.iter().any(|path| is_end(event.kind) && spots.holds(path)) {
+                        gone.store(true, Ordering::SeqCst);
+                    }
+                    is_change(event.kind) && event.paths.iter().any(|path| spots.matter(path))
                 }
-                Ok(_) => false,
                 // What was lost may have been about anything.
-                Err(_) => true,
+                Ok(_) | Err(_) => {
+                    gone.store(true, Ordering::SeqCst);
+                    true
+                }
             };
             if matters {
                 hints.give();
             }
         };
         let watcher = notify::recommended_watcher(heard).map_err(|error| error.to_string());
-        Self { watcher, spots, watched: BTreeSet::new() }
+        Self { watcher, spots, stale, watched: BTreeSet::new() }
     }
 
     /// Watches the way to these places from now on, and no other. Blocks.
@@ -68,7 +76,15 @@ impl Notices {
 
     fn follow(&mut self, spots: &Spots) -> Result<(), String> {
         let watcher = self.watcher.as_mut().map_err(|why| why.clone())?;
-        *self.spots.lock().unwrap_or_else(PoisonError::into_inner) = spots.clone();
+        let known =
+            std::mem::replace(&mut *self.spots.lock().unwrap_or_else(PoisonError::into_inner), spots.clone());
+        let stale = self.stale.swap(false, Ordering::SeqCst);
+        if !stale
+            && spots.folders().eq(known.folders())
+            && self.watched.iter().map(PathBuf::as_path).eq(spots.folders())
+        {
+            return Ok(());
+        }
         // All anew: a folder of the same name may be another one.
         for folder in std::mem::take(&mut self.watched) {
             // It fails where the folder is gone, and then there is nothing to end.
@@ -93,6 +109,11 @@ impl Notices {
             Some(format!("{} lies on {name}, where changes by others are not noticed", folder.display()))
         })
     }
+}
+
+/// Whether a folder that is watched may be another one after it.
+fn is_end(kind: EventKind) -> bool {
+    matches!(kind, EventKind::Remove(_) | EventKind::Create(_) | EventKind::Modify(ModifyKind::Name(_)))
 }
 
 /// Whether a file may say something else after it. That somebody reads it, as this process does, is no change.

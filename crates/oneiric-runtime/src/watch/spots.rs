@@ -34,13 +34,18 @@ impl Spots {
         self.0.keys().map(PathBuf::as_path)
     }
 
+    /// Whether a path is one of the folders.
+    pub(super) fn holds(&self, path: &Path) -> bool {
+        self.0.contains_key(path)
+    }
+
     /// Whether what happens to a path matters: to a name in one of the folders, or to a folder itself.
     pub(super) fn matter(&self, path: &Path) -> bool {
         let named = || {
             let names = self.0.get(path.parent()?)?;
             Some(names.all || names.some.contains(path.file_name()?))
         };
-        self.0.contains_key(path) || named().unwrap_or(false)
+        self.holds(path) || named().unwrap_or(false)
     }
 
     fn add(&mut self, place: &Path) {

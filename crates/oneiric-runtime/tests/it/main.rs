@@ -24,3 +24,5 @@ mod starving;
 mod support;
 mod triggers;
 mod verbs;
+#[cfg(target_os = "linux")]
+mod watching;

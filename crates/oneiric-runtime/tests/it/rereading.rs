@@ -194,16 +194,16 @@ async fn the_bounds_of_later_steps_are_those_of_the_settings_unless_the_builder_
             struct Slow;
             #[async_trait]
             impl Component for Slow {
-                async fn start(&self) -> Result<(), Fault> {
+                async fn health(&self) -> Result<(), Fault> {
                     std::future::pending().await
                 }
             }
             Ok(Instance::new(Arc::new(Slow)))
         });
-        let long = Timeouts { activation: Duration::from_millis(30), ..Timeouts::default() };
+        let long = Timeouts { health: Duration::from_millis(30), ..Timeouts::default() };
         let oneiric = start(if fixed { slow.timeouts(long) } else { slow }, Settings::default()).await;
         let mut wanted = Settings::default();
-        wanted.lifecycle.activation_timeout = Seconds::new(0.07);
+        wanted.lifecycle.health_timeout = Seconds::new(0.07);
         oneiric.reload(reload("1", wanted)).await.unwrap();
         let failed = oneiric.resolve::<dyn Task>("work").await.unwrap_err().to_string();
         assert!(failed.contains(if fixed { "30ms" } else { "70ms" }), "{failed}");
