@@ -110,7 +110,7 @@ pub use hook::{Change, Hook, Side};
 pub use parts::{NoSettings, Parts, SettingsSource};
 pub use probe::Probe;
 pub use status::{Condition, Status, Summary};
-pub use swap::{Swap, Swapped};
+pub use swap::{Refreshed, Swap, Swapped};
 pub use timeouts::Timeouts;
 
 use crate::resolver::Query;
@@ -131,7 +131,7 @@ struct Inner {
     allowlist: Allowlist,
     settings: Arc<dyn SettingsSource>,
     hooks: Arc<[Arc<dyn Hook>]>,
-    timeouts: Timeouts,
+    timeouts: ArcSwap<Timeouts>,
     clock: Arc<dyn Clock>,
     shelves: Shelves,
     inventory: Inventory,
@@ -151,7 +151,7 @@ impl Lifecycle {
             allowlist,
             settings,
             hooks: hooks.into(),
-            timeouts,
+            timeouts: ArcSwap::from_pointee(timeouts),
             clock,
             shelves: Shelves::default(),
             inventory: Inventory::default(),
@@ -241,11 +241,22 @@ impl Lifecycle {
         Box::pin(self.0.swap(domain, key, swap)).await
     }
 
-    /// Swaps every component in service for which the resolver now says something else; one that fails
-    /// keeps its old instance and holds up no other. What no candidate answers for any more goes on
-    /// serving while there is a handle of it, and is put down where there is none.
+    /// Swaps every component in service for which the resolver now says something else, or whose settings are
+    /// others; one that fails keeps its old instance and holds up no other. What no candidate answers for any
+    /// more goes on serving while there is a handle of it, and is put down where there is none.
     pub async fn refresh(&self) -> Vec<(Domain, Key, Result<Swapped, LifecycleError>)> {
-        Box::pin(self.0.refresh()).await
+        self.refresh_where(|_, _| true).await.swapped
+    }
+
+    /// As [`Lifecycle::refresh`], for those components only that `may` be swapped now. The others stay as they
+    /// are and are named; a later refresh finds them again.
+    pub async fn refresh_where(&self, may: impl Fn(&Domain, &Key) -> bool) -> Refreshed {
+        Box::pin(self.0.refresh(may)).await
+    }
+
+    /// Other bounds for every step that begins from now on.
+    pub fn bound(&self, timeouts: Timeouts) {
+        self.0.timeouts.store(Arc::new(timeouts));
     }
 
     /// The status of every component that was ever asked for, by domain and key.
@@ -284,6 +295,10 @@ impl Lifecycle {
 }
 
 impl Inner {
+    fn timeouts(&self) -> Timeouts {
+        **self.timeouts.load()
+    }
+
     fn register<T>(&self, change: impl FnOnce(&mut Registry) -> T) -> T {
         let _one = self.registering.lock().unwrap_or_else(PoisonError::into_inner);
         let mut registry = Registry::clone(&self.registry.load());

@@ -3,10 +3,12 @@
 use std::sync::{Arc, Mutex};
 
 use axum::http::StatusCode;
-use oneiric_core::{Domain, Key};
+use oneiric_core::{Clock, Domain, Key, Rng};
 use oneiric_runtime::{Oneiric, Phase};
 use tokio_util::sync::CancellationToken;
 
+use crate::authority::{Authority, NamedError};
+use crate::guard::Room;
 use crate::options::Options;
 use crate::problem::Problem;
 use crate::system::Sample;
@@ -25,6 +27,8 @@ pub(crate) struct App(Arc<Inner>);
 struct Inner {
     oneiric: Oneiric,
     options: Options,
+    authority: Authority,
+    room: Room,
     /// Cancelled when nobody is answered any more.
     ending: CancellationToken,
     /// Cancelled when somebody asks the process to stop.
@@ -34,9 +38,13 @@ struct Inner {
 }
 
 impl App {
-    pub(crate) fn new(oneiric: Oneiric, options: Options) -> Self {
+    pub(crate) fn new(oneiric: Oneiric, options: Options) -> Result<Self, NamedError> {
+        let (store, clock) = (Arc::clone(oneiric.store()), Arc::clone(oneiric.clock()));
+        let authority = Authority::new(&options, store, clock)?;
+        let room = Room::new(&options.http.limits);
         let (ending, stop) = (CancellationToken::new(), CancellationToken::new());
-        Self(Arc::new(Inner { oneiric, options, ending, stop, sampled: Mutex::default() }))
+        let sampled = Mutex::default();
+        Ok(Self(Arc::new(Inner { oneiric, options, authority, room, ending, stop, sampled })))
     }
 
     pub(crate) fn oneiric(&self) -> &Oneiric {
@@ -45,6 +53,24 @@ impl App {
 
     pub(crate) fn options(&self) -> &Options {
         &self.0.options
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        self.0.oneiric.clock().as_ref()
+    }
+
+    pub(crate) fn rng(&self) -> &dyn Rng {
+        self.0.oneiric.rng().as_ref()
+    }
+
+    /// Who may come in.
+    pub(crate) fn authority(&self) -> &Authority {
+        &self.0.authority
+    }
+
+    /// How much goes on at a time.
+    pub(crate) fn room(&self) -> &Room {
+        &self.0.room
     }
 
     pub(crate) fn ending(&self) -> &CancellationToken {

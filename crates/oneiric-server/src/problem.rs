@@ -8,6 +8,7 @@ use oneiric_store::StoreError;
 use serde_json::json;
 
 use crate::app::REOPENED;
+use crate::authority::Refusal;
 
 /// An answer that is an error. Shape: `{"error":"unknown-run","message":"...","help":"..."}`; `error` is a word for
 /// programs, `help` is there where there is a way out.
@@ -75,6 +76,12 @@ impl From<Error> for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         Error::from(error).into()
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        refusal.problem()
     }
 }
 

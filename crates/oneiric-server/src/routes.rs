@@ -9,8 +9,12 @@ mod process;
 mod runs;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::MethodRouter;
 
 use crate::app::App;
+use crate::around::{around, no_method, no_route};
+use crate::guard::guarded;
 use crate::route::{Route, RouteInfo};
 
 /// The table.
@@ -34,7 +38,18 @@ pub fn routes() -> Vec<RouteInfo> {
 
 /// All of it, behind its rules.
 pub(crate) fn router(app: App) -> Router {
-    let router =
-        table().into_iter().fold(Router::new(), |router, route| router.route(route.info.path, route.answer));
-    router.with_state(app)
+    behind_rules(table().into_iter().map(|route| (route.info, route.answer)), app)
+}
+
+/// These routes, each behind its guard, and what is around every answer.
+pub(crate) fn behind_rules(
+    table: impl IntoIterator<Item = (RouteInfo, MethodRouter<App>)>,
+    app: App,
+) -> Router {
+    let router = table.into_iter().fold(Router::new(), |router, (info, answer)| {
+        let path = info.path;
+        router.route(path, guarded(&app, info, answer))
+    });
+    let router = router.fallback(no_route).method_not_allowed_fallback(no_method);
+    router.layer(from_fn_with_state(app.clone(), around)).with_state(app)
 }

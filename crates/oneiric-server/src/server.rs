@@ -1,22 +1,29 @@
 //! The socket: bound once, bounded in connections, closed in an orderly way.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use oneiric_core::Clock;
 use oneiric_runtime::Oneiric;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
 
 use crate::app::App;
+use crate::authority::NamedError;
+use crate::connections::{Connections, Patient, Place};
+use crate::google::KeySource;
+use crate::kept::Kept;
 use crate::options::Options;
 use crate::routes;
 
@@ -34,25 +41,32 @@ pub struct Server {
 
 /// Why the port cannot be opened.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}: {error}; name another port with `--http-port`, 0 for a free one")]
-pub struct ServerError {
-    /// Where it was to listen.
-    pub address: SocketAddr,
-    /// Why it cannot.
-    #[source]
-    pub error: io::Error,
+pub enum ServerError {
+    /// The address is taken, is not of this machine, or needs more rights.
+    #[error("cannot listen on {address}: {error}; name another port with `--http-port`, 0 for a free one")]
+    Bind {
+        /// Where it was to listen.
+        address: SocketAddr,
+        /// Why it cannot.
+        #[source]
+        error: io::Error,
+    },
+    /// Nobody could show a token that settings name.
+    #[error(transparent)]
+    Token(#[from] NamedError),
 }
 
 impl Server {
     /// Opens the port. Whoever connects waits until [`Server::serve`].
     ///
     /// # Errors
-    /// [`ServerError`] where the address is taken, is not of this machine, or needs more rights.
+    /// [`ServerError`].
     pub async fn bind(oneiric: Oneiric, options: Options) -> Result<Self, ServerError> {
-        let refused = |error| ServerError { address: options.address, error };
+        let refused = |error| ServerError::Bind { address: options.address, error };
+        let app = App::new(oneiric, options.clone())?;
         let listener = TcpListener::bind(options.address).await.map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
-        Ok(Self { listener, address, app: App::new(oneiric, options) })
+        Ok(Self { listener, address, app })
     }
 
     /// Where it listens.
@@ -65,46 +79,55 @@ impl Server {
         self.app.stop().clone()
     }
 
+    /// Believes tokens that Google signs, where settings name an audience: `source` reads its keys, the first time when
+    /// somebody shows such a token.
+    #[must_use]
+    pub fn with_keys(self, source: Arc<dyn KeySource>) -> Self {
+        self.app.authority().believe(source);
+        self
+    }
+
     /// Answers until `stop` is cancelled; then takes no connection any more, lets requests under way end for as long
     /// as `grace`, and cuts the rest. Dropping the future cuts all of them at once.
     pub async fn serve(self, stop: CancellationToken, grace: Duration, clock: Arc<dyn Clock>) {
         let limits = self.app.options().http.limits.clone();
-        let room = Arc::new(Semaphore::new(limits.connections as usize));
         let streams = self.app.ending().clone();
-        let router = routes::router(self.app);
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             .header_read_timeout(limits.header_seconds.duration())
             .max_buf_size(limits.header_bytes as usize);
-        let (http, ending) = (Arc::new(http), CancellationToken::new());
-        let mut connections = JoinSet::new();
+        let (room, ending) = (Connections::new(limits.connections as usize), CancellationToken::new());
+        let desk = Arc::new(Desk {
+            http,
+            router: routes::router(self.app),
+            patience: limits.write_seconds.duration(),
+            clock: Arc::clone(&clock),
+            ending: ending.clone(),
+        });
+        let (mut connections, mut newcomer) = (JoinSet::new(), None);
         loop {
-            let next = async {
-                // Whoever finds no room waits in the kernel's queue, which is bounded, too.
-                let room = Arc::clone(&room).acquire_owned().await.ok()?;
-                match self.listener.accept().await {
-                    Ok((stream, _)) => Some((stream, room)),
-                    Err(error) => {
-                        tracing::warn!(%error, "a connection could not be accepted");
-                        clock.sleep(ACCEPT_PAUSE).await;
-                        None
-                    }
-                }
-            };
             tokio::select! {
                 () = stop.cancelled() => break,
                 Some(_) = connections.join_next() => {}
-                accepted = next => {
-                    let Some((stream, room)) = accepted else { continue };
-                    let (http, router, ending) = (Arc::clone(&http), router.clone(), ending.clone());
-                    connections.spawn(async move {
-                        converse(&http, stream, router, ending).await;
-                        drop(room);
-                    });
+                // The next one waits in the kernel's queue, which is bounded, too.
+                accepted = self.listener.accept(), if newcomer.is_none() => match accepted {
+                    Ok((stream, _)) => newcomer = Some(stream),
+                    Err(error) => {
+                        tracing::warn!(%error, "a connection could not be accepted");
+                        tokio::select! {
+                            () = stop.cancelled() => break,
+                            () = clock.sleep(ACCEPT_PAUSE) => {}
+                        }
+                    }
+                },
+                place = room.enter(), if newcomer.is_some() => {
+                    if let Some(stream) = newcomer.take() {
+                        connections.spawn(Arc::clone(&desk).converse(stream, place));
+                    }
                 }
             }
         }
-        drop(self.listener);
+        drop((self.listener, newcomer));
         ending.cancel();
         streams.cancel();
         let all_ended = async { while connections.join_next().await.is_some() {} };
@@ -115,21 +138,45 @@ impl Server {
     }
 }
 
-/// Answers one connection to its end.
-async fn converse(http: &http1::Builder, stream: TcpStream, router: Router, ending: CancellationToken) {
-    // Answers are small and whole: waiting for more to send only makes them late.
-    let _ = stream.set_nodelay(true);
-    let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    tokio::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = ending.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+/// What every connection is answered with.
+struct Desk {
+    http: http1::Builder,
+    router: Router,
+    /// How long a client may take nothing of its answer.
+    patience: Duration,
+    clock: Arc<dyn Clock>,
+    ending: CancellationToken,
+}
+
+impl Desk {
+    /// Answers one connection to its end.
+    async fn converse(self: Arc<Self>, stream: TcpStream, place: Arc<Place>) {
+        // Answers are small and whole: waiting for more to send only makes them late.
+        let _ = stream.set_nodelay(true);
+        let io = Patient::new(TokioIo::new(stream), self.patience, Arc::clone(&self.clock));
+        let service = service_fn(|request: hyper::Request<Incoming>| {
+            let (working, router) = (place.work(), self.router.clone());
+            async move {
+                let answer = router.oneshot(request.map(Body::new)).await?;
+                Ok::<_, Infallible>(answer.map(|body| Kept { body, _with: working }))
+            }
+        });
+        let connection = self.http.serve_connection(io, service);
+        tokio::pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = place.cut().cancelled() => {
+                tracing::debug!("a silent connection made room");
+                return;
+            }
+            () = self.ending.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            // The client went away, was too slow, or sent what is no HTTP.
+            tracing::debug!(%error, "a connection ended early");
         }
-    };
-    if let Err(error) = ended {
-        // The client went away, was too slow, or sent what is no HTTP.
-        tracing::debug!(%error, "a connection ended early");
     }
 }

@@ -1,4 +1,4 @@
-//! Who asks, as far as runs and events are told of it.
+//! Who asks, as runs, commands and events are told of it.
 
 use std::convert::Infallible;
 
@@ -7,18 +7,22 @@ use axum::http::request::Parts;
 use schemars::SchemaGenerator;
 
 use crate::describe::{Asks, Operation};
+use crate::origin::Origin;
 
-/// Who asks, where something in front of the handler has found out and said so in the request's extensions.
+/// Who asks, and for what: as far as whatever stands in front of the handler has found out.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Who {
-    /// For the record of runs and commands.
+    /// `local`, `token:ci`, ...
     pub(crate) actor: Option<String>,
+    /// The trace that the request belongs to.
+    pub(crate) traceparent: Option<String>,
 }
 
 impl<S: Sync> FromRequestParts<S> for Who {
     type Rejection = Infallible;
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(parts.extensions.get::<Who>().cloned().unwrap_or_default())
+        let Some(origin) = parts.extensions.get::<Origin>() else { return Ok(Self::default()) };
+        Ok(Self { actor: Some(origin.actor.to_string()), traceparent: Some(origin.traceparent.clone()) })
     }
 }
 

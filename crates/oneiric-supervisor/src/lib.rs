@@ -4,6 +4,7 @@
 //! |---|---|
 //! | pausing and draining | [`Activity`], a check of the gate that counts; [`Change`], what an operator says |
 //! | services | [`service::Spec`], what is said of one; [`service::Roster`], their order; [`service::Status`], how one stands |
+//! | keeping them up | [`Supervisor`], on the decisions of [`service::machine`] and [`service::turn`] |
 //!
 //! ```
 //! use oneiric_core::gate::{Admission, Pipeline, Purpose};
@@ -37,5 +38,7 @@
 
 pub mod activity;
 pub mod service;
+pub mod supervisor;
 
 pub use activity::{Activity, Change, InFlight, Marks, Wish};
+pub use supervisor::Supervisor;

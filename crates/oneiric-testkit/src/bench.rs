@@ -71,10 +71,11 @@ impl Comparison {
     }
 }
 
-fn median(times: impl Iterator<Item = Duration>) -> Duration {
+/// The one in the middle; zero of none.
+pub fn median(times: impl Iterator<Item = Duration>) -> Duration {
     let mut times: Vec<_> = times.collect();
     times.sort_unstable();
-    times[times.len() / 2]
+    times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
 fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {

@@ -25,7 +25,8 @@ impl Inner {
         if let Some(role) = slot.lacks(&unit.instance) {
             return Err(missing_role(descriptor, &unit.instance, role));
         }
-        let health = self.step(self.timeouts.health, async || unit.instance.component().health().await).await;
+        let health =
+            self.step(self.timeouts().health, async || unit.instance.component().health().await).await;
         if let Err(fault) = &health {
             if !force || self.stopping.is_cancelled() {
                 return Err(failed(descriptor, Phase::Health, fault.clone()));
@@ -45,11 +46,13 @@ impl Inner {
         let runtime = self.runtime(descriptor)?;
         let at = |phase| move |fault| failed(descriptor, phase, fault);
         let began = self.clock.monotonic();
+        // Taken first: where they change meanwhile, the instance is overtaken, and not forgotten.
+        let edition = self.settings.edition(descriptor);
         let settings = self.activation(began, async || self.settings.settings(descriptor).await).await;
         let settings = settings.map_err(at(Phase::Settings))?;
         let blueprint = Blueprint::new(Arc::clone(descriptor)).with_settings(settings);
         let built = self.activation(began, async || runtime.build(&blueprint).await).await;
-        let unit = self.inventory.take_in(built.map_err(at(Phase::Build))?, Arc::clone(descriptor));
+        let unit = self.inventory.take_in(built.map_err(at(Phase::Build))?, Arc::clone(descriptor), edition);
         newcomer.unit = Some(Arc::clone(&unit));
         let start = self.activation(began, async || unit.instance.component().start().await).await;
         start.map_err(at(Phase::Start))?;
@@ -62,7 +65,7 @@ impl Inner {
         began: Duration,
         step: impl AsyncFnOnce() -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        let limit = self.timeouts.activation;
+        let limit = self.timeouts().activation;
         if limit.is_zero() {
             return self.step(limit, step).await;
         }

@@ -166,7 +166,7 @@ impl Inner {
             old: old.as_deref().map(Unit::side),
         };
         for hook in &*self.hooks {
-            if let Err(fault) = self.step(self.timeouts.hook, async || hook.before(&change).await).await {
+            if let Err(fault) = self.step(self.timeouts().hook, async || hook.before(&change).await).await {
                 let error = failed(descriptor, Phase::HookBefore, of_hook(hook.name(), fault));
                 return Tried { result: Err(error), goes: newcomer.retire() };
             }
@@ -181,7 +181,7 @@ impl Inner {
         newcomer.unit = None;
         let mut trial = Trial { inventory: &self.inventory, slot, over: false };
         for hook in &*self.hooks {
-            if let Err(fault) = self.step(self.timeouts.hook, async || hook.after(&change).await).await {
+            if let Err(fault) = self.step(self.timeouts().hook, async || hook.after(&change).await).await {
                 let error = failed(descriptor, Phase::HookAfter, of_hook(hook.name(), fault));
                 let goes = trial.undo();
                 if let Some(old) = &old {

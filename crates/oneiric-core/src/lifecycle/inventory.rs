@@ -38,10 +38,10 @@ impl Inventory {
         self.units.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn take_in(&self, instance: Instance, descriptor: Arc<Descriptor>) -> Arc<Unit> {
+    pub(super) fn take_in(&self, instance: Instance, descriptor: Arc<Descriptor>, edition: u64) -> Arc<Unit> {
         let mut units = self.units();
         units.built += 1;
-        let unit = Arc::new(Unit::new(units.built, instance, descriptor));
+        let unit = Arc::new(Unit::new(units.built, instance, descriptor, edition));
         units.up.insert(unit.id, Arc::clone(&unit));
         unit
     }
@@ -92,7 +92,8 @@ pub(super) enum Then {
 impl Inner {
     /// How long a change waits for the users of what it replaced; `None` where there is no bound.
     pub(super) fn patience(&self) -> Option<Duration> {
-        (!self.timeouts.cleanup.is_zero()).then_some(self.timeouts.cleanup)
+        let cleanup = self.timeouts().cleanup;
+        (!cleanup.is_zero()).then_some(cleanup)
     }
 
     /// Puts down what an earlier change of the same key left behind and nobody uses any more.
@@ -189,7 +190,7 @@ impl Inner {
             *end = End::Stopping(Box::pin(async move { instance.component().stop().await }));
         }
         if let End::Stopping(stop) = end {
-            let done = within(&*self.clock, self.timeouts.cleanup, stop).await;
+            let done = within(&*self.clock, self.timeouts().cleanup, stop).await;
             let (domain, key, provider) =
                 (&unit.descriptor.domain, &unit.descriptor.key, &unit.descriptor.provider);
             match done {
@@ -210,7 +211,7 @@ impl Inner {
     /// Tells the hooks of a stop; needs nobody to hold the lifecycle.
     fn tell(&self, unit: &Unit) -> BoxFuture<'static, ()> {
         let (instance, descriptor) = (unit.instance.clone(), Arc::clone(&unit.descriptor));
-        let (clock, hooks, limit) = (Arc::clone(&self.clock), Arc::clone(&self.hooks), self.timeouts.hook);
+        let (clock, hooks, limit) = (Arc::clone(&self.clock), Arc::clone(&self.hooks), self.timeouts().hook);
         Box::pin(async move {
             let (domain, key, provider) = (&descriptor.domain, &descriptor.key, &descriptor.provider);
             let side = Side { descriptor: &descriptor, instance: &instance };

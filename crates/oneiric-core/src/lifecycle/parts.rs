@@ -22,6 +22,13 @@ pub trait SettingsSource: Send + Sync {
 
     /// The settings with `***` in place of every secret, for checks.
     fn masked(&self, descriptor: &Descriptor) -> Map<String, Value>;
+
+    /// A number that is another one once the settings of the candidate are others. An instance that was built
+    /// under another one is replaced by [`Lifecycle::refresh`](super::Lifecycle::refresh). Settings that never
+    /// change have one edition.
+    fn edition(&self, _: &Descriptor) -> u64 {
+        0
+    }
 }
 
 const _: fn(&dyn SettingsSource) = |_| {};

@@ -32,7 +32,7 @@ impl Inner {
             return Probe { status: slot.status(), answer: None };
         };
         let asked = async { live.instance.component().health().await };
-        let answer = within(&*self.clock, self.timeouts.health, asked).await;
+        let answer = within(&*self.clock, self.timeouts().health, asked).await;
         if answer.is_ok() {
             let now = self.clock.now();
             slot.record(|status| status.last_health_at = Some(now));

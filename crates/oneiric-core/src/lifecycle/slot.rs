@@ -10,6 +10,7 @@ use crate::resolver::{Candidate, Query, Registry, ResolveError};
 use crate::{Descriptor, Domain, Fault, Instance, Key, Provider, Role};
 
 use super::error::LifecycleError;
+use super::parts::SettingsSource;
 use super::status::Status;
 use super::unit::{Live, Unit};
 
@@ -263,12 +264,12 @@ impl Slot {
         live.into_iter().chain(book.replaced.take()).map(|live| Arc::clone(&live.unit)).collect()
     }
 
-    /// Whether the resolver now says something else than what serves. A candidate that is gone has no
+    /// Whether the resolver now says something else than what serves, or its settings are others. A candidate that is gone has no
     /// successor: what serves goes on serving. One that only wants other events is served by the same instance.
-    pub(super) fn is_overtaken(&self, registry: &Registry) -> bool {
+    pub(super) fn is_overtaken(&self, registry: &Registry, settings: &dyn SettingsSource) -> bool {
         let live = self.live.load();
         let (Some(live), Ok(best)) = (live.as_ref(), self.id.candidate(registry)) else { return false };
-        !best.is_built_as(&live.unit.descriptor)
+        !best.is_built_as(&live.unit.descriptor) || settings.edition(&best) != live.unit.edition
     }
 
     /// The error of whoever comes after the end.

@@ -41,6 +41,15 @@ pub struct Swapped {
     pub old_stopped: bool,
 }
 
+/// What a refresh came to, by domain and key.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Refreshed {
+    /// Whose instances were to be replaced: how it went.
+    pub swapped: Vec<(Domain, Key, Result<Swapped, LifecycleError>)>,
+    /// Whose instances are still to be replaced: they were left alone as they were asked to be.
+    pub held: Vec<(Domain, Key)>,
+}
+
 impl Inner {
     pub(super) async fn swap(
         &self,
@@ -87,11 +96,16 @@ impl Inner {
         }
     }
 
-    pub(super) async fn refresh(&self) -> Vec<(Domain, Key, Result<Swapped, LifecycleError>)> {
+    pub(super) async fn refresh(&self, may: impl Fn(&Domain, &Key) -> bool) -> Refreshed {
         let registry = self.registry.load_full();
         let unknown = self.shelves.unheld(|slot| !slot.id.is_known(&registry));
-        let changed: Vec<_> =
-            self.shelves.all().into_iter().filter(|slot| slot.is_overtaken(&registry)).collect();
+        let overtaken = |slot: &Arc<Slot>| slot.is_overtaken(&registry, &*self.settings);
+        let (changed, held): (Vec<_>, Vec<_>) = self
+            .shelves
+            .all()
+            .into_iter()
+            .filter(overtaken)
+            .partition(|slot| may(&slot.id.domain, &slot.id.key));
         let swaps = changed.into_iter().map(async |slot| {
             let swapped = self.swap_slot(&slot, Swap::default()).await;
             (slot.id.domain.clone(), slot.id.key.clone(), swapped)
@@ -101,6 +115,11 @@ impl Inner {
             gone.iter().map(|unit| self.put_down(unit, self.patience(), Then::Leave)),
         );
         let swaps = stream::iter(swaps).buffered(REFRESHED_AT_ONCE).collect::<Vec<_>>();
-        futures_util::future::join(swaps, gone).await.0
+        let swapped = futures_util::future::join(swaps, gone).await.0;
+        let mut held: Vec<_> =
+            held.iter().map(|slot| (slot.id.domain.clone(), slot.id.key.clone())).collect();
+        // A key may have slots for explicit providers beside its own.
+        held.dedup();
+        Refreshed { swapped, held }
     }
 }

@@ -18,6 +18,8 @@ pub(super) struct Unit {
     pub(super) id: u64,
     pub(super) instance: Instance,
     pub(super) descriptor: Arc<Descriptor>,
+    /// Of the settings that it was built with.
+    pub(super) edition: u64,
     /// Cancelled when nobody uses it and nobody will.
     pub(super) left: CancellationToken,
     /// Held by whoever drives its stop. The stop itself lies in here, so that the next one goes on
@@ -49,11 +51,12 @@ pub(super) struct Live {
 }
 
 impl Unit {
-    pub(super) fn new(id: u64, instance: Instance, descriptor: Arc<Descriptor>) -> Self {
+    pub(super) fn new(id: u64, instance: Instance, descriptor: Arc<Descriptor>, edition: u64) -> Self {
         Self {
             id,
             instance,
             descriptor,
+            edition,
             left: CancellationToken::new(),
             end: tokio::sync::Mutex::new(End::Due),
             order: AtomicU64::new(0),

@@ -123,6 +123,8 @@ pub struct HttpLimits {
     pub json_depth: u32,
     /// How long a client may take to send the headers of a request.
     pub header_seconds: Seconds,
+    /// How long a client may take nothing of an answer, streams of events included, before it is cut.
+    pub write_seconds: Seconds,
     /// How long a request may take, its body included; streams of events are not meant.
     pub request_seconds: Seconds,
     /// How many requests are worked on at a time; health is answered beside them.
@@ -145,6 +147,7 @@ impl Default for HttpLimits {
             header_bytes: 16 << 10,
             json_depth: 64,
             header_seconds: Seconds::new(10.0),
+            write_seconds: Seconds::new(20.0),
             request_seconds: Seconds::new(30.0),
             concurrent_requests: 256,
             connections: 1024,

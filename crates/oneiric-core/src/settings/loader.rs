@@ -166,6 +166,18 @@ impl<'a> Loader<'a> {
         file::read(&name, &bytes, &root, Origin::File).map(drop).map_err(wrong)
     }
 
+    /// Every file that [`Loader::load`] reads where it is there, lowest first: what to watch for changes.
+    pub fn places(&self) -> Vec<PathBuf> {
+        places::all(&self.project, &self.base, self.explicit().as_deref(), self.environment)
+    }
+
+    /// The file that has to be there, if one has to.
+    fn explicit(&self) -> Option<PathBuf> {
+        let variable = format!("{}CONFIG", self.prefix());
+        let named = || self.environment.get(&variable).filter(|path| !path.is_empty()).map(PathBuf::from);
+        self.explicit.clone().or_else(named)
+    }
+
     /// Reads all layers.
     ///
     /// # Errors
@@ -173,8 +185,7 @@ impl<'a> Loader<'a> {
     pub fn load(&self) -> Result<Loaded, SettingsError> {
         let (root, prefix) = (self.root(), self.prefix());
         let mut wrong = Vec::new();
-        let named = self.environment.get(&format!("{prefix}CONFIG")).filter(|path| !path.is_empty());
-        let explicit = self.explicit.clone().or(named.map(PathBuf::from));
+        let explicit = self.explicit();
         let found = places::found(
             &self.project,
             &self.base,

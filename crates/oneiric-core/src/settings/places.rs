@@ -18,6 +18,40 @@ pub(super) struct FoundFile {
     pub(super) bytes: Vec<u8>,
 }
 
+/// The places of all files that may be there, lowest first, without their endings.
+fn stems(project: &str, base: &Path, environment: &dyn Environment) -> Vec<PathBuf> {
+    let own = base.join("settings");
+    let mut stems = vec![own.join(project), own.join("local")];
+    if let Some(user) = user_folder(environment) {
+        let folder = user.join(project);
+        stems.extend([folder.join("config"), folder.join("local")]);
+    }
+    stems
+}
+
+/// The names under which a file is looked for.
+fn endings(stem: &Path) -> impl Iterator<Item = PathBuf> {
+    // Not `with_extension`: a project's name may hold a dot.
+    ENDINGS.into_iter().map(|ending| PathBuf::from(format!("{}.{ending}", stem.display())))
+}
+
+/// A file that was named, from where relative ones count.
+fn named(base: &Path, path: &Path) -> PathBuf {
+    if path.is_absolute() { path.to_owned() } else { base.join(path) }
+}
+
+/// Every path that is read where something is there, lowest first.
+pub(super) fn all(
+    project: &str,
+    base: &Path,
+    explicit: Option<&Path>,
+    environment: &dyn Environment,
+) -> Vec<PathBuf> {
+    let stems = stems(project, base, environment);
+    let places = stems.iter().flat_map(|stem| endings(stem));
+    places.chain(explicit.map(|path| named(base, path))).collect()
+}
+
 /// The files that are there, lowest first.
 pub(super) fn found(
     project: &str,
@@ -28,17 +62,9 @@ pub(super) fn found(
     wrong: &mut Vec<SourceError>,
 ) -> Vec<FoundFile> {
     let mut found = Vec::new();
-    let own = base.join("settings");
-    let mut stems = vec![own.join(project), own.join("local")];
-    if let Some(user) = user_folder(environment) {
-        let folder = user.join(project);
-        stems.extend([folder.join("config"), folder.join("local")]);
-    }
-    for stem in stems {
+    for stem in stems(project, base, environment) {
         let mut there = Vec::new();
-        for ending in ENDINGS {
-            // Not `with_extension`: a project's name may hold a dot.
-            let path = PathBuf::from(format!("{}.{ending}", stem.display()));
+        for path in endings(&stem) {
             match read(&path, files) {
                 Ok(Some(file)) => there.push(file),
                 Ok(None) => {}
@@ -53,7 +79,7 @@ pub(super) fn found(
         found.extend(there);
     }
     if let Some(path) = explicit {
-        let path = if path.is_absolute() { path.to_owned() } else { base.join(path) };
+        let path = named(base, path);
         match read(&path, files) {
             Ok(Some(file)) => found.push(file),
             Ok(None) => {

@@ -275,6 +275,28 @@ fn another_project_has_files_and_variables_of_its_own() {
 }
 
 #[test]
+fn every_file_that_is_read_is_among_the_places() {
+    let environment = MapEnvironment::from_iter([("HOME", "/home/me"), ("ONEIRIC_CONFIG", "named.toml")]);
+    let texts =
+        ["base/settings/oneiric.yaml", "base/settings/local.json", "/home/me/.config/oneiric/config.yml"];
+    let named = "base/named.toml";
+    let files = MapFiles::from_iter(texts.iter().chain([&named]).map(|path| (*path, "")));
+    let places = |loader: Loader<'_>| -> Vec<String> {
+        loader.places().iter().map(|path| path.display().to_string()).collect()
+    };
+    let loader = || Loader::new("oneiric", &environment, &files).base("base");
+    let known = places(loader());
+    assert_eq!(known.len(), 4 * 4 + 1, "also those that are not there: they may come");
+    assert!(texts.iter().chain([&named]).all(|path| known.iter().any(|place| place == path)), "{known:?}");
+    // The option goes before the variable, for watching as for reading.
+    let known = places(loader().config("/etc/own.yaml"));
+    assert!(
+        known.ends_with(&["/etc/own.yaml".to_owned()]) && !known.contains(&named.to_owned()),
+        "{known:?}"
+    );
+}
+
+#[test]
 fn everything_that_is_wrong_is_told_at_once_with_place_and_way_out() {
     let files = [
         (PROJECT, "remote:\n  enabeld: s3cret\n  max_retries: many\n  auth: {tokn: s3cret, token: 5}\n"),

@@ -1,8 +1,17 @@
 //! The surface as clients meet it: a real socket on a free port.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod authority;
+mod callback;
+mod events;
+mod google;
 mod health;
 mod openapi;
+mod process;
 mod runs;
 mod shapes;
+mod sse;
 mod stage;
+mod streams;
+
+use oneiric_server::{KeySource, PublishedKeys};

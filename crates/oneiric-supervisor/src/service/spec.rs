@@ -13,6 +13,9 @@ pub const SECTION: &str = "service";
 /// The longest time that a service may say anywhere: a day.
 const LONGEST: f64 = 86_400.0;
 
+/// The most restarts within a window: more of them are a loop, not a policy.
+const MOST_RESTARTS: u32 = 1000;
+
 /// The shortest time between two questions, in seconds: more often is a load, not a probe.
 const SHORTEST_INTERVAL: f64 = 0.1;
 
@@ -278,6 +281,9 @@ impl Spec {
         }
         if !(1.0..=100.0).contains(&spec.restart.multiplier) {
             return Err(wrong(".restart.multiplier", "allowed are 1 to 100".to_owned()));
+        }
+        if spec.restart.limit > MOST_RESTARTS {
+            return Err(wrong(".restart.limit", format!("at most {MOST_RESTARTS} are allowed")));
         }
         Ok(spec)
     }

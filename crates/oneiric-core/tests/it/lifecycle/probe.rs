@@ -74,6 +74,8 @@ pub(crate) struct Script {
     pub(crate) health: Does,
     pub(crate) stop: Does,
     pub(crate) roles: Roles,
+    /// Of its settings.
+    pub(crate) edition: u64,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -252,6 +254,10 @@ impl SettingsSource for Settings {
 
     fn masked(&self, _: &Descriptor) -> Map<String, Value> {
         Map::new()
+    }
+
+    fn edition(&self, descriptor: &Descriptor) -> u64 {
+        self.0.script(&descriptor.provider).edition
     }
 }
 

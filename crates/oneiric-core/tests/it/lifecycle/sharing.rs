@@ -132,6 +132,40 @@ fn one_that_is_slow_to_start_holds_up_no_other_in_a_refresh() {
 }
 
 #[test]
+fn an_instance_is_replaced_once_its_settings_are_others_whoever_asks_for_it() {
+    let world = World::new([candidate("k", "p"), candidate("other", "q")]);
+    virtual_time(&world.clock, async {
+        let followed = world.handle("k").await.unwrap();
+        let pinned = world.handle_by("k", "p").await.unwrap();
+        let other = world.handle("other").await.unwrap();
+        world.script("p", |script| script.edition = 1);
+        // One that may not be swapped now is named, and found again later.
+        let held = world.lifecycle.refresh_where(|_, key| key.as_str() != "k").await;
+        assert_eq!((held.swapped.len(), held.held.len()), (0, 1), "{held:?}");
+        assert_eq!([serves(&followed), serves(&pinned), serves(&other)], [0, 1, 2]);
+        assert_eq!(world.lifecycle.refresh().await.len(), 2);
+        assert!(serves(&followed) > 2 && serves(&pinned) > 2);
+        assert_eq!(serves(&other), 2);
+        assert!(world.lifecycle.refresh().await.is_empty());
+    });
+}
+
+#[test]
+fn settings_that_change_while_an_instance_comes_up_are_not_forgotten() {
+    let world = World::new([candidate("k", "p")]);
+    world.script("p", |script| script.settings = Does::Takes(Duration::from_secs(2)));
+    virtual_time(&world.clock, async {
+        let changing = async {
+            world.clock.sleep(Duration::from_secs(1)).await;
+            world.script("p", |script| script.edition = 1);
+        };
+        let (handle, ()) = tokio::join!(world.handle("k"), changing);
+        assert_eq!(serves(&handle.unwrap()), 0);
+        assert_eq!(world.lifecycle.refresh().await.len(), 1);
+    });
+}
+
+#[test]
 fn a_component_may_resolve_another_while_it_starts() {
     let mut leaning = candidate("k", "leaning");
     leaning.metadata.insert("resolves".to_owned(), "base".into());
