@@ -24,3 +24,4 @@ mod settings;
 mod support;
 mod verbs;
 mod wall;
+mod web;

@@ -7,5 +7,6 @@ mod failpoints;
 mod idle;
 mod kills;
 mod serving;
+mod signals;
 pub(crate) mod stage;
 mod stopped;

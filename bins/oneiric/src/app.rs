@@ -9,7 +9,7 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 use oneiric_core::resolver::ResolveError;
 use oneiric_runtime::Error;
 
-use crate::args::{self, Args, Command, LogLevel};
+use crate::args::{self, Args, Command};
 use crate::exit::Code;
 use crate::failure::{self, Failure};
 use crate::session::{self, Said, Session};
@@ -44,10 +44,9 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Code {
         Err(error) => return usage(&error, args.iter().any(|arg| arg == "--json")),
     };
     let log = match &parsed.command {
-        // Its log is its result, and tells its story where nobody says otherwise.
-        Some(Command::Orchestrate(args)) if !args.events.events => {
-            logging::to_stdout(if said.log_level { parsed.global.log_level } else { LogLevel::Info })
-        }
+        // Its log is its result, and begins once the settings are read: they say how and where to.
+        Some(Command::Orchestrate(args)) if args.serves() => None,
+        Some(Command::Start(_)) if commands::is_background() => None,
         _ => logging::to_stderr(parsed.global.log_level),
     };
     let Some(wanted) = parsed.command else {

@@ -1,6 +1,7 @@
 //! What can be written on the command line. Meaning is the commands'.
 
 mod activity;
+mod background;
 mod components;
 mod config;
 mod doctor;
@@ -22,6 +23,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 
 pub(crate) use activity::{AcceptArgs, ActivityArgs, DrainArgs, PauseArgs};
+pub(crate) use background::{ProcessStatusArgs, StartArgs, StopArgs};
 pub(crate) use components::{ExplainArgs, ListArgs, PluginsArgs};
 pub(crate) use config::{
     ConfigCommand, ExplainArgs as ConfigExplainArgs, SchemaArgs, ShowArgs as ConfigShowArgs,
@@ -133,7 +135,10 @@ pub(crate) enum Command {
   oneiric run cancel latest"
     )]
     Run(RunCommand),
-    Orchestrate(OrchestrateArgs),
+    Orchestrate(Box<OrchestrateArgs>),
+    Start(Box<StartArgs>),
+    Stop(StopArgs),
+    ProcessStatus(ProcessStatusArgs),
     Doctor(DoctorArgs),
     /// Check and copy the state
     #[command(

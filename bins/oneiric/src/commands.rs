@@ -1,6 +1,7 @@
 //! One file per command; here only which is which.
 
 mod activity;
+mod background;
 mod completions;
 mod conduct;
 mod config;
@@ -22,6 +23,8 @@ mod status;
 mod store;
 mod swap;
 mod workflow;
+
+pub(crate) use background::is_background;
 
 use crate::args::{
     Command, ConfigCommand, EventCommand, ManifestCommand, RunCommand, SecretsCommand, StoreCommand,
@@ -84,8 +87,10 @@ pub(crate) fn dispatch(session: &mut Session, wanted: Command) -> Result<Code, F
             EventCommand::Replay(args) => event::replay(session, args),
             EventCommand::DeadLetters(args) => event::dead_letters(session, args),
         },
-        Command::Orchestrate(args) if args.events.events => orchestrate::events(session, &args.events),
         Command::Orchestrate(args) => orchestrate::orchestrate(session, &args),
+        Command::Start(args) => background::start(session, &args),
+        Command::Stop(args) => background::stop(session, &args),
+        Command::ProcessStatus(args) => background::status(session, &args),
         Command::Doctor(args) => doctor::doctor(session, &args),
         Command::Config(wanted) => match wanted {
             ConfigCommand::Explain(args) => config::explain(session, &args),

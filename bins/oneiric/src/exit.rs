@@ -40,6 +40,19 @@ impl Code {
         }
     }
 
+    /// The code with a number, as another process of this program ended with it.
+    pub(crate) fn numbered(number: u8) -> Option<Self> {
+        let all = [
+            Code::Ok,
+            Code::Execution,
+            Code::Configuration,
+            Code::Resolution,
+            Code::Protocol,
+            Code::Security,
+        ];
+        all.into_iter().chain([Code::Interrupted, Code::Terminated]).find(|code| code.number() == number)
+    }
+
     /// The word in error objects.
     pub(crate) const fn name(self) -> &'static str {
         match self {

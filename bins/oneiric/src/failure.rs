@@ -81,7 +81,8 @@ impl Failure {
         }
     }
 
-    fn way_out(&self) -> Option<String> {
+    /// What whoever meets it can do, where that is known.
+    pub(crate) fn way_out(&self) -> Option<String> {
         match self {
             Failure::Runtime(error) => error.help(),
             Failure::Said { help, .. } => help.clone(),

@@ -1,5 +1,9 @@
-//! What the crates below log: on standard error and never through the live rows, or as JSON lines on
-//! standard output.
+//! What the crates below log: on standard error and never through the live rows; what a long-lived process tells is in
+//! [`serving`].
+
+mod records;
+pub(crate) mod serving;
+mod sink;
 
 use std::io::{self, Write};
 
@@ -20,16 +24,8 @@ pub(crate) struct Control(Handle<LevelFilter, Registry>);
 impl Control {
     /// Logs from `level` on.
     pub(crate) fn level(&self, level: Level) {
-        let filter = match level {
-            Level::Trace => LevelFilter::TRACE,
-            Level::Debug => LevelFilter::DEBUG,
-            Level::Info => LevelFilter::INFO,
-            Level::Warning => LevelFilter::WARN,
-            Level::Error | Level::Critical => LevelFilter::ERROR,
-            Level::Off => LevelFilter::OFF,
-        };
         // It fails where the subscriber is gone, and then nobody logs.
-        let _ = self.0.reload(filter);
+        let _ = self.0.reload(of_settings(level));
     }
 }
 
@@ -44,19 +40,15 @@ pub(crate) fn to_stderr(level: LogLevel) -> Option<Control> {
     Some(Control(handle))
 }
 
-/// Logs from `level` on as one JSON object per line:
-/// `{"timestamp":"...","level":"INFO","message":"run taken over","run":"...","target":"..."}`.
-pub(crate) fn to_stdout(level: LogLevel) -> Option<Control> {
-    let (filter, handle) = reload::Layer::new(filter(level)?);
-    // A reader that went away is no reason to stop working, or to say so on standard error.
-    let lines = tracing_subscriber::fmt::layer()
-        .json()
-        .flatten_event(true)
-        .log_internal_errors(false)
-        .with_writer(io::stdout);
-    // Whoever embeds this function twice keeps the first one.
-    let _ = tracing::subscriber::set_global_default(Registry::default().with(filter).with(lines));
-    Some(Control(handle))
+fn of_settings(level: Level) -> LevelFilter {
+    match level {
+        Level::Trace => LevelFilter::TRACE,
+        Level::Debug => LevelFilter::DEBUG,
+        Level::Info => LevelFilter::INFO,
+        Level::Warning => LevelFilter::WARN,
+        Level::Error | Level::Critical => LevelFilter::ERROR,
+        Level::Off => LevelFilter::OFF,
+    }
 }
 
 fn filter(level: LogLevel) -> Option<LevelFilter> {

@@ -16,12 +16,13 @@ use oneiric_runtime::{
 use oneiric_store::sqlite::Options;
 use oneiric_store::{SqliteStore, Store};
 
-use crate::args::Global;
+use crate::args::{Global, LogLevel};
 use crate::exit::Code;
 use crate::failure::{Failure, Manner};
 use crate::find;
 use crate::logging::Control;
 use crate::output::{Format, Palette, Screen, terminal_width};
+use crate::packaged::{self, Packaged};
 
 /// Which global options were said, where that makes a difference.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +46,7 @@ pub(crate) struct Session {
     set: Vec<String>,
     loaded: OnceCell<Settings>,
     log: Option<Control>,
+    log_level: LogLevel,
     /// Whether a format was asked for, and which.
     pub(crate) asked: Option<Format>,
     /// Standard output.
@@ -65,6 +67,7 @@ impl Session {
             set: global.set,
             loaded: OnceCell::new(),
             log,
+            log_level: global.log_level,
             asked,
             screen: Screen::stdout(asked.unwrap_or(Format::Human)),
         }
@@ -73,6 +76,26 @@ impl Session {
     /// Adds settings that other options of the command line stand for; before they are read.
     pub(crate) fn say(&mut self, settings: impl IntoIterator<Item = String>) {
         self.set.extend(settings);
+    }
+
+    /// The level that the command line or its variable says, where one does.
+    pub(crate) fn said_level(&self) -> Option<LogLevel> {
+        self.said.log_level.then_some(self.log_level)
+    }
+
+    /// Takes the manifests that come with the program, where none is named and the profile counts those only.
+    pub(crate) fn find_packaged(&mut self) -> Result<Packaged, Failure> {
+        let profile = &self.settings()?.settings.profile;
+        if !self.manifests.is_empty() || !profile.inline_manifest_only {
+            return Ok(Packaged::NotAsked);
+        }
+        Ok(match packaged::find()? {
+            Ok(found) => {
+                self.manifests.clone_from(&found);
+                Packaged::Found(found)
+            }
+            Err(folders) => Packaged::Missing { profile: profile.name.clone(), folders },
+        })
     }
 
     /// The settings, read when they are first asked for.

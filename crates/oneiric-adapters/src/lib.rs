@@ -7,7 +7,10 @@
 //! | `exec`    | [`exec::Exec`]      | `exec:PROGRAM`, a process per call                       |
 //! | `worker`  | [`worker::Worker`]  | `worker:PROGRAM`, a pool of processes                    |
 //! | `python`  | [`python::Python`]  | Python's `pkg.mod:Attr`, a pool of interpreters          |
+//! | `service` | [`service::Process`] | `process:PROGRAM`, a service that is a program            |
 //! | `http`    | [`endpoint::Http`]  | `http://` and `https://`, a POST per call                |
+//!
+//! Feature `probe` puts questions to programs, addresses and ports: [`prober`].
 //!
 //! What a component is, and which one a key means, is `oneiric-core`'s; when one is called, for how
 //! long and how often again is the executor's. A runtime here turns a descriptor into an instance and
@@ -33,8 +36,8 @@
 //!     Arc::new(SeededRng::new(1)),
 //! ));
 //! let names: Vec<_> = runtimes.iter().map(|runtime| runtime.name()).collect();
-//! # #[cfg(all(feature = "builtin", feature = "exec", feature = "python", feature = "http"))]
-//! assert_eq!(names, ["builtin", "exec", "worker", "python", "http"]);
+//! # #[cfg(all(feature = "builtin", feature = "exec", feature = "python", feature = "service", feature = "http"))]
+//! assert_eq!(names, ["builtin", "exec", "worker", "python", "process", "http"]);
 //! ```
 
 #[cfg(feature = "actions")]
@@ -51,16 +54,24 @@ mod foreign;
 pub mod http;
 mod limits;
 mod parts;
+#[cfg(feature = "probe")]
+mod probe;
 #[cfg(feature = "process")]
 mod process;
 #[cfg(feature = "python")]
 pub mod python;
 #[cfg(feature = "secrets")]
 pub mod secrets;
+#[cfg(feature = "service")]
+pub mod service;
 #[cfg(feature = "worker")]
 pub mod worker;
 
 pub use limits::Limits;
 pub use parts::{Parts, enabled};
+#[cfg(feature = "probe")]
+pub use probe::prober;
 #[cfg(feature = "process")]
 pub use process::environment::PASSED_ON;
+#[cfg(feature = "service")]
+pub use process::orphans::reap_orphans;

@@ -1,5 +1,6 @@
 //! What the runtimes are made from, and the list of those that are compiled in.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use oneiric_core::settings::Settings;
@@ -26,6 +27,9 @@ pub struct Parts {
     pub rng: Arc<dyn Rng>,
     /// How much of a component's output is kept; [`Limits::STANDARD`] unless changed.
     pub limits: Limits,
+    /// The folder of the state, which tells the services of one installation from those of another; `None` where
+    /// there is none, and then what a killed process left running is left alone.
+    pub state_dir: Option<PathBuf>,
     /// Size and times of pools of workers, where an entry does not say.
     #[cfg(feature = "worker")]
     pub worker: WorkerSettings,
@@ -45,6 +49,7 @@ impl Parts {
             environment,
             rng,
             limits: Limits::STANDARD,
+            state_dir: None,
             #[cfg(feature = "worker")]
             worker: WorkerSettings::default(),
             #[cfg(feature = "python")]
@@ -56,6 +61,13 @@ impl Parts {
 }
 
 impl Parts {
+    /// With the folder of the state, which should be absolute.
+    #[must_use]
+    pub fn with_state_dir(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.state_dir = Some(folder.into());
+        self
+    }
+
     /// With section `runtimes` of the settings, which is checked.
     #[must_use]
     #[cfg_attr(
@@ -101,7 +113,7 @@ impl Parts {
 }
 
 /// Every runtime that is compiled in, in the order in which they are to be asked: `builtin`, `exec`,
-/// `worker`, `python`, `http`.
+/// `worker`, `python`, `process`, `http`.
 #[cfg_attr(
     not(any(feature = "builtin", feature = "exec", feature = "worker", feature = "http")),
     expect(unused_variables, reason = "no runtime is compiled in")
@@ -116,6 +128,8 @@ pub fn enabled(parts: &Parts) -> Vec<Arc<dyn ComponentRuntime>> {
         Arc::new(crate::worker::Worker::new(parts)),
         #[cfg(feature = "python")]
         Arc::new(crate::python::Python::new(parts)),
+        #[cfg(feature = "service")]
+        Arc::new(crate::service::Process::new(parts)),
         #[cfg(feature = "http")]
         Arc::new(crate::endpoint::Http::new(parts)),
     ]

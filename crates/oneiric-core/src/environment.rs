@@ -24,6 +24,16 @@ pub mod names {
     pub const LOG_LEVEL: &str = "ONEIRIC_LOG_LEVEL";
     /// `name:level` pairs, comma separated: the stack level of a provider's package.
     pub const STACK_ORDER: &str = "ONEIRIC_STACK_ORDER";
+    /// Set by `oneiric start` for the process that it starts (upstream's name).
+    pub const BACKGROUND: &str = "ONEIRIC_BACKGROUND";
+    /// The project of Google Cloud, for the full names of traces in logs.
+    pub const GOOGLE_CLOUD_PROJECT: &str = "GOOGLE_CLOUD_PROJECT";
+    /// Where a service manager wants to hear that the process is ready: `sd_notify(3)`.
+    pub const NOTIFY_SOCKET: &str = "NOTIFY_SOCKET";
+    /// How often, in microseconds, a service manager wants a sign of life: `sd_watchdog_enabled(3)`.
+    pub const WATCHDOG_USEC: &str = "WATCHDOG_USEC";
+    /// From which process: `sd_watchdog_enabled(3)`.
+    pub const WATCHDOG_PID: &str = "WATCHDOG_PID";
 }
 
 /// Where variables are read from.

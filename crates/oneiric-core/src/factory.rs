@@ -6,7 +6,7 @@
 use crate::Factory;
 
 /// The schemes that Oneiric defines; linked crates may add others.
-pub const SCHEMES: [&str; 5] = ["builtin", "exec", "worker", "http", "https"];
+pub const SCHEMES: [&str; 6] = ["builtin", "exec", "worker", "process", "http", "https"];
 
 /// A factory, taken apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

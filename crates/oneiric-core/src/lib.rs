@@ -33,6 +33,7 @@ pub mod lifecycle;
 pub mod linked;
 #[cfg(feature = "manifest")]
 pub mod manifest;
+pub mod metrics;
 pub mod nearest;
 pub mod payload;
 pub mod probe;

@@ -102,6 +102,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use error::{LifecycleError, Phase};
@@ -113,11 +114,13 @@ pub use status::{Condition, Status, Summary};
 pub use swap::{Refreshed, Swap, Swapped};
 pub use timeouts::Timeouts;
 
+use crate::metrics::Family;
 use crate::resolver::Query;
 use crate::{Allowlist, Clock, ComponentRuntime, Descriptor, Domain, Key, Registry, Role};
 use inventory::Inventory;
 use shelf::Shelves;
 use slot::Pin;
+use swap::Swaps;
 
 /// The instances of a process. A clone is the same lifecycle.
 #[derive(Debug, Clone)]
@@ -137,6 +140,9 @@ struct Inner {
     inventory: Inventory,
     // The next place in the order of first bindings.
     bindings: AtomicU64,
+    swaps: Swaps,
+    // How many attempts at a change have ended; for who waits for the next.
+    changes: watch::Sender<u64>,
     stopping: CancellationToken,
 }
 
@@ -156,6 +162,8 @@ impl Lifecycle {
             shelves: Shelves::default(),
             inventory: Inventory::default(),
             bindings: AtomicU64::new(1),
+            swaps: Swaps::default(),
+            changes: watch::Sender::new(0),
             stopping: CancellationToken::new(),
         }))
     }
@@ -271,9 +279,25 @@ impl Lifecycle {
     }
 
     /// Asks the instances in service, those of one domain or one key where that is said, whether they
-    /// are healthy; all at once, each within `lifecycle.health_timeout`.
+    /// are healthy; many at a time, each within `lifecycle.health_timeout`.
     pub async fn probe(&self, domain: Option<&Domain>, key: Option<&Key>) -> Vec<Probe> {
-        self.0.probe_all(domain, key).await
+        self.0.probe_all(domain, key, self.0.timeouts().health).await
+    }
+
+    /// Asks all of them, each within `limit` or `lifecycle.health_timeout`, whichever is shorter.
+    pub async fn probe_within(&self, limit: Duration) -> Vec<Probe> {
+        let said = self.0.timeouts().health;
+        self.0.probe_all(None, None, if said.is_zero() { limit } else { limit.min(said) }).await
+    }
+
+    /// How many attempts at a change of a component have ended, well or not; tells of the next one.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.0.changes.subscribe()
+    }
+
+    /// What it has counted: `oneiric_lifecycle_swap_duration_ms`, by component and outcome.
+    pub fn metrics(&self) -> Vec<Family> {
+        vec![self.0.swaps.family()]
     }
 
     /// Puts down old instances as soon as nobody uses them; never returns. To be run by the owner for
@@ -291,6 +315,12 @@ impl Lifecycle {
     /// Calling it again does no harm, and finishes what an earlier call left when it was given up.
     pub async fn stop(&self, deadline: Duration) -> bool {
         self.0.stop(deadline).await
+    }
+
+    /// Asks whatever is not stopped yet to stop, all at the same time and whoever uses it, and waits at most `limit`.
+    /// How many had not stopped by then. For after [`Lifecycle::stop`] was given up.
+    pub async fn cut(&self, limit: Duration) -> usize {
+        self.0.cut(limit).await
     }
 }
 

@@ -113,7 +113,7 @@ const PROFILE_NAME: [&str; 2] = ["profile", "name"];
 pub struct Settings {
     /// The folder of further settings. Accepted because files name it; nothing reads it.
     pub config_dir: Option<String>,
-    /// The folder of the state, relative to the working folder; `remote.cache_dir` where it is `null`.
+    /// The folder of the state, relative to the working folder; `null` is that of the checkpoints, or `remote.cache_dir`.
     pub cache_dir: Option<String>,
     /// The program that embeds Oneiric.
     pub app: App,
@@ -160,6 +160,15 @@ pub struct Settings {
     pub circuit_breaker: CircuitBreaker,
 }
 
+/// The folder in which a file lies, by its name alone.
+fn folder_of(path: &str) -> &str {
+    match path.rsplit_once('/') {
+        Some(("", _)) => "/",
+        Some((folder, _)) => folder,
+        None => ".",
+    }
+}
+
 impl Settings {
     /// The settings of a domain; `None` where nothing is said of a domain that is not well known.
     pub fn layer(&self, domain: &Domain) -> Option<&LayerSettings> {
@@ -181,9 +190,12 @@ impl Settings {
         })
     }
 
-    /// The folder of the state, as it was written: `cache_dir`, else `remote.cache_dir`.
+    /// The folder of the state, as it was written: `cache_dir`, else that of `runtime_paths.workflow_checkpoints_path`,
+    /// else `remote.cache_dir`. Checkpoints are never apart from the runs that they belong to.
     pub fn state_dir(&self) -> &str {
-        self.cache_dir.as_deref().unwrap_or(&self.remote.cache_dir)
+        let checkpoints = self.runtime_paths.workflow_checkpoints_path.as_deref();
+        let said = self.cache_dir.as_deref().or(checkpoints.map(folder_of));
+        said.unwrap_or(&self.remote.cache_dir)
     }
 
     /// Whether the supervisor runs: the profile and the switch must agree.

@@ -185,11 +185,17 @@ mod tests {
 
     #[test]
     fn a_local_manifest_may_name_the_schemes_a_remote_one_needs_the_allowlist() {
-        for factory in ["builtin:echo", "exec:sh", "worker:w.py --fast", "http://x", "https://x/y"] {
+        let factories =
+            ["builtin:echo", "exec:sh", "worker:w.py --fast", "process:web", "http://x", "https://x/y"];
+        for factory in factories {
             assert_eq!(local(None, factory), Ok(()), "{factory}");
             assert_eq!(local(Some(""), factory), Ok(()), "{factory}");
             assert!(remote(None, factory).is_err(), "{factory}");
-            assert_eq!(remote(Some("builtin:,exec:,worker:,http:,https:"), factory), Ok(()), "{factory}");
+            assert_eq!(
+                remote(Some("builtin:,exec:,worker:,process:,http:,https:"), factory),
+                Ok(()),
+                "{factory}"
+            );
             assert_eq!(remote(Some(factory), factory), Ok(()), "{factory}");
         }
         for source in [Source::Manual, Source::Linked("shop".into())] {
@@ -243,6 +249,8 @@ mod tests {
         check("exec:sh", "exec:shred", false);
         check("exec:sh", "exec:sh.evil", false);
         check("exec:sh", "worker:w", true);
+        check("process:/opt/shop/", "process:/opt/shop/gateway", true);
+        check("process:/opt/shop/", "process:/bin/sh", false);
         check("exec:/opt/shop/", "exec:/opt/shop/charge --now", true);
         check("exec:/opt/shop", "exec:/opt/shop/charge", true);
         check("exec:/opt/shop", "exec:/opt/shopping", false);
@@ -292,7 +300,7 @@ mod tests {
         check(
             local(None, "ftp://x"),
             "factory `ftp://x` has a scheme that is not built in (built in are `builtin:`, `exec:`, `worker:`, \
-             `http:`, `https:`) and is not allowed; to allow it, add `ftp://x` to ONEIRIC_FACTORY_ALLOWLIST",
+             `process:`, `http:`, `https:`) and is not allowed; to allow it, add `ftp://x` to ONEIRIC_FACTORY_ALLOWLIST",
         );
         check(local(None, "os:system"), "factory `os:system`: module `os` is never allowed");
         assert!(local(None, "exec:").unwrap_err().starts_with("`exec:` is not a factory"));

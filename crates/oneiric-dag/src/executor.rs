@@ -13,6 +13,7 @@ mod pulses;
 mod registry;
 mod run;
 mod slots;
+mod tally;
 
 use std::fmt;
 use std::sync::Arc;
@@ -38,6 +39,7 @@ pub use pulses::{NodeProgress, Pulses};
 use registry::Registry;
 use run::Run;
 use slots::Slots;
+use tally::Tally;
 
 /// The most questions about unknown outcomes at a time. They come in a crowd after a crash, and what they
 /// ask has most likely just come back as well.
@@ -86,6 +88,7 @@ struct Shared {
     /// How often somebody said that held nodes may ask again.
     changes: AtomicU64,
     begun: watch::Sender<Begun>,
+    tally: Tally,
 }
 
 /// What has begun in an executor so far.
@@ -165,12 +168,18 @@ impl Executor {
             asks: Semaphore::new(ASKS),
             changes: AtomicU64::new(0),
             begun: watch::Sender::new(Begun::default()),
+            tally: Tally::default(),
         }))
     }
 
     /// What it works with.
     pub fn parts(&self) -> &Parts {
         &self.0.parts
+    }
+
+    /// What it has counted of nodes and runs since it was made.
+    pub fn metrics(&self) -> Vec<oneiric_core::metrics::Family> {
+        self.0.tally.families()
     }
 
     /// The runs under way here, oldest first.

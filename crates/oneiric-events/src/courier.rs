@@ -398,18 +398,18 @@ impl Courier {
     }
 
     /// Begins nothing further, and waits for what is at work, at most `deadline`; what is not done by then is
-    /// dropped. Whatever is in hand stays so until the lease ends. Whether everything had ended.
-    pub async fn shutdown(&self, deadline: Duration) -> bool {
+    /// dropped. Whatever is in hand stays so until the lease ends. How many were dropped.
+    pub async fn shutdown(&self, deadline: Duration) -> usize {
         self.0.stop.cancel();
         self.0.tasks.close();
-        let in_time = tokio::select! {
+        let dropped = tokio::select! {
             biased;
-            () = self.0.tasks.wait() => true,
-            () = self.clock().sleep(deadline) => false,
+            () = self.0.tasks.wait() => 0,
+            () = self.clock().sleep(deadline) => self.0.tasks.len(),
         };
         self.0.abort.cancel();
         self.0.tasks.wait().await;
-        in_time
+        dropped
     }
 }
 

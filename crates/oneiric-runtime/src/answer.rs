@@ -108,7 +108,7 @@ async fn health(oneiric: &Oneiric, domain: Option<&Domain>, key: Option<&Key>, p
     known
         .filter(|status| domain.is_none_or(|domain| status.domain == *domain))
         .filter(|status| key.is_none_or(|key| status.key == *key))
-        .map(|status| probed(Probe { status, answer: None }))
+        .map(|status| probed(Probe { status, answer: None, took: None }))
         .collect()
 }
 

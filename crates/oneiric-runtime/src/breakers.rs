@@ -12,10 +12,11 @@ use std::time::Duration;
 use oneiric_core::breaker::{self, Breaker, End, Guarded, Passage, Policy};
 use oneiric_core::gate::{Admission, Decision, Denial, Gate, Permit, Purpose, Step, Wait};
 use oneiric_core::rng::unit;
-use oneiric_core::settings::CircuitBreaker;
 use oneiric_core::{Class, Clock, Descriptor, Fault, Rng, Timestamp};
 use oneiric_store::{Batch, CommitError, Extension, Op, Refusal, Require, Store, StoreError};
 use tokio::sync::Notify;
+
+use crate::secrets::FromSettings;
 
 /// The family of the records.
 pub(crate) const FAMILY: &str = "breaker";
@@ -35,8 +36,7 @@ pub(crate) struct Breakers {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
-    unsaid: Policy,
-    by_default: bool,
+    settings: Arc<FromSettings>,
     /// Told when one has closed: what it held back may ask again.
     closed: Arc<Notify>,
 }
@@ -55,10 +55,9 @@ impl Breakers {
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         rng: Arc<dyn Rng>,
-        settings: &CircuitBreaker,
+        settings: Arc<FromSettings>,
     ) -> Arc<Self> {
-        let (unsaid, by_default) = (settings.policy(), settings.enabled);
-        Arc::new(Self { store, clock, rng, unsaid, by_default, closed: Arc::default() })
+        Arc::new(Self { store, clock, rng, settings, closed: Arc::default() })
     }
 
     /// Is told when one has closed.
@@ -70,8 +69,10 @@ impl Breakers {
         let descriptor =
             admission.descriptor.filter(|_| matches!(admission.purpose, Purpose::Node | Purpose::Event))?;
         // What is wrong in a manifest was found when that was read.
+        let settings = self.settings.settings();
+        let unsaid = &settings.circuit_breaker;
         let Guarded { policy, target } =
-            breaker::stated(&descriptor.metadata, self.unsaid, self.by_default).ok()??;
+            breaker::stated(&descriptor.metadata, unsaid.policy(), unsaid.enabled).ok()??;
         let stated = descriptor.timeout_seconds.and_then(|limit| Duration::try_from_secs_f64(limit).ok());
         let patience = stated.unwrap_or(policy.reset).max(policy.reset);
         Some(Guard { target: target.unwrap_or_else(|| name_of(descriptor)), policy, patience })

@@ -27,6 +27,7 @@ use crate::error::Error;
 use crate::linked::LinkedRuntime;
 use crate::oneiric::Oneiric;
 use crate::read::read_manifest;
+use crate::reload::Sources;
 use crate::secrets::FromSettings;
 use crate::system::{SystemClock, SystemEnvironment, SystemRng};
 
@@ -57,6 +58,7 @@ pub struct Builder {
     provider_settings: Option<Arc<dyn SettingsSource>>,
     hooks: Vec<Arc<dyn Hook>>,
     timeouts: Option<Timeouts>,
+    sources: Option<Arc<dyn Sources>>,
 }
 
 enum Where {
@@ -100,6 +102,7 @@ impl Default for Builder {
             provider_settings: None,
             hooks: Vec::new(),
             timeouts: None,
+            sources: None,
         }
     }
 }
@@ -243,6 +246,15 @@ impl Builder {
         self
     }
 
+    /// Where manifests and settings are read again, by [`Oneiric::reread`] and, as far as the profile has
+    /// `watchers_enabled`, when one of their files changes. What is there to begin with is said as ever: by
+    /// [`Builder::manifest`] and [`Builder::settings`].
+    #[must_use]
+    pub fn sources(mut self, sources: Arc<dyn Sources>) -> Self {
+        self.sources = Some(sources);
+        self
+    }
+
     /// Adds one who is asked around every swap.
     #[must_use]
     pub fn hook(mut self, hook: Arc<dyn Hook>) -> Self {
@@ -265,6 +277,11 @@ impl Builder {
         if let Some(error) = self.wrong.take() {
             return Err(error.into());
         }
+        #[cfg(feature = "watch")]
+        let seen = {
+            let watched = self.sources.as_ref().filter(|_| self.settings.profile.watchers_enabled);
+            watched.map(|sources| crate::watch::seen(&**sources))
+        };
         let mut files = self.paths.iter().map(|path| read_manifest(path)).collect::<Result<Vec<_>, _>>()?;
         files.append(&mut self.files);
         files.extend(self.code.iter().cloned());
@@ -276,12 +293,12 @@ impl Builder {
         let mut catalog = Catalog::load_beside(&own, Bundle { files })?;
         catalog.check_triggers()?;
         catalog.select(&self.settings);
-        let settings = Arc::new(std::mem::take(&mut self.settings));
+        let settings = std::mem::take(&mut self.settings);
         let secrets = self.secrets.take().unwrap_or_else(|| inline(&settings, &self.clock));
-        let secrecy = Arc::new(FromSettings { settings: Arc::clone(&settings), secrets });
         let provider_settings = self.provider_settings.take();
         let timeouts = self.timeouts.unwrap_or_else(|| settings.lifecycle.timeouts());
         self.max_parallel = self.max_parallel.or(Some(settings.execution.max_parallel));
+        let secrecy = Arc::new(FromSettings::new(settings, secrets));
         let allowlist = self.environment.get(names::FACTORY_ALLOWLIST);
         let mut runtimes = std::mem::take(&mut self.runtimes);
         // Asked last: it answers for every bare name, so that an unknown one is told with the nearest.
@@ -295,7 +312,15 @@ impl Builder {
             timeouts,
             clock: Arc::clone(&self.clock),
         });
-        Ok(Loaded { catalog, lifecycle, own, secrecy, builder: self })
+        Ok(Loaded {
+            catalog,
+            lifecycle,
+            own,
+            secrecy,
+            builder: self,
+            #[cfg(feature = "watch")]
+            seen,
+        })
     }
 
     /// [`Builder::load`] and [`Loaded::start`] in one.

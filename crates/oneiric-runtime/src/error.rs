@@ -10,6 +10,7 @@ use oneiric_core::manifest::ParseError;
 use oneiric_core::payload::ShapeError;
 use oneiric_core::resolver::ResolveError;
 use oneiric_core::roles::EnvelopeError;
+use oneiric_core::settings::SettingsError;
 use oneiric_core::{Fault, Key, RunId};
 use oneiric_dag::{Incomplete, OutputError, RunError};
 use oneiric_events::SubscriptionError;
@@ -165,6 +166,17 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// The settings are not as they must be.
+    #[error(transparent)]
+    Settings(SettingsError),
+    /// Manifests and settings are not read again.
+    #[error("{reason}")]
+    NoReload {
+        /// Why not.
+        reason: String,
+        /// The way out.
+        help: String,
+    },
     /// There is no such run.
     #[error("run {0} is unknown")]
     UnknownRun(String),
@@ -255,6 +267,10 @@ pub enum Error {
     Output(#[from] OutputError),
 }
 
+fn first_file(problems: &ParseError) -> Option<&str> {
+    problems.problems.first().map(|problem| &*problem.place.file)
+}
+
 impl From<RunError> for Error {
     fn from(error: RunError) -> Self {
         match error {
@@ -313,6 +329,7 @@ impl Error {
             | Error::Envelope(_)
             | Error::Subscription { .. }
             | Error::Setting { .. }
+            | Error::Settings(_)
             | Error::Bundle { .. } => Kind::Configuration,
             Error::Unknown(_)
             | Error::UnknownTask { .. }
@@ -332,6 +349,7 @@ impl Error {
             | Error::Over { .. }
             | Error::Reused(_)
             | Error::Denied(_)
+            | Error::NoReload { .. }
             | Error::Call { .. } => Kind::Execution,
             Error::Store(error) => match error {
                 StoreError::Open { .. }
@@ -346,6 +364,18 @@ impl Error {
             Error::Engine(_) | Error::Incomplete(_) => Kind::Execution,
             Error::Output(OutputError::Unknown { .. }) => Kind::Resolution,
             Error::Output(_) => Kind::Execution,
+        }
+    }
+
+    /// The file that is wrong, where it is one.
+    pub(crate) fn file(&self) -> Option<&str> {
+        match self {
+            Error::Read { path, .. } => Some(path),
+            Error::Manifest { problems, .. }
+            | Error::UnknownTask { problems, .. }
+            | Error::UnknownWorkflow { problems, .. } => first_file(problems),
+            Error::Settings(error) => error.sources.first().and_then(|source| first_file(&source.problems)),
+            _ => None,
         }
     }
 
@@ -365,7 +395,9 @@ impl Error {
     /// The way out, where there is one to name beside the message.
     pub fn help(&self) -> Option<String> {
         match self {
-            Error::Read { help, .. } | Error::NoRuntime { help, .. } => Some(help.clone()),
+            Error::Read { help, .. } | Error::NoRuntime { help, .. } | Error::NoReload { help, .. } => {
+                Some(help.clone())
+            }
             Error::NoGraph(_) => Some("give its manifest entry a `dag` with `nodes`".to_owned()),
             Error::UnknownRun(_) => Some("`oneiric run list` shows the runs of this state folder".to_owned()),
             Error::UnknownEvent(_) => {

@@ -7,7 +7,7 @@
 //! | runs of any process | [`Oneiric::tell`], [`Ask`], [`Command`]; [`Oneiric::again`], [`Again`] |
 //! | components | [`Oneiric::resolve`], [`Oneiric::call`], [`Oneiric::swap_to`], [`Oneiric::explain`] |
 //! | whether they take work | [`Oneiric::pause_component`], [`Oneiric::drain_component`], [`Oneiric::resume_component`], [`activity`] |
-//! | other manifests while it lives | [`Oneiric::reload`], [`Reloaded`] |
+//! | other manifests and settings while it lives | [`Oneiric::reload`], [`Oneiric::reread`], [`Oneiric::reloads`] |
 //! | manifests, without a store or a process | [`Catalog`], [`Bundle`], [`read_manifest`] |
 //! | what programs read of all this | [`json`], [`Follow`] |
 //! | how things stand | [`Oneiric::statuses`], [`component_statuses`], [`RunLog`], `control` |
@@ -32,6 +32,7 @@ mod components;
 #[cfg(feature = "sqlite")]
 pub mod control;
 mod custody;
+mod ending;
 mod error;
 mod events;
 mod follow;
@@ -52,11 +53,14 @@ mod state_dir;
 mod status;
 mod system;
 mod verbs;
+#[cfg(feature = "watch")]
+mod watch;
 
 pub use builder::{Builder, Loaded};
 pub use bundle::{Bundle, ManifestFile};
 pub use call::Call;
 pub use catalog::{Catalog, Workflow};
+pub use ending::Leaving;
 pub use error::{Error, Kind};
 pub use events::{
     Accepted, DROPPED, EventQuery, EventReport, EventSelection, Logged, MAX_RATE, ReplayReport,
@@ -67,7 +71,10 @@ pub use follow::Follow;
 pub use oneiric::Oneiric;
 pub use phase::Phase;
 pub use read::read_manifest;
-pub use reload::{Alteration, Altered, Reloaded};
+pub use reload::{
+    Alteration, Altered, Brought, Cause, Held, LastReload, Reload, ReloadFailure, Reloaded, Reloads, Sources,
+    Watching,
+};
 pub use request::{PROGRAM, RunOptions, RunRequest, StartedBy};
 pub use run_log::{LOGS, LogLine, MAX_LOG_BYTES, RunLog, read_log};
 pub use secrets::Rotated;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use oneiric_core::settings::Settings;
-use oneiric_core::{Clock, Digest, Lifecycle, Rng, RunId};
+use oneiric_core::{Clock, Digest, Lifecycle, Rng, RunId, Timestamp};
 use oneiric_dag::{Executor, Launch, Plan, Program, RunHandle};
 use oneiric_events::{Courier, Dispatcher};
 use oneiric_store::{Batch, Claim, CommitError, Op, Refusal, RunRecord, Store, UnknownNodes};
@@ -16,8 +16,9 @@ use crate::bundle::Bundle;
 use crate::catalog::{Catalog, Own};
 use crate::error::Error;
 use crate::events::windows::Windows;
-use crate::phase::{Phase, Phases};
+use crate::phase::Phases;
 use crate::presence::Presence;
+use crate::reload::Reloading;
 use crate::request::{RunOptions, RunRequest};
 use crate::secrets::{self, FromSettings};
 use crate::shelf::Shelf;
@@ -51,6 +52,7 @@ pub(crate) struct Inner {
     own: Own,
     shelf: Shelf,
     secrecy: Arc<FromSettings>,
+    pub(crate) reloads: Reloading,
     // What triggers keep of events.
     pub(crate) windows: Arc<Windows>,
     // Who waits for events to be accepted.
@@ -66,11 +68,16 @@ pub(crate) struct Edition {
     pub(crate) catalog: Arc<Catalog>,
     /// Of their bundle.
     pub(crate) digest: Digest,
+    /// Its place among those of the process, with the settings that count beside it; the first one is 1.
+    pub(crate) number: u64,
+    /// When it began to count.
+    pub(crate) since: Timestamp,
 }
 
 impl Edition {
-    pub(crate) fn of(catalog: Catalog) -> Self {
-        Self { digest: catalog.bundle().blobs().0, catalog: Arc::new(catalog) }
+    /// The first one.
+    pub(crate) fn of(catalog: Catalog, since: Timestamp) -> Self {
+        Self { digest: catalog.bundle().blobs().0, catalog: Arc::new(catalog), number: 1, since }
     }
 }
 
@@ -84,14 +91,16 @@ impl Oneiric {
         activity: Activity,
         own: Own,
         secrecy: Arc<FromSettings>,
+        reloads: Reloading,
     ) -> Self {
         let clock = Arc::clone(&executor.parts().clock);
+        let since = clock.now();
         let work = secrets::housekeeping(lifecycle.clone(), Arc::clone(&secrecy), clock);
         let presence = Presence::default();
         presence.spawn(work);
         Self(Arc::new(Inner {
             shelf: Shelf::default(),
-            edition: ArcSwap::from_pointee(Edition::of(catalog)),
+            edition: ArcSwap::from_pointee(Edition::of(catalog, since)),
             rebuilding: std::sync::Mutex::default(),
             lifecycle,
             executor,
@@ -101,6 +110,7 @@ impl Oneiric {
             rereading: tokio::sync::Mutex::default(),
             own,
             secrecy,
+            reloads,
             windows: Arc::default(),
             logged: tokio::sync::Notify::new(),
             phases: Phases::default(),
@@ -142,9 +152,9 @@ impl Oneiric {
         &self.0.shelf
     }
 
-    /// The settings that it was built with.
-    pub fn settings(&self) -> &Settings {
-        &self.0.secrecy.settings
+    /// The settings that count now: those that it was built with, or of the last reload.
+    pub fn settings(&self) -> Arc<Settings> {
+        self.0.secrecy.settings()
     }
 
     /// Where everything durable goes.
@@ -239,28 +249,9 @@ impl Oneiric {
     /// # Errors
     /// [`Error::Store`] where the store could not be closed cleanly.
     pub async fn shutdown(&self, deadline: Duration) -> Result<bool, Error> {
-        let stopped = self.drain(deadline).await;
+        let leaving = self.drain(deadline).await;
         self.close().await?;
-        Ok(stopped)
-    }
-
-    /// Nothing further starts, what runs is asked to stop and is waited for, components are stopped in reverse
-    /// order. Runs that had not ended stay in the store for a resume. Returns whether everything had stopped by
-    /// `deadline`. The store is still open, for who answers questions to the end.
-    pub async fn drain(&self, deadline: Duration) -> bool {
-        self.refuse_work();
-        let clock = &self.0.executor.parts().clock;
-        let began = clock.monotonic();
-        self.0.presence.end(&**clock, deadline).await;
-        let (carried, abandoned, stopped) = tokio::join!(
-            self.0.courier.shutdown(deadline),
-            self.0.dispatcher.shutdown(deadline),
-            self.0.executor.shutdown(deadline),
-        );
-        let time_left = deadline.saturating_sub(clock.monotonic().saturating_sub(began));
-        let unused = self.0.lifecycle.stop(time_left).await;
-        self.0.phases.enter(Phase::Stopped);
-        carried && abandoned == 0 && stopped && unused
+        Ok(leaving.is_clean())
     }
 
     /// Gives back what this process still owns and closes the store. Behind [`Oneiric::drain`].
@@ -312,7 +303,7 @@ impl Oneiric {
         drop(edition);
         let bundle = Bundle::load(self.store().as_ref(), record.id, record.bundle).await?;
         let mut catalog = Catalog::load_beside(&self.0.own, bundle)?;
-        catalog.select(&self.0.secrecy.settings);
+        catalog.select(&self.settings());
         let catalog = Arc::new(catalog);
         self.0.shelf.put(record.bundle, &catalog);
         Ok(catalog)

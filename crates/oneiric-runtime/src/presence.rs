@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::oneiric::Oneiric;
-use crate::{activity, breakers, commands, custody, events};
+use crate::{activity, breakers, commands, custody, events, reload};
 
 /// Background tasks and what reaches them. They end with the shutdown, or with the last clone.
 #[derive(Debug, Default)]
@@ -67,6 +67,13 @@ impl Oneiric {
         let inner = Arc::downgrade(&self.0);
         let (bell, courier) = (Arc::clone(&self.0.presence.bell), self.0.courier.clone());
         self.0.presence.spawn(custody::tend(inner, self.0.executor.clone(), courier, bell));
+    }
+
+    /// Swaps what an operator's word held back at a reload, from now on.
+    pub(crate) fn reload_held(&self) {
+        let news = Arc::clone(&self.0.reloads.news);
+        let work = reload::bring_in_held(Arc::downgrade(&self.0), news, self.activities().clone());
+        self.0.presence.spawn(work);
     }
 
     /// Takes events that wait to their handlers from now on.

@@ -1,24 +1,60 @@
-//! Other manifests in a live process: all of them from one moment on, or none.
+//! Other manifests and settings in a live process: all of them from one moment on, or none.
 
-use std::collections::BTreeMap;
+mod adopt;
+mod held;
+mod merge;
+mod reread;
+mod sources;
+mod told;
+
 use std::sync::Arc;
 
 use oneiric_core::lifecycle::LifecycleError;
-use oneiric_core::{Candidate, Descriptor, Domain, Key, Provider, Registry, Source};
+use oneiric_core::settings::Settings;
+use oneiric_core::{Domain, Key, Provider};
 
 use crate::bundle::{Bundle, ManifestFile};
 use crate::catalog::Catalog;
 use crate::error::Error;
 use crate::oneiric::{Edition, Oneiric};
+pub(crate) use adopt::Adopted;
+pub(crate) use held::bring_in_held;
+pub(crate) use reread::Reloading;
+pub use sources::Sources;
+pub use told::{Cause, Held, LastReload, ReloadFailure, Reloads, Watching};
+
+/// What is to count from now on.
+#[derive(Debug, Clone, Default)]
+pub struct Reload {
+    /// The manifests: all of them, not only those that changed.
+    pub manifests: Vec<ManifestFile>,
+    /// The settings; those that count stay where this is `None`.
+    pub settings: Option<Settings>,
+}
+
+impl From<Vec<ManifestFile>> for Reload {
+    fn from(manifests: Vec<ManifestFile>) -> Self {
+        Self { manifests, settings: None }
+    }
+}
 
 /// What a reload changed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reloaded {
+    /// The number of the generation that counts now: another one where anything changed.
+    pub generation: u64,
     /// Entries that came, left, or say something else now, by domain, key and provider.
     pub altered: Vec<Altered>,
     /// Components whose instance was to be replaced: whose serves now, or why the old one goes on.
-    pub swapped: Vec<(Domain, Key, Result<Provider, LifecycleError>)>,
+    pub swapped: Vec<Brought>,
+    /// Components that an operator paused or drains: theirs are replaced once they may be.
+    pub held: Vec<(Domain, Key)>,
+    /// Settings that say something else than what counts, and need a restart: `http.port`.
+    pub needs_restart: Vec<String>,
 }
+
+/// A component whose instance was to be replaced: whose serves now, or why the old one goes on.
+pub type Brought = (Domain, Key, Result<Provider, LifecycleError>);
 
 /// An entry that is not as it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,122 +89,82 @@ impl Reloaded {
 }
 
 impl Oneiric {
-    /// Replaces the manifests under a live process: the candidates, the workflows of new runs and the
-    /// subscriptions. What was linked in or made in code stays, and so do subscriptions of
-    /// [`Oneiric::subscribe`], what was registered in [`Oneiric::lifecycle`], and selections of swaps.
+    /// Replaces manifests and settings under a live process: the candidates, the workflows of new runs, the
+    /// subscriptions, selections and what providers are built with. What was linked in or made in code stays,
+    /// and so do subscriptions of [`Oneiric::subscribe`], what was registered in [`Oneiric::lifecycle`], and
+    /// selections of swaps, but for those of which the settings now say something else.
     ///
     /// Everything is read and checked before anything changes. Then the candidates change, and after them
     /// workflows and subscriptions in one moment: an event meets all old ones or all new ones, with the workflows
     /// that belong to them. Those under way end on the table that they began on; a stored event whose handler has
-    /// left waits until it is back. Runs keep to the manifests that they were planned from.
+    /// left waits until it is back. Runs keep to the manifests that they were planned from. Settings that only a
+    /// restart can apply stay as they were, and are told. What the builder was told itself stays.
     ///
     /// When this returns, instances that were built from something else are replaced as in
     /// [`Lifecycle::refresh`](oneiric_core::Lifecycle::refresh); one that does not come up leaves the old one
-    /// serving and is in the report. A handler that only wants other events keeps its instance. Dropping the
+    /// serving and is in the report, and one that is paused or busy draining is replaced when that is over. A
+    /// handler that only wants other events keeps its instance. One reload at a time: others wait. Dropping the
     /// future leaves components that were not swapped yet as they are.
     ///
     /// # Errors
     /// [`Error::Manifest`], [`Error::UnknownWorkflow`], [`Error::Subscription`]; then nothing has changed.
-    pub async fn reload(&self, mut files: Vec<ManifestFile>) -> Result<Reloaded, Error> {
-        files.extend(self.own().code.iter().cloned());
-        let mut catalog = Catalog::load_beside(self.own(), Bundle { files })?;
-        catalog.check_triggers()?;
-        catalog.select(self.settings());
-        let edition = Arc::new(Edition::of(catalog));
-        let altered = self.replace(edition)?;
-        // Whoever is free again, or back, takes what waits.
-        self.0.courier.reconsider();
-        let swapped = self.lifecycle().refresh().await;
-        let swapped = swapped
-            .into_iter()
-            .map(|(domain, key, swapped)| (domain, key, swapped.map(|swapped| swapped.provider)))
-            .collect();
-        Ok(Reloaded { altered, swapped })
+    pub async fn reload(&self, reload: impl Into<Reload>) -> Result<Reloaded, Error> {
+        let reload = reload.into();
+        let _one = self.0.reloads.turn().await;
+        self.adopt(reload).await.inspect(|reloaded| self.note_reload(Cause::Call, reloaded))
     }
 
-    fn replace(&self, new: Arc<Edition>) -> Result<Vec<Altered>, Error> {
-        let _one = self.rebuilding();
+    /// The generation that a reload makes, and then the instances. The caller has the turn.
+    async fn adopt(&self, Reload { mut manifests, settings }: Reload) -> Result<Reloaded, Error> {
+        manifests.extend(self.own().code.iter().cloned());
+        let running = self.settings();
+        let adopted = match settings {
+            Some(wanted) => Adopted::of(&running, &wanted),
+            None => {
+                Adopted { settings: Settings::clone(&running), needs_restart: self.0.reloads.needs_restart() }
+            }
+        };
+        let mut catalog = Catalog::load_beside(self.own(), Bundle { files: manifests })?;
+        catalog.check_triggers()?;
+        catalog.select(&adopted.settings);
+        let now = self.executor().parts().clock.now();
         let old = self.0.edition.load_full();
+        let mut new = Edition::of(catalog, now);
+        new.number = old.number;
+        let altered = if new.digest == old.digest && adopted.settings == *running {
+            Vec::new()
+        } else {
+            new.number += 1;
+            self.replace(&old, Arc::new(new), Arc::new(adopted.settings))?
+        };
+        // Whoever is free again, or back, takes what waits.
+        self.0.courier.reconsider();
+        let (swapped, held) = self.bring_in().await;
+        let generation = self.0.edition.load().number;
+        Ok(Reloaded { generation, altered, swapped, held, needs_restart: adopted.needs_restart })
+    }
+
+    fn replace(
+        &self,
+        old: &Edition,
+        new: Arc<Edition>,
+        settings: Arc<Settings>,
+    ) -> Result<Vec<Altered>, Error> {
+        let _one = self.rebuilding();
         let declared = self.lifecycle().register(|registry| {
-            let merged = merged(registry, old.catalog.registry(), new.catalog.registry());
-            let declared = self.declared(&merged)?;
+            let merged = merge::merged(registry, old.catalog.registry(), new.catalog.registry());
+            let declared = self.declared(&merged, &settings)?;
+            // In front of the candidates: whoever builds one of the new ones builds it with the new settings.
+            self.secrecy().replace(Arc::clone(&settings));
             *registry = merged;
             Ok::<_, Error>(declared)
         })?;
+        self.0.reloads.bound(self.lifecycle(), &settings);
         // Runs of the old ones may come to be resumed.
         self.shelf().put(old.digest, &old.catalog);
         self.0.edition.store(Arc::clone(&new));
         let origin = Arc::clone(&new.catalog);
         self.0.dispatcher.declare_of(declared, origin);
-        Ok(altered(&old.catalog, &new.catalog))
+        Ok(merge::altered(&old.catalog, &new.catalog))
     }
-}
-
-/// The candidates of a live process after its manifests have changed: those of the new ones, what the program
-/// registered by itself, and the selections that were made meanwhile.
-fn merged(live: &Registry, old: &Registry, new: &Registry) -> Registry {
-    let mut merged = new.clone();
-    let is_old = |candidate: &&Candidate| {
-        let Descriptor { domain, key, .. } = &**candidate.descriptor();
-        old.candidates(domain, key).iter().any(|known| known.descriptor() == candidate.descriptor())
-    };
-    let mut own: Vec<&Candidate> = all(live).filter(|candidate| !is_old(candidate)).collect();
-    own.sort_by_key(|candidate| candidate.sequence());
-    for candidate in own {
-        merged.register(Descriptor::clone(candidate.descriptor()));
-    }
-    for candidate in all(live) {
-        let Descriptor { domain, key, .. } = &**candidate.descriptor();
-        if let Some(provider) = live.selection(domain, key) {
-            merged.select(domain, key, provider.clone());
-        }
-    }
-    for unmet in live.unmet_selections() {
-        merged.select(unmet.domain, unmet.key, unmet.provider.clone());
-    }
-    merged
-}
-
-fn all(registry: &Registry) -> impl Iterator<Item = &Candidate> {
-    registry.domains().flat_map(|domain| registry.active(domain).chain(registry.shadowed(domain)))
-}
-
-/// The entries that came, left or changed. An entry that only moved to another line or file has not changed.
-fn altered(old: &Catalog, new: &Catalog) -> Vec<Altered> {
-    let (before, after) = (entries(old), entries(new));
-    let same = |one: &Descriptor, other: &Descriptor| {
-        let graphs = (old.graph_of(one), new.graph_of(other));
-        *one == Descriptor { source: one.source.clone(), ..other.clone() }
-            && graphs.0.map(|workflow| workflow.dag()) == graphs.1.map(|workflow| workflow.dag())
-    };
-    let gone = before.keys().filter(|id| !after.contains_key(*id)).map(|id| (id, Alteration::Removed));
-    let come = after.iter().filter_map(|(id, entry)| match before.get(id) {
-        None => Some((id, Alteration::Added)),
-        Some(was) => (!same(was, entry)).then_some((id, Alteration::Changed)),
-    });
-    let altered = |((domain, key, provider), alteration): (&Id, Alteration)| Altered {
-        domain: domain.clone(),
-        key: key.clone(),
-        provider: provider.clone(),
-        alteration,
-    };
-    let mut altered: Vec<_> = gone.chain(come).map(altered).collect();
-    let by_name = |one: &Altered| (one.domain.clone(), one.key.clone(), one.provider.clone());
-    altered.sort_by_key(by_name);
-    altered
-}
-
-type Id = (Domain, Key, Provider);
-
-/// What stands in manifests; of two of one name the one that counts.
-fn entries(catalog: &Catalog) -> BTreeMap<Id, &Descriptor> {
-    let of_manifest =
-        |candidate: &&Candidate| matches!(candidate.descriptor().source, Source::LocalManifest(_));
-    let mut entries = BTreeMap::new();
-    for candidate in all(catalog.registry()).filter(of_manifest) {
-        let descriptor = &**candidate.descriptor();
-        let id = (descriptor.domain.clone(), descriptor.key.clone(), descriptor.provider.clone());
-        entries.entry(id).or_insert(descriptor);
-    }
-    entries
 }

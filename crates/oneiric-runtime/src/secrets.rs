@@ -1,9 +1,11 @@
 //! Secrets of a live orchestrator: handed to components when they are built, and rotated under them.
 
 use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use oneiric_core::lifecycle::{Lifecycle, SettingsSource, Swap};
 use oneiric_core::secret::{MASK, SecretId, SecretRef, Secrets, references, resolve_settings};
@@ -17,13 +19,27 @@ use crate::oneiric::Oneiric;
 /// `<domain>s.provider_settings.<provider>` of the settings, with secrets from the chain.
 #[derive(Debug)]
 pub(crate) struct FromSettings {
-    pub(crate) settings: Arc<Settings>,
+    settings: ArcSwap<Settings>,
     pub(crate) secrets: Secrets,
 }
 
 impl FromSettings {
+    pub(crate) fn new(settings: Settings, secrets: Secrets) -> Self {
+        Self { settings: ArcSwap::from_pointee(settings), secrets }
+    }
+
+    /// The settings that count now.
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        self.settings.load_full()
+    }
+
+    /// Other ones count from now on.
+    pub(crate) fn replace(&self, settings: Arc<Settings>) {
+        self.settings.store(settings);
+    }
+
     fn of(&self, descriptor: &Descriptor) -> Map<String, Value> {
-        self.settings.provider_settings(&descriptor.domain, &descriptor.provider)
+        self.settings.load().provider_settings(&descriptor.domain, &descriptor.provider)
     }
 }
 
@@ -35,6 +51,12 @@ impl SettingsSource for FromSettings {
 
     fn masked(&self, descriptor: &Descriptor) -> Map<String, Value> {
         self.of(descriptor).into_iter().map(|(name, value)| (name, masked(value))).collect()
+    }
+
+    fn edition(&self, descriptor: &Descriptor) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        Value::Object(self.of(descriptor)).to_string().hash(&mut hasher);
+        hasher.finish()
     }
 }
 
@@ -77,12 +99,13 @@ impl Oneiric {
         let secrecy = self.secrecy();
         let forgotten = secrecy.secrets.rotate(ids).await.map_err(Error::Secrets)?;
         let mut swapped = Vec::new();
+        let settings = secrecy.settings();
         for status in self.statuses() {
             let Some(provider) = status.current_provider.filter(|_| status.pinned.is_none()) else {
                 continue;
             };
-            let settings = Value::Object(secrecy.settings.provider_settings(&status.domain, &provider));
-            let concerned = references("", &settings)
+            let wanted = Value::Object(settings.provider_settings(&status.domain, &provider));
+            let concerned = references("", &wanted)
                 .iter()
                 .any(|(_, wanted)| ids.is_none_or(|ids| ids.contains(&wanted.id)));
             if concerned {
@@ -112,8 +135,8 @@ pub(crate) async fn prefetch(settings: &Settings, secrets: &Secrets) {
 /// are the same as before, and a component is not restarted for them. Never returns.
 pub(crate) async fn housekeeping(lifecycle: Lifecycle, secrecy: Arc<FromSettings>, clock: Arc<dyn Clock>) {
     let refreshing = async {
-        prefetch(&secrecy.settings, &secrecy.secrets).await;
-        let Some(every) = secrecy.settings.secrets.refresh_interval else {
+        prefetch(&secrecy.settings(), &secrecy.secrets).await;
+        let Some(every) = secrecy.settings().secrets.refresh_interval else {
             return std::future::pending().await;
         };
         loop {
@@ -121,7 +144,7 @@ pub(crate) async fn housekeeping(lifecycle: Lifecycle, secrecy: Arc<FromSettings
             if let Err(fault) = secrecy.secrets.rotate(None).await {
                 tracing::warn!(%fault, "a store of secrets may still give out old values");
             }
-            prefetch(&secrecy.settings, &secrecy.secrets).await;
+            prefetch(&secrecy.settings(), &secrecy.secrets).await;
         }
     };
     tokio::join!(lifecycle.tend(), refreshing);

@@ -7,11 +7,13 @@
 mod refusal;
 mod remembered;
 
-use std::sync::{Arc, OnceLock};
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use axum::http::{HeaderMap, header};
 use jiff::Timestamp as Moment;
-use oneiric_core::settings::{HttpAuth, HttpOidc, HttpScope};
+use oneiric_core::settings::{HttpAuth, HttpOidc, HttpScope, HttpToken};
 use oneiric_core::{Clock, Digest, Timestamp};
 use oneiric_store::Store;
 
@@ -32,7 +34,7 @@ const LONGEST: usize = 8 << 10;
 pub(crate) struct Authority {
     is_local: bool,
     auth: HttpAuth,
-    named: Vec<Named>,
+    named: Mutex<Arc<Named>>,
     remembered: Remembered,
     oidc: HttpOidc,
     /// Where there is somebody to read its keys.
@@ -55,13 +57,11 @@ impl From<Actor> for Admitted {
     }
 }
 
-/// A token that settings name.
-#[derive(Debug)]
+/// The tokens that settings name, and what became of them.
+#[derive(Debug, Default)]
 struct Named {
-    name: String,
-    sha256: Digest,
-    scope: Option<HttpScope>,
-    expires_at: Option<Timestamp>,
+    of: BTreeMap<String, HttpToken>,
+    tokens: Vec<(Digest, Worth)>,
 }
 
 /// What is wrong with a token in the settings.
@@ -79,6 +79,7 @@ pub enum NamedError {
 }
 
 /// What a token is worth.
+#[derive(Debug, Clone)]
 struct Worth {
     name: String,
     scope: Option<HttpScope>,
@@ -92,21 +93,11 @@ impl Authority {
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, NamedError> {
-        let named = options.http.tokens.iter().map(|(name, token)| {
-            let sha256 = token.sha256.parse().map_err(|_| NamedError::Hash(name.clone()))?;
-            let moment = |text: &String| text.parse::<Moment>().map_err(|_| NamedError::Moment(name.clone()));
-            let expires_at = token.expires_at.as_ref().map(moment).transpose()?;
-            let expires_at = expires_at.map(|moment| Timestamp::from_micros(moment.as_microsecond()));
-            let scope = token.scopes.iter().max().copied();
-            if scope.is_none() {
-                return Err(NamedError::Scopes(name.clone()));
-            }
-            Ok(Named { name: name.clone(), sha256, scope, expires_at })
-        });
+        let named = Named::of(&options.http.tokens, Err)?;
         Ok(Self {
             is_local: options.is_local,
             auth: options.http.auth,
-            named: named.collect::<Result<_, _>>()?,
+            named: Mutex::new(Arc::new(named)),
             remembered: Remembered::new(store, Arc::clone(&clock)),
             oidc: options.http.oidc.clone(),
             google: OnceLock::new(),
@@ -129,21 +120,27 @@ impl Authority {
         }
     }
 
-    /// Who it is that asks for something with this `access`.
-    pub(crate) async fn admit(&self, access: Access, headers: &HeaderMap) -> Result<Admitted, Refusal> {
+    /// Who it is that asks for something with this `access`. `tokens` are those that settings name now: they may have
+    /// been read again.
+    pub(crate) async fn admit(
+        &self,
+        access: Access,
+        headers: &HeaderMap,
+        tokens: &BTreeMap<String, HttpToken>,
+    ) -> Result<Admitted, Refusal> {
         let needs = match access {
             Access::Open => return Ok(Actor::Anyone.into()),
             Access::Scope(scope) => scope,
             Access::Callback => HttpScope::Operate,
         };
         let Some(presented) = presented(headers)? else {
-            return if self.needs_none().await? {
+            return if self.needs_none(tokens).await? {
                 Ok(Actor::Local.into())
             } else {
                 Err(Refusal::Missing { needs })
             };
         };
-        let Some(worth) = self.worth(presented).await? else {
+        let Some(worth) = self.worth(presented, tokens).await? else {
             return self.vouched(access, presented).await;
         };
         if worth.expires_at.is_some_and(|end| end <= self.clock.now()) {
@@ -177,15 +174,20 @@ impl Authority {
 
     /// Whether whoever shows nothing may do everything. A token that is made meanwhile ends that, unless settings
     /// say that nobody is asked.
-    async fn needs_none(&self) -> Result<bool, Refusal> {
-        Ok(self.is_local && (self.auth == HttpAuth::None || !self.remembered.any().await?))
+    async fn needs_none(&self, tokens: &BTreeMap<String, HttpToken>) -> Result<bool, Refusal> {
+        let is_nobody_asked = self.auth == HttpAuth::None;
+        Ok(self.is_local && (is_nobody_asked || (tokens.is_empty() && !self.remembered.any().await?)))
     }
 
-    async fn worth(&self, presented: &str) -> Result<Option<Worth>, Refusal> {
+    async fn worth(
+        &self,
+        presented: &str,
+        tokens: &BTreeMap<String, HttpToken>,
+    ) -> Result<Option<Worth>, Refusal> {
         let digest = Digest::of(presented.as_bytes());
-        if let Some(named) = self.named.iter().find(|named| token::same(&digest, &named.sha256)) {
-            let Named { name, scope, expires_at, .. } = named;
-            return Ok(Some(Worth { name: name.clone(), scope: *scope, expires_at: *expires_at }));
+        let named = self.named(tokens);
+        if let Some((_, worth)) = named.tokens.iter().find(|(sha256, _)| token::same(&digest, sha256)) {
+            return Ok(Some(worth.clone()));
         }
         let Some(id) = token::id_of(presented) else { return Ok(None) };
         let record = self.remembered.find(id).await?;
@@ -194,6 +196,53 @@ impl Authority {
             scope: record.scopes.iter().max().copied(),
             expires_at: record.expires_at,
         }))
+    }
+
+    /// What settings name, taken apart again where they say something else than before.
+    fn named(&self, tokens: &BTreeMap<String, HttpToken>) -> Arc<Named> {
+        let mut held = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.of != *tokens {
+            // One that is wrong opens nothing; that others were taken out counts all the same.
+            let told = |error: NamedError| {
+                tracing::error!(%error, "a token of the settings does not count");
+                Ok::<_, Infallible>(())
+            };
+            let Ok(named) = Named::of(tokens, told);
+            *held = Arc::new(named);
+        }
+        Arc::clone(&held)
+    }
+}
+
+impl Named {
+    /// What settings name; `wrong` decides what becomes of one that is none.
+    fn of<E>(
+        tokens: &BTreeMap<String, HttpToken>,
+        wrong: impl Fn(NamedError) -> Result<(), E>,
+    ) -> Result<Self, E> {
+        let mut named = Self { of: tokens.clone(), tokens: Vec::new() };
+        for (name, token) in tokens {
+            match Worth::of(name, token) {
+                Ok(known) => named.tokens.push(known),
+                Err(error) => wrong(error)?,
+            }
+        }
+        Ok(named)
+    }
+}
+
+impl Worth {
+    /// The hash of a token that settings name, and what it is worth.
+    fn of(name: &str, token: &HttpToken) -> Result<(Digest, Self), NamedError> {
+        let sha256 = token.sha256.parse().map_err(|_| NamedError::Hash(name.to_owned()))?;
+        let moment = |text: &String| text.parse::<Moment>().map_err(|_| NamedError::Moment(name.to_owned()));
+        let expires_at = token.expires_at.as_ref().map(moment).transpose()?;
+        let expires_at = expires_at.map(|moment| Timestamp::from_micros(moment.as_microsecond()));
+        let scope = token.scopes.iter().max().copied();
+        if scope.is_none() {
+            return Err(NamedError::Scopes(name.to_owned()));
+        }
+        Ok((sha256, Self { name: name.to_owned(), scope, expires_at }))
     }
 }
 

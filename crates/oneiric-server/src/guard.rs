@@ -42,7 +42,9 @@ pub(crate) fn guarded(app: &App, info: RouteInfo, answer: MethodRouter<App>) -> 
 }
 
 async fn stand(State(post): State<Post>, mut request: Request, next: Next) -> Response {
-    let admitted = match post.app.authority().admit(post.info.access, request.headers()).await {
+    let settings = post.app.oneiric().settings();
+    let tokens = &settings.http.tokens;
+    let admitted = match post.app.authority().admit(post.info.access, request.headers(), tokens).await {
         Ok(admitted) => admitted,
         Err(refusal) => return refusal.into_response(),
     };

@@ -90,6 +90,11 @@ impl Server {
     /// Answers until `stop` is cancelled; then takes no connection any more, lets requests under way end for as long
     /// as `grace`, and cuts the rest. Dropping the future cuts all of them at once.
     pub async fn serve(self, stop: CancellationToken, grace: Duration, clock: Arc<dyn Clock>) {
+        let router = routes::router(self.app.clone());
+        self.answer(router, stop, grace, clock).await;
+    }
+
+    async fn answer(self, router: Router, stop: CancellationToken, grace: Duration, clock: Arc<dyn Clock>) {
         let limits = self.app.options().http.limits.clone();
         let streams = self.app.ending().clone();
         let mut http = http1::Builder::new();
@@ -99,7 +104,7 @@ impl Server {
         let (room, ending) = (Connections::new(limits.connections as usize), CancellationToken::new());
         let desk = Arc::new(Desk {
             http,
-            router: routes::router(self.app),
+            router,
             patience: limits.write_seconds.duration(),
             clock: Arc::clone(&clock),
             ending: ending.clone(),
@@ -180,3 +185,6 @@ impl Desk {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use schemars::SchemaGenerator;
 
+use crate::actor::Actor;
 use crate::describe::{Asks, Operation};
 use crate::origin::Origin;
 
@@ -22,7 +23,8 @@ impl<S: Sync> FromRequestParts<S> for Who {
     type Rejection = Infallible;
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         let Some(origin) = parts.extensions.get::<Origin>() else { return Ok(Self::default()) };
-        Ok(Self { actor: Some(origin.actor.to_string()), traceparent: Some(origin.traceparent.clone()) })
+        let actor = Some(&origin.actor).filter(|actor| **actor != Actor::Anyone);
+        Ok(Self { actor: actor.map(ToString::to_string), traceparent: Some(origin.traceparent.clone()) })
     }
 }
 

@@ -53,4 +53,6 @@ pub use record::node::{NodeRecord, NodeStatus, SkipReason};
 pub use record::run::{RunRecord, RunState, RunStatus};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
-pub use store::{DeliveryFilter, EnvelopeFilter, IntegrityReport, Order, RunFilter, Store, WhoseCommands};
+pub use store::{
+    Backlog, DeliveryFilter, EnvelopeFilter, IntegrityReport, Order, RunFilter, Store, WhoseCommands,
+};

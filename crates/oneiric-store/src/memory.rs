@@ -29,7 +29,9 @@ use crate::record::envelope::EnvelopeRecord;
 use crate::record::journal::JournalEntry;
 use crate::record::node::NodeRecord;
 use crate::record::run::RunRecord;
-use crate::store::{DeliveryFilter, EnvelopeFilter, IntegrityReport, RunFilter, Store, WhoseCommands};
+use crate::store::{
+    Backlog, DeliveryFilter, EnvelopeFilter, IntegrityReport, RunFilter, Store, WhoseCommands,
+};
 use event::Events;
 use run::Run;
 
@@ -374,6 +376,14 @@ impl Store for MemoryStore {
 
     async fn violations(&self) -> Result<Vec<Violation>, StoreError> {
         Ok(check::violations(self.lock().open()?))
+    }
+
+    async fn backlog(&self) -> Result<Backlog, StoreError> {
+        let state = self.lock();
+        let state = state.open()?;
+        let runs =
+            |status| state.runs.values().filter(|run| run.record.state.status == status).count() as u64;
+        Backlog::counted(|status| Ok(runs(status)), |status| Ok(state.events.deliveries_in(status)))
     }
 
     async fn leave(&self, boot: BootId) -> Result<(), StoreError> {

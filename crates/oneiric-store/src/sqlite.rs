@@ -8,6 +8,7 @@
 //! at its last sign of life.
 
 mod apply;
+mod backlog;
 mod backup;
 mod boots;
 mod check;
@@ -51,12 +52,15 @@ use crate::record::envelope::EnvelopeRecord;
 use crate::record::journal::JournalEntry;
 use crate::record::node::NodeRecord;
 use crate::record::run::RunRecord;
-use crate::store::{DeliveryFilter, EnvelopeFilter, IntegrityReport, RunFilter, Store, WhoseCommands};
+use crate::store::{
+    Backlog, DeliveryFilter, EnvelopeFilter, IntegrityReport, RunFilter, Store, WhoseCommands,
+};
 use boots::Boots;
 use encode::Encoded;
 use line::Line;
 pub use line::Stats;
 pub use options::{Access, Options, Synchronous};
+pub use place::network;
 use pool::{Pool, offload};
 pub use replay::{Recorded, Replay};
 use writer::{Answer, Work, Writer};
@@ -261,6 +265,10 @@ impl Store for SqliteStore {
             Ok(found)
         })
         .await
+    }
+
+    async fn backlog(&self) -> Result<Backlog, StoreError> {
+        self.read(backlog::backlog).await
     }
 
     async fn leave(&self, boot: BootId) -> Result<(), StoreError> {

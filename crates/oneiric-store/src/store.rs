@@ -165,6 +165,49 @@ pub enum WhoseCommands {
     Owner(BootId),
 }
 
+/// How much there is that has not ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Runs in each status that is not terminal; those without a run are there, too.
+    pub runs: Vec<(RunStatus, u64)>,
+    /// Deliveries in each status that is not over, and dead letters; those without one are there, too.
+    pub deliveries: Vec<(DeliveryStatus, u64)>,
+}
+
+impl Backlog {
+    /// The statuses of runs that are counted.
+    pub const RUNS: [RunStatus; 3] = [RunStatus::Pending, RunStatus::Running, RunStatus::Paused];
+
+    /// The statuses of deliveries that are counted.
+    pub const DELIVERIES: [DeliveryStatus; 4] =
+        [DeliveryStatus::Held, DeliveryStatus::Pending, DeliveryStatus::Running, DeliveryStatus::Dead];
+
+    /// Counts one status after the other.
+    ///
+    /// # Errors
+    /// The first of `runs` or `deliveries`.
+    pub fn counted<E>(
+        mut runs: impl FnMut(RunStatus) -> Result<u64, E>,
+        mut deliveries: impl FnMut(DeliveryStatus) -> Result<u64, E>,
+    ) -> Result<Self, E> {
+        Ok(Self {
+            runs: Self::RUNS
+                .into_iter()
+                .map(|status| Ok((status, runs(status)?)))
+                .collect::<Result<_, E>>()?,
+            deliveries: Self::DELIVERIES
+                .into_iter()
+                .map(|status| Ok((status, deliveries(status)?)))
+                .collect::<Result<_, E>>()?,
+        })
+    }
+
+    /// How many deliveries there are in a status.
+    pub fn deliveries_in(&self, status: DeliveryStatus) -> u64 {
+        self.deliveries.iter().filter(|(known, _)| *known == status).map(|(_, count)| count).sum()
+    }
+}
+
 /// What an integrity check found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct IntegrityReport {
@@ -245,6 +288,12 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`StoreError`].
     async fn violations(&self) -> Result<Vec<Violation>, StoreError>;
+
+    /// How much there is that has not ended. Takes time with what is open, not with what ever was.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn backlog(&self) -> Result<Backlog, StoreError>;
 
     /// Takes deliveries: sets their owner and raises their fence, in one transaction. They come with their
     /// events. Only what is due and nobody owns is taken.

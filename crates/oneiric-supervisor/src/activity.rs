@@ -7,12 +7,14 @@
 mod cell;
 mod change;
 mod rule;
+mod turns;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use oneiric_core::gate::{Admission, Check, No, Permit, Step};
+use oneiric_core::metrics::Family;
 use oneiric_core::{Domain, Key};
 use oneiric_store::ActivityRecord;
 use serde::{Deserialize, Serialize};
@@ -20,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use cell::Cell;
 pub use change::{Change, MAX_NOTE, Wish};
 pub use rule::{Answer, Marks, decide};
+use turns::Turns;
 
 /// How much work of a component is in flight in a process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +44,7 @@ struct Inner {
     cells: RwLock<HashMap<Domain, HashMap<Key, Arc<Cell>>>>,
     /// What operators said, by domain and key.
     records: Mutex<Arc<[ActivityRecord]>>,
+    turns: Turns,
 }
 
 /// Work in flight, until it is dropped.
@@ -68,13 +72,20 @@ impl Activity {
         for (domain, keys) in cells.iter_mut() {
             keys.retain(|key, cell| {
                 let said = marks.get(&(domain, key));
-                changed |= cell.mark(said.copied().unwrap_or_default());
+                let (before, now) = (cell.marks(), said.copied().unwrap_or_default());
+                self.0.turns.count(domain, before, now);
+                changed |= cell.mark(now);
                 // Whoever is about to ask a cell holds it already, and others find it under the lock only.
                 said.is_some() || Arc::strong_count(cell) > 1
             });
         }
         *self.0.records.lock().unwrap_or_else(PoisonError::into_inner) = records.into();
         changed
+    }
+
+    /// How often components were paused and drained, and took work again, as this process came to know of it.
+    pub fn metrics(&self) -> Vec<Family> {
+        self.0.turns.families()
     }
 
     /// What operators said, by domain and key; the default has no record.

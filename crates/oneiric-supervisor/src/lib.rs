@@ -5,6 +5,7 @@
 //! | pausing and draining | [`Activity`], a check of the gate that counts; [`Change`], what an operator says |
 //! | services | [`service::Spec`], what is said of one; [`service::Roster`], their order; [`service::Status`], how one stands |
 //! | keeping them up | [`Supervisor`], on the decisions of [`service::machine`] and [`service::turn`] |
+//! | health | [`health::judge`], from [`health::Facts`] to a [`health::Report`]; [`health::Snapshot`], its file |
 //!
 //! ```
 //! use oneiric_core::gate::{Admission, Pipeline, Purpose};
@@ -37,6 +38,7 @@
 //! It knows no sockets and no other process; asking those is the runtime's.
 
 pub mod activity;
+pub mod health;
 pub mod service;
 pub mod supervisor;
 

@@ -9,9 +9,10 @@ use oneiric_core::roles::EventId;
 use oneiric_core::{BootId, Digest, RunId};
 use oneiric_store::liveness::Violation;
 use oneiric_store::{
-    ActivityRecord, Batch, BootRecord, BootSeen, Checkpoint, Claim, CommandRecord, Commit, CommitError,
-    DeliveryClaim, DeliveryFilter, DeliveryRecord, EnvelopeFilter, EnvelopeRecord, IntegrityReport,
-    JournalEntry, NodeRecord, RunFilter, RunRecord, Store, StoreError, Waiting, WhoseCommands,
+    ActivityRecord, Backlog, Batch, BootRecord, BootSeen, Checkpoint, Claim, CommandRecord, Commit,
+    CommitError, DeliveryClaim, DeliveryFilter, DeliveryRecord, EnvelopeFilter, EnvelopeRecord,
+    IntegrityReport, JournalEntry, NodeRecord, RunFilter, RunRecord, Store, StoreError, Waiting,
+    WhoseCommands,
 };
 
 /// On which side of the commit the death falls.
@@ -109,6 +110,9 @@ impl Store for CrashingStore {
     }
     async fn violations(&self) -> Result<Vec<Violation>, StoreError> {
         self.alive()?.violations().await
+    }
+    async fn backlog(&self) -> Result<Backlog, StoreError> {
+        self.alive()?.backlog().await
     }
     async fn extensions(&self, family: &str) -> Result<Vec<(String, u64, Vec<u8>)>, StoreError> {
         self.alive()?.extensions(family).await

@@ -9,9 +9,10 @@ use oneiric_core::roles::EventId;
 use oneiric_core::{BootId, Digest, RunId};
 use oneiric_store::liveness::Violation;
 use oneiric_store::{
-    ActivityRecord, Batch, BootRecord, BootSeen, Checkpoint, Claim, CommandRecord, Commit, CommitError,
-    DeliveryClaim, DeliveryFilter, DeliveryRecord, EnvelopeFilter, EnvelopeRecord, IntegrityReport,
-    JournalEntry, NodeRecord, RunFilter, RunRecord, Store, StoreError, Waiting, WhoseCommands,
+    ActivityRecord, Backlog, Batch, BootRecord, BootSeen, Checkpoint, Claim, CommandRecord, Commit,
+    CommitError, DeliveryClaim, DeliveryFilter, DeliveryRecord, EnvelopeFilter, EnvelopeRecord,
+    IntegrityReport, JournalEntry, NodeRecord, RunFilter, RunRecord, Store, StoreError, Waiting,
+    WhoseCommands,
 };
 
 /// Passes everything on; batches go through a function first, in the order of the calls.
@@ -71,6 +72,9 @@ impl<F: FnMut(Batch) -> Batch + Send> Store for Through<F> {
     }
     async fn violations(&self) -> Result<Vec<Violation>, StoreError> {
         self.inner.violations().await
+    }
+    async fn backlog(&self) -> Result<Backlog, StoreError> {
+        self.inner.backlog().await
     }
     async fn extensions(&self, family: &str) -> Result<Vec<(String, u64, Vec<u8>)>, StoreError> {
         self.inner.extensions(family).await

@@ -137,6 +137,20 @@ impl Stage {
         conn
     }
 
+    /// A run was submitted by somebody else, on the same workflow.
+    pub(super) fn was_submitted(&mut self, run: RunId) {
+        self.submitted.push(run);
+    }
+
+    /// The runs that were submitted and are not in the store.
+    pub(super) fn missing(&self) -> Vec<RunId> {
+        let conn = self.database();
+        let mut known = conn.prepare("SELECT count(*) FROM runs WHERE id = ?1").unwrap();
+        let mut is_there =
+            |run: &RunId| known.query_row([run.as_bytes()], |row| row.get::<_, i64>(0)).unwrap() == 1;
+        self.submitted.iter().filter(|run| !is_there(run)).copied().collect()
+    }
+
     /// How many runs were submitted.
     pub(super) fn submitted(&self) -> usize {
         self.submitted.len()

@@ -1,37 +1,68 @@
-//! `orchestrate`: the long-lived process, from its start to its orderly end.
+//! `orchestrate`: the long-lived process, from its start to its orderly end; and looking at what it would be.
 
+mod dag;
 mod events;
+mod inspect;
+mod plan;
+mod reload;
+mod smoke;
+mod start;
+mod stop;
+mod surface;
 
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub(super) use events::events;
-use oneiric_runtime::{Alteration, Oneiric, SystemClock, read_manifest};
-use oneiric_server::{Options, Server};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
+use oneiric_core::Environment;
+use oneiric_runtime::{SystemClock, SystemEnvironment};
+use oneiric_server::Options;
 
 use super::conduct::on_workers;
 use crate::args::OrchestrateArgs;
 use crate::exit::Code;
 use crate::failure::Failure;
-use crate::session::{self, Session};
+use crate::logging::serving;
+use crate::notify::Notifier;
+use crate::output::Screen;
+use crate::pidfile::{PidFile, PidFileError};
+use crate::session::Session;
 use crate::signals::{Hangups, Signals};
+use surface::Surface;
 
-/// Serves the state folder until a signal comes.
+/// Why it stops, where a client asked for it.
+const SHUTDOWN: &str = "shutdown";
+
+/// Serves the state folder until a signal comes, or does what is wanted instead.
 pub(super) fn orchestrate(session: &mut Session, args: &OrchestrateArgs) -> Result<Code, Failure> {
-    session.say(args.http.settings());
-    let session = &*session;
+    session.say(args.settings());
+    let packaged = session.find_packaged()?;
+    if args.looks() {
+        return inspect::inspect(session, args);
+    }
+    if args.trial.dry_run {
+        // The plan borrows from the session while it is printed.
+        let mut screen = Screen::stdout(session.screen.format);
+        return plan::dry_run(session, &mut screen);
+    }
+    if args.trial.smoke {
+        return smoke::smoke(session, args);
+    }
+    serving::begin(session.settings()?, session.said_level(), args.log_format.as_deref())?;
+    packaged.tell();
+    serve(session, args)
+}
+
+fn serve(session: &Session, args: &OrchestrateArgs) -> Result<Code, Failure> {
+    let state_dir = state_dir(session)?;
+    let _held = args.pid_file.as_deref().map(hold).transpose()?;
     on_workers(async {
         // Caught before anything is opened: from the first effect on, the end is an orderly one.
         let cannot = |error| Failure::said(Code::Execution, format!("cannot catch signals: {error}"));
         let mut signals = Signals::catch().map_err(cannot)?;
         let mut hangups = Hangups::catch().map_err(cannot)?;
-        let state_dir = session.state_dir()?;
-        let options = Options::of(&session.settings()?.settings, false)
-            .map_err(|error| Failure::said(Code::Configuration, error.to_string()))?;
-        let oneiric = start(session, &state_dir).await?;
+        let options = options(session)?;
+        let notifier = Notifier::of(&SystemEnvironment as &dyn Environment);
+        let oneiric = start::start(session, state_dir.as_deref()).await?;
         let surface = match Surface::open(&oneiric, options, args.grace).await {
             Ok(surface) => surface,
             Err(failure) => {
@@ -39,132 +70,56 @@ pub(super) fn orchestrate(session: &mut Session, args: &OrchestrateArgs) -> Resu
                 return Err(failure);
             }
         };
+        notifier.ready();
+        let clock = SystemClock::default();
+        let reloads = oneiric.settings().profile.watchers_enabled;
+        let alive = notifier.watchdog(&clock);
+        tokio::pin!(alive);
         let reason = loop {
             let reloading = async {
                 hangups.next().await;
-                reload(session, &oneiric).await;
+                if !reloads {
+                    tracing::warn!("SIGHUP changes nothing: the profile has no watchers, and no hot reload");
+                    return;
+                }
+                notifier.reloading();
+                reload::reload(session, &oneiric).await;
+                notifier.ready();
             };
             // What has not been swapped when the end comes stays as it is.
             tokio::select! {
-                code = signals.next() => break code,
+                code = signals.next() => break code.name(),
+                () = surface.asked_to_stop() => break SHUTDOWN,
                 () = reloading => {}
+                () = &mut alive => {}
             }
         };
-        Ok(stop(&oneiric, surface, args.grace, &mut signals, reason).await)
+        notifier.stopping();
+        let stopping = stop::stop(&oneiric, surface, args.grace, &mut signals, reason, Code::Ok);
+        tokio::select! {
+            code = stopping => Ok(code),
+            () = &mut alive => Ok(Code::Execution),
+        }
     })
 }
 
-/// The port, where there is one, and the task that answers on it.
-struct Surface {
-    stop: CancellationToken,
-    serving: Option<AbortOnDropHandle<()>>,
+/// Where the state is; `None` where it is kept in memory.
+fn state_dir(session: &Session) -> Result<Option<PathBuf>, Failure> {
+    let kept = session.settings()?.settings.runtime_paths.workflow_checkpoints_enabled;
+    Ok(if kept { Some(session.state_dir()?) } else { None })
 }
 
-impl Surface {
-    async fn open(oneiric: &Oneiric, options: Option<Options>, grace: Duration) -> Result<Self, Failure> {
-        let stop = CancellationToken::new();
-        let Some(options) = options else { return Ok(Self { stop, serving: None }) };
-        let server = Server::bind(oneiric.clone(), options).await;
-        let server = server.map_err(|error| Failure::said(Code::Configuration, error.to_string()))?;
-        tracing::info!(address = %server.address(), "listening");
-        let clock = Arc::new(SystemClock::default());
-        let serving = tokio::spawn(server.serve(stop.clone(), grace, clock));
-        Ok(Self { stop, serving: Some(AbortOnDropHandle::new(serving)) })
-    }
-
-    /// Answers nobody any more.
-    async fn close(self) {
-        self.stop.cancel();
-        if let Some(serving) = self.serving {
-            // It has panicked, or is over; either way nobody is answered.
-            let _ = serving.await;
-        }
-    }
+/// Where it is to answer.
+fn options(session: &Session) -> Result<Option<Options>, Failure> {
+    Options::of(&session.settings()?.settings, false)
+        .map_err(|error| Failure::said(Code::Configuration, error.to_string()))
 }
 
-async fn start(session: &Session, state_dir: &Path) -> Result<Oneiric, Failure> {
-    let mut builder = session.builder()?.serve(true).state_dir(state_dir);
-    for path in &session.manifests {
-        builder = builder.manifest(path);
-    }
-    let loaded = builder.load()?;
-    session::warn_of_unmet(loaded.catalog().registry());
-    let oneiric = loaded.start().await?;
-    let execution = &oneiric.settings().execution;
-    tracing::info!(
-        version = env!("CARGO_PKG_VERSION"),
-        pid = std::process::id(),
-        state_dir = %state_dir.display(),
-        manifests = session.manifests.len(),
-        lease_seconds = execution.lease_seconds.duration().as_secs_f64(),
-        max_parallel = execution.max_parallel,
-        "orchestrator started"
-    );
-    Ok(oneiric)
-}
-
-/// Reads the manifests again. What is wrong with them changes nothing.
-async fn reload(session: &Session, oneiric: &Oneiric) {
-    let files = session.manifests.iter().map(|path| read_manifest(path)).collect::<Result<Vec<_>, _>>();
-    let reloaded = match files {
-        Ok(files) => oneiric.reload(files).await,
-        Err(error) => Err(error),
-    };
-    let reloaded = match reloaded {
-        Ok(reloaded) => reloaded,
-        Err(error) => {
-            tracing::error!(%error, "the manifests cannot be read again; those that were read before count");
-            return;
+fn hold(path: &Path) -> Result<PidFile, Failure> {
+    PidFile::hold(path).map_err(|error| match error {
+        PidFileError::Held { .. } => {
+            Failure::said(Code::Execution, error.to_string()).help("`oneiric stop` stops it")
         }
-    };
-    let names = |alteration| reloaded.names(alteration).collect::<Vec<_>>().join(", ");
-    tracing::info!(
-        manifests = session.manifests.len(),
-        added = names(Alteration::Added),
-        removed = names(Alteration::Removed),
-        changed = names(Alteration::Changed),
-        "the manifests were read again"
-    );
-    for (domain, key, swapped) in &reloaded.swapped {
-        if let Err(error) = swapped {
-            tracing::warn!(%domain, %key, %error, "a component did not come up; the one before goes on serving");
-        }
-    }
-    session::warn_of_unmet(oneiric.lifecycle().registry().as_ref());
-}
-
-/// The first signal has come: what runs gets its time, unless a second one comes.
-async fn stop(
-    oneiric: &Oneiric,
-    surface: Surface,
-    grace: Duration,
-    signals: &mut Signals,
-    reason: Code,
-) -> Code {
-    tracing::info!(
-        reason = reason.name(),
-        grace_seconds = grace.as_secs_f64(),
-        "orchestrator is stopping; a second signal leaves at once"
-    );
-    let clock = SystemClock::default();
-    let going_down = async {
-        // Whoever asks is told that it goes down, until the last moment.
-        let all_ended = oneiric.drain(grace).await;
-        surface.close().await;
-        oneiric.close().await.map(|()| all_ended)
-    };
-    let down = tokio::select! {
-        down = going_down => down,
-        again = signals.again(&clock) => {
-            // The death of this process frees its runs as well as taking leave would.
-            tracing::warn!("orchestrator left at once; the next one goes on with its runs");
-            return again;
-        }
-    };
-    match down {
-        Ok(true) => tracing::info!("orchestrator stopped"),
-        Ok(false) => tracing::warn!("orchestrator stopped; something did not end in time and was dropped"),
-        Err(error) => tracing::error!(%error, "orchestrator stopped; the store was not closed cleanly"),
-    }
-    Code::Ok
+        PidFileError::Io { .. } => Failure::said(Code::Configuration, error.to_string()),
+    })
 }

@@ -7,5 +7,5 @@ mod run;
 
 pub(super) use graph::graph;
 pub(super) use list::list;
-pub(super) use plan::plan;
+pub(super) use plan::{PlanOf, Plans, plan};
 pub(super) use run::run;

@@ -29,7 +29,6 @@ pub(crate) enum Tone {
 
 impl Palette {
     /// No colour.
-    #[cfg(test)]
     pub(crate) const PLAIN: Palette = Palette { on: false };
 
     /// What a stream shows.

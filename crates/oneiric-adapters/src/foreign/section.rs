@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 #[cfg(feature = "process")]
 use std::ops::RangeInclusive;
-#[cfg(any(feature = "worker", feature = "http"))]
+#[cfg(any(feature = "worker", feature = "service", feature = "http"))]
 use std::time::Duration;
 
 use oneiric_core::{Blueprint, Fault, Source, nearest::nearest};
@@ -135,6 +135,16 @@ impl Section {
         })
     }
 
+    /// A list of whole numbers within `allowed`.
+    #[cfg(feature = "service")]
+    pub(crate) fn counts(&self, key: &str, allowed: RangeInclusive<u32>) -> Result<Option<Vec<u32>>, Fault> {
+        self.get(key, |origin, field, value| {
+            let list = value.as_array().ok_or_else(|| bad(origin, field, "is not a list"))?;
+            let each = list.iter().enumerate();
+            each.map(|(i, item)| count(origin, &format!("{field}[{i}]"), item, &allowed)).collect()
+        })
+    }
+
     /// A table of strings whose keys are names of variables, none of them `reserved`.
     pub(crate) fn variables(
         &self,
@@ -160,17 +170,11 @@ impl Section {
     /// A whole number within `allowed`.
     #[cfg(feature = "process")]
     pub(crate) fn count(&self, key: &str, allowed: RangeInclusive<u32>) -> Result<Option<u32>, Fault> {
-        self.get(key, |origin, field, value| {
-            let found = value.as_u64().and_then(|number| u32::try_from(number).ok());
-            found.filter(|number| allowed.contains(number)).ok_or_else(|| {
-                let (low, high) = (allowed.start(), allowed.end());
-                bad(origin, field, &format!("is not a whole number from {low} to {high}"))
-            })
-        })
+        self.get(key, |origin, field, value| count(origin, field, value, &allowed))
     }
 
     /// A time in seconds, at most `most`; fractions are fine.
-    #[cfg(any(feature = "worker", feature = "http"))]
+    #[cfg(any(feature = "worker", feature = "service", feature = "http"))]
     pub(crate) fn seconds(&self, key: &str, most: Duration) -> Result<Option<Duration>, Fault> {
         self.get(key, |origin, field, value| {
             let found = value.as_f64().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
@@ -181,12 +185,21 @@ impl Section {
     }
 
     /// `true` or `false`.
-    #[cfg(any(feature = "python", feature = "http"))]
+    #[cfg(any(feature = "python", feature = "service", feature = "http"))]
     pub(crate) fn flag(&self, key: &str) -> Result<Option<bool>, Fault> {
         self.get(key, |origin, field, value| {
             value.as_bool().ok_or_else(|| bad(origin, field, "is neither true nor false"))
         })
     }
+}
+
+#[cfg(feature = "process")]
+fn count(origin: Origin, field: &str, value: &Value, allowed: &RangeInclusive<u32>) -> Result<u32, Fault> {
+    let found = value.as_u64().and_then(|number| u32::try_from(number).ok());
+    found.filter(|number| allowed.contains(number)).ok_or_else(|| {
+        let (low, high) = (allowed.start(), allowed.end());
+        bad(origin, field, &format!("is not a whole number from {low} to {high}"))
+    })
 }
 
 /// A string that can be handed to a process: no number, so that `1.10` is not silently `1.1`.

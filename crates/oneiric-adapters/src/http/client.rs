@@ -197,6 +197,14 @@ impl Client {
             body: Vec::new(),
         };
         while let Some(chunk) = answer.chunk().await.map_err(fault)? {
+            if let Some(first) = request.first_bytes {
+                let room = first - response.body.len();
+                response.body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+                if chunk.len() >= room {
+                    break;
+                }
+                continue;
+            }
             if response.body.len() + chunk.len() > self.limits.max_response_bytes {
                 let limit = self.limits.max_response_bytes;
                 let why = format!("`{}` answered with more than {limit} bytes", without_query(url.as_str()));

@@ -18,6 +18,9 @@ pub struct Request {
     pub idempotent: bool,
     /// How many redirects are followed; at most [`super::Limits::max_redirects`].
     pub max_redirects: u32,
+    /// Where set, the answer is read up to so many bytes, and the rest is left unread; otherwise one that is longer than
+    /// [`super::Limits::max_response_bytes`] is an error.
+    pub first_bytes: Option<usize>,
     /// The longest time from the first look-up to the last byte, where it is shorter or longer than
     /// [`super::Limits::total`].
     pub timeout: Option<Duration>,
@@ -36,6 +39,7 @@ impl Request {
             body: Vec::new(),
             idempotent,
             max_redirects: 0,
+            first_bytes: None,
             timeout: None,
         }
     }

@@ -57,6 +57,22 @@ impl Launch {
         })
     }
 
+    /// A program with its arguments and nothing else said about it.
+    #[cfg(feature = "probe")]
+    pub(crate) fn plain(
+        name: impl Into<String>,
+        args: impl Into<Vec<String>>,
+        inherited: &dyn Environment,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            args: args.into(),
+            cwd: None,
+            variables: environment::base(inherited, &Variables::new()),
+            memory_mib: None,
+        }
+    }
+
     /// The same with these arguments.
     #[cfg(feature = "python")]
     pub(crate) fn with_args(mut self, args: Vec<String>) -> Self {

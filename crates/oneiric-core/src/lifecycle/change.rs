@@ -77,6 +77,7 @@ struct Attempt<'a> {
     inner: &'a Inner,
     slot: &'a Slot,
     candidate: &'a Descriptor,
+    began: Duration,
     told: bool,
 }
 
@@ -86,6 +87,7 @@ impl Attempt<'_> {
         let (domain, key, provider) = self.named();
         let now = self.inner.clock.now();
         self.slot.record(|status| status.succeed(provider, healthy, now, took));
+        self.inner.swaps.count(self.candidate, "success", took);
         tracing::info!(%domain, %key, %provider, ?took, "swap-complete");
     }
 
@@ -94,6 +96,8 @@ impl Attempt<'_> {
         let (domain, key, provider) = self.named();
         let now = self.inner.clock.now();
         self.slot.record(|status| status.fail(why.to_owned(), now));
+        let took = self.inner.clock.monotonic().saturating_sub(self.began);
+        self.inner.swaps.count(self.candidate, "failed", took);
         // Its caller has the error and says it where it counts.
         tracing::info!(%domain, %key, %provider, why, "swap-failed");
     }
@@ -109,6 +113,7 @@ impl Drop for Attempt<'_> {
             self.fail("given up by its caller");
         }
         self.slot.count_attempt();
+        self.inner.changes.send_modify(|ended| *ended += 1);
     }
 }
 
@@ -129,7 +134,7 @@ impl Inner {
     pub(super) async fn change(&self, slot: &Slot, descriptor: &Arc<Descriptor>, force: bool) -> Changed {
         let began = self.clock.monotonic();
         slot.record(|status| status.begin(&descriptor.provider, self.clock.now()));
-        let mut attempt = Attempt { inner: self, slot, candidate: descriptor, told: false };
+        let mut attempt = Attempt { inner: self, slot, candidate: descriptor, began, told: false };
         let Tried { result, goes } = self.try_change(slot, descriptor, force).await;
         let took = self.clock.monotonic().saturating_sub(began);
         let result = match result {

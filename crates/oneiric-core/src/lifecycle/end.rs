@@ -44,6 +44,18 @@ impl Inner {
         clean
     }
 
+    pub(super) async fn cut(&self, limit: Duration) -> usize {
+        self.stopping.cancel();
+        let units = self.inventory.all();
+        let all = join_all(units.iter().map(|unit| self.put_down(unit, Some(Duration::ZERO), Then::Stop)));
+        tokio::select! {
+            biased;
+            _ = all => {}
+            () = self.clock.sleep(limit) => {}
+        }
+        self.inventory.len()
+    }
+
     /// Takes what is in a slot out of service, and keeps anything else from coming in.
     fn close(&self, slot: &Slot) {
         slot.close();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 
+use crate::metrics::{Family, Kind, OTHER, Series, Timing};
 use crate::resolver::{Query, ResolveError};
 use crate::{Descriptor, Domain, Key, Provider};
 
@@ -48,6 +49,35 @@ pub struct Refreshed {
     pub swapped: Vec<(Domain, Key, Result<Swapped, LifecycleError>)>,
     /// Whose instances are still to be replaced: they were left alone as they were asked to be.
     pub held: Vec<(Domain, Key)>,
+}
+
+/// How long changes took, by domain, key, provider and outcome.
+#[derive(Debug)]
+pub(super) struct Swaps(Series<(String, String, String, &'static str), Timing>);
+
+impl Default for Swaps {
+    fn default() -> Self {
+        Self(Series::new((OTHER.to_owned(), OTHER.to_owned(), OTHER.to_owned(), OTHER)))
+    }
+}
+
+impl Swaps {
+    pub(super) fn count(&self, newcomer: &Descriptor, outcome: &'static str, took: Duration) {
+        let Descriptor { domain, key, provider, .. } = newcomer;
+        self.0.at(&(domain.to_string(), key.to_string(), provider.to_string(), outcome)).add(took);
+    }
+
+    /// Under upstream's name.
+    pub(super) fn family(&self) -> Family {
+        let name = "oneiric_lifecycle_swap_duration_ms";
+        let mut family = Family::new(name, Kind::Histogram, "How long changes of components took.");
+        for ((domain, key, provider, outcome), timing) in self.0.all() {
+            let labels =
+                [("domain", &*domain), ("key", &*key), ("provider", &*provider), ("outcome", outcome)];
+            family.put(labels, timing.read().in_millis());
+        }
+        family
+    }
 }
 
 impl Inner {

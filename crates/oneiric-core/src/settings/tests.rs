@@ -460,3 +460,18 @@ fn survives(ending: &str, bytes: &[u8]) {
         Err(error) => assert!(!error.to_string().is_empty() && !error.sources.is_empty()),
     }
 }
+
+#[test]
+fn the_state_is_where_the_checkpoints_are() {
+    let check = |cache: Option<&str>, checkpoints: Option<&str>, expected: &str| {
+        let mut settings = Settings { cache_dir: cache.map(str::to_owned), ..Settings::default() };
+        settings.runtime_paths.workflow_checkpoints_path = checkpoints.map(str::to_owned);
+        assert_eq!(settings.state_dir(), expected, "{cache:?} {checkpoints:?}");
+    };
+    check(None, None, ".oneiric_cache");
+    check(Some("a"), Some("b/c.sqlite"), "a");
+    check(None, Some("b/c.sqlite"), "b");
+    check(None, Some("c.sqlite"), ".");
+    check(None, Some("/c.sqlite"), "/");
+    check(None, Some("/b/d/c.sqlite"), "/b/d");
+}

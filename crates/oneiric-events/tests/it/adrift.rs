@@ -172,7 +172,7 @@ fn a_process_that_goes_down_ends_what_is_at_work_and_leaves_the_rest() {
         let tending = process.tend();
         let down = async {
             world.clock.sleep(SECOND / 2).await;
-            assert!(process.courier.shutdown(5 * SECOND).await, "in time");
+            assert_eq!(process.courier.shutdown(5 * SECOND).await, 0, "in time");
             world.store.leave(boot(1)).await.unwrap();
         };
         let (first, second, ()) = tokio::join!(process.emit(1), process.emit(2), down);

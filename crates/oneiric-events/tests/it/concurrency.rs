@@ -143,7 +143,7 @@ fn no_interleaving_of_threads_has_more_at_work_than_a_subscription_allows() {
                 emitter.await.unwrap();
             }
             assert_eq!(courier.dispatcher().shutdown(ms(1)).await, 0);
-            assert!(courier.shutdown(ms(1)).await);
+            assert_eq!(courier.shutdown(ms(1)).await, 0);
             tend.await.unwrap();
             assert_eq!(gauge.now.load(Ordering::SeqCst), 0);
             assert_eq!(gauge.most.load(Ordering::SeqCst), limit, "as many as allowed, and no more");

@@ -64,7 +64,7 @@ fn what_is_stored_waits_for_a_paused_subscription_and_is_handled_once_it_goes_on
         let mut seen = seen.all();
         seen.sort_unstable();
         assert!(seen.into_iter().eq(0..40));
-        assert!(courier.shutdown(ms(100)).await);
+        assert_eq!(courier.shutdown(ms(100)).await, 0);
         tend.await.unwrap();
     });
 }

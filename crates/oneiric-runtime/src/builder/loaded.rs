@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use oneiric_core::gate::Gate;
 use oneiric_core::roles::LogSink;
-use oneiric_core::{BootId, Key, Lifecycle, Provider};
+use oneiric_core::{BootId, Descriptor, Domain, Key, Lifecycle, Provider};
 use oneiric_dag::{Executor, Parts};
 use oneiric_events::{Courier, CourierParts, Dispatcher};
 use oneiric_store::{BootRecord, Lease, MemoryStore, Store};
@@ -19,6 +19,7 @@ use crate::error::Error;
 use crate::guarded::Guarded;
 use crate::oneiric::Oneiric;
 use crate::phase::Phase;
+use crate::reload::Reloading;
 use crate::request::RunOptions;
 use crate::run_log::together;
 use crate::secrets::FromSettings;
@@ -35,6 +36,9 @@ pub struct Loaded {
     pub(super) own: Own,
     pub(super) secrecy: Arc<FromSettings>,
     pub(super) builder: Builder,
+    /// What the sources held in front of the manifests that were read.
+    #[cfg(feature = "watch")]
+    pub(super) seen: Option<oneiric_core::Digest>,
 }
 
 impl Loaded {
@@ -54,6 +58,23 @@ impl Loaded {
     /// The first [`Error`] that running it would meet before anything runs.
     pub fn check(&self, workflow: &Key, provider: Option<&Provider>) -> Result<(), Error> {
         bind::check(&self.lifecycle, &self.catalog, workflow, provider)
+    }
+
+    /// What is wrong with the candidates that serve their keys: workflows as [`Loaded::check`] sees them, all others as
+    /// far as they could be built. Builds nothing.
+    pub fn check_all(&self) -> Vec<(Arc<Descriptor>, Error)> {
+        let registry = self.catalog.registry();
+        let active = registry.domains().flat_map(|domain| registry.active(domain));
+        let checked = active.map(|candidate| {
+            let descriptor = candidate.descriptor();
+            let outcome = if descriptor.domain == Domain::WORKFLOW {
+                self.check(&descriptor.key, Some(&descriptor.provider))
+            } else {
+                self.lifecycle.check(descriptor).map_err(Error::from)
+            };
+            (Arc::clone(descriptor), outcome)
+        });
+        checked.filter_map(|(descriptor, outcome)| Some((descriptor, outcome.err()?))).collect()
     }
 
     /// Brings up the components of a workflow before anything is opened: whatever [`Loaded::check`] does
@@ -85,7 +106,9 @@ impl Loaded {
     }
 
     async fn open(self) -> Result<Oneiric, Error> {
-        let Self { catalog, lifecycle, own, secrecy, builder } = self;
+        #[cfg(feature = "watch")]
+        let seen = self.seen;
+        let Self { catalog, lifecycle, own, secrecy, builder, .. } = self;
         #[cfg(feature = "sqlite")]
         let state_dir = match &builder.store {
             Where::Folder(path) => Some(path.clone()),
@@ -105,7 +128,8 @@ impl Loaded {
         };
         let (rng, now) = (builder.rng, builder.clock.now());
         let boot = BootId::from_uuid(uuid::Uuid::from_u64_pair(rng.next_u64(), rng.next_u64()));
-        let execution = &secrecy.settings.execution;
+        let settings = secrecy.settings();
+        let execution = &settings.execution;
         let record = BootRecord {
             lease_ms: u64::try_from(execution.lease_seconds.duration().max(SHORTEST_LEASE).as_millis())
                 .unwrap_or(u64::MAX),
@@ -120,9 +144,12 @@ impl Loaded {
         } else {
             Lease::alone(boot, Arc::clone(&builder.clock))
         };
-        let settings = &secrecy.settings.circuit_breaker;
-        let breakers =
-            Breakers::new(Arc::clone(&store), Arc::clone(&builder.clock), Arc::clone(&rng), settings);
+        let breakers = Breakers::new(
+            Arc::clone(&store),
+            Arc::clone(&builder.clock),
+            Arc::clone(&rng),
+            Arc::clone(&secrecy),
+        );
         let closed = breakers.closed();
         let gate = Arc::new(Behind { gate: builder.gate, breakers });
         let activity = Activity::default();
@@ -137,8 +164,8 @@ impl Loaded {
             CourierParts {
                 store: Arc::clone(&store),
                 lease: Arc::clone(&lease),
-                in_hand: secrecy.settings.event_delivery.in_hand.max(1) as usize,
-                max_deliveries: secrecy.settings.execution.max_deliveries,
+                in_hand: settings.event_delivery.in_hand.max(1) as usize,
+                max_deliveries: settings.execution.max_deliveries,
             },
         );
         let executor = Executor::new(Parts {
@@ -149,9 +176,11 @@ impl Loaded {
             log: together(builder.logs.into_iter().chain(own_log).collect()),
             observer: builder.observer,
             lease,
-            max_parallel: builder.max_parallel.unwrap_or(secrecy.settings.execution.max_parallel).max(1),
+            max_parallel: builder.max_parallel.unwrap_or(settings.execution.max_parallel).max(1),
         });
-        let oneiric = Oneiric::new(catalog, lifecycle, executor, courier, activity, own, secrecy);
+        let reloads = Reloading::new(builder.sources, builder.timeouts.is_some());
+        let oneiric = Oneiric::new(catalog, lifecycle, executor, courier, activity, own, secrecy, reloads);
+        oneiric.reload_held();
         oneiric.declare()?;
         oneiric.let_go(closed);
         #[cfg(feature = "sqlite")]
@@ -171,6 +200,8 @@ impl Loaded {
         if builder.serves && shared {
             oneiric.tend();
         }
+        #[cfg(feature = "watch")]
+        oneiric.watch(seen);
         oneiric.0.phases.enter(Phase::Serving);
         Ok(oneiric)
     }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use oneiric_core::roles::EventHandler;
+use oneiric_core::settings::Settings;
 use oneiric_core::{Candidate, Descriptor, Domain, Key, Registry};
 use oneiric_events::{
     Defaults, Dispatcher, Handler, Interest, Pattern, Pull, Subscribed, Subscription, SubscriptionError,
@@ -101,8 +102,7 @@ impl Oneiric {
     }
 
     fn event_defaults(&self) -> Defaults {
-        let settings = &self.settings().event_delivery;
-        Defaults { timeout: settings.handler_timeout.duration(), buffer: settings.buffer as usize }
+        defaults_of(&self.settings())
     }
 
     /// Makes the subscriptions of the candidates as they are now, and swaps them for those that were there. An
@@ -112,14 +112,18 @@ impl Oneiric {
     /// [`Error::Subscription`]; then nothing has changed.
     pub(crate) fn declare(&self) -> Result<(), Error> {
         let _one = self.rebuilding();
-        let declared = self.declared(&self.lifecycle().registry())?;
+        let declared = self.declared(&self.lifecycle().registry(), &self.settings())?;
         self.0.dispatcher.declare_of(declared, self.catalog());
         Ok(())
     }
 
-    /// The subscriptions of these candidates.
-    pub(crate) fn declared(&self, registry: &Registry) -> Result<Vec<(Subscription, Handler)>, Error> {
-        let (lifecycle, defaults) = (self.lifecycle(), self.event_defaults());
+    /// The subscriptions of these candidates, under these settings.
+    pub(crate) fn declared(
+        &self,
+        registry: &Registry,
+        settings: &Settings,
+    ) -> Result<Vec<(Subscription, Handler)>, Error> {
+        let (lifecycle, defaults) = (self.lifecycle(), defaults_of(settings));
         let active = registry.active(&Domain::EVENT).map(|candidate| (candidate, false));
         let shadowed = registry
             .shadowed(&Domain::EVENT)
@@ -145,6 +149,11 @@ impl Oneiric {
     pub(crate) fn rebuilding(&self) -> MutexGuard<'_, ()> {
         self.0.rebuilding.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn defaults_of(settings: &Settings) -> Defaults {
+    let said = &settings.event_delivery;
+    Defaults { timeout: said.handler_timeout.duration(), buffer: said.buffer as usize }
 }
 
 fn of(key: Key, error: SubscriptionError) -> Error {

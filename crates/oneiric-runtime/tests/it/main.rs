@@ -16,6 +16,7 @@ mod poison;
 mod recovery;
 mod reload;
 mod replay;
+mod rereading;
 mod secrets;
 mod settings;
 mod starving;

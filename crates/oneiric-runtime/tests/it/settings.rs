@@ -25,7 +25,7 @@ fn a_selection_decides_which_task_runs() {
         process(async {
             let builder = builder().manifest_text("m.yaml", SHOP).settings(loaded.settings.clone());
             let oneiric = builder.start().await.unwrap();
-            assert_eq!(oneiric.settings(), &loaded.settings);
+            assert_eq!(*oneiric.settings(), loaded.settings);
             let run = oneiric.run(RunRequest::new(key("w"))).await.unwrap();
             assert_eq!(status(&run).await, expected, "{option}");
             let catalog = oneiric.catalog();

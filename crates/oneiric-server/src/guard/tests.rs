@@ -3,6 +3,7 @@
 #[path = "../../tests/it/google.rs"]
 mod google;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -263,24 +264,41 @@ async fn where_tokens_cannot_be_checked_nobody_comes_in() {
     let rng = oneiric_core::rng::SeededRng::new(1);
     let now = clock.now();
     let authority = Authority::new(&options, store.clone(), clock.clone()).unwrap();
-    let access = Access::Scope(HttpScope::Read);
+    let (access, mut named) = (Access::Scope(HttpScope::Read), BTreeMap::new());
     let mut headers = HeaderMap::new();
-    assert_eq!(authority.admit(access, &headers).await.unwrap().actor.to_string(), "local");
+    assert_eq!(authority.admit(access, &headers, &named).await.unwrap().actor.to_string(), "local");
     let (token, _) =
         tokens::create(store.as_ref(), &rng, Some("ci"), HttpScope::Read, now, None).await.unwrap();
     clock.advance(Duration::from_secs(1));
-    let refused = authority.admit(access, &headers).await.unwrap_err();
+    let refused = authority.admit(access, &headers, &named).await.unwrap_err();
     assert_eq!(refused, Refusal::Missing { needs: HttpScope::Read }, "there is a token now");
     headers.insert(header::AUTHORIZATION, format!("Bearer {}", token.reveal()).parse().unwrap());
-    assert_eq!(authority.admit(access, &headers).await.unwrap().actor.to_string(), "token:ci");
+    assert_eq!(authority.admit(access, &headers, &named).await.unwrap().actor.to_string(), "token:ci");
     tokens::revoke(store.as_ref(), "ci", now).await.unwrap();
     clock.advance(Duration::from_secs(1));
-    assert_eq!(authority.admit(access, &headers).await.unwrap_err(), Refusal::Unknown);
+    assert_eq!(authority.admit(access, &headers, &named).await.unwrap_err(), Refusal::Unknown);
+
+    // Settings that were read again count at once, as far as they are right.
+    let (text, sha256) = ("Bearer of-settings", Digest::of(b"of-settings").to_string());
+    let of_settings = HeaderMap::from_iter([(header::AUTHORIZATION, text.parse().unwrap())]);
+    assert_eq!(authority.admit(access, &of_settings, &named).await.unwrap_err(), Refusal::Unknown);
+    let token = HttpToken { sha256, scopes: vec![HttpScope::Read], expires_at: None };
+    named.insert("new".to_owned(), token);
+    named.insert("wrong".to_owned(), HttpToken::default());
+    let admitted = authority.admit(access, &of_settings, &named).await.unwrap();
+    assert_eq!(admitted.actor.to_string(), "token:new");
+    let none = HeaderMap::new();
+    assert_eq!(
+        authority.admit(access, &none, &named).await.unwrap_err(),
+        Refusal::Missing { needs: HttpScope::Read }
+    );
+    named.clear();
+    assert_eq!(authority.admit(access, &of_settings, &named).await.unwrap_err(), Refusal::Unknown);
 
     assert!(tokens::create(dead.as_ref(), &rng, None, HttpScope::Read, now, None).await.is_err());
     let authority = Authority::new(&options, dead, clock.clone()).unwrap();
     for headers in [HeaderMap::new(), headers] {
-        let refused = authority.admit(access, &headers).await.unwrap_err();
+        let refused = authority.admit(access, &headers, &named).await.unwrap_err();
         assert!(matches!(refused, Refusal::Unavailable(_)), "{refused:?}");
     }
 }

@@ -31,6 +31,10 @@ impl Events {
         (self.log.len() as u64, self.deliveries.len() as u64)
     }
 
+    pub(super) fn deliveries_in(&self, status: DeliveryStatus) -> u64 {
+        self.deliveries.values().filter(|delivery| delivery.state.status == status).count() as u64
+    }
+
     fn delivery_mut(&mut self, event: &EventId, handler: &str) -> Option<&mut DeliveryRecord> {
         let place = *self.places.get(event)?;
         self.deliveries.get_mut(&(place, handler.to_owned()))

@@ -17,7 +17,7 @@ use crate::error::StoreError;
 pub(super) const APPLICATION_ID: i64 = 0x4F6E_6569;
 
 /// Every step from an empty file to this release, in order. A released step never changes.
-const MIGRATIONS: [&str; 3] = [
+pub(super) const MIGRATIONS: [&str; 3] = [
     include_str!("migrations/0001.sql"),
     include_str!("migrations/0002.sql"),
     include_str!("migrations/0003.sql"),

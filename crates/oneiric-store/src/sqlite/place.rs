@@ -91,7 +91,7 @@ pub(super) fn check(path: &Path) -> Result<(), StoreError> {
     if !folder.is_dir() {
         return open("its folder does not exist; create it first");
     }
-    match networked(folder) {
+    match network(folder) {
         None => Ok(()),
         Some(name) => Err(StoreError::Shared {
             place: place(),
@@ -103,8 +103,9 @@ pub(super) fn check(path: &Path) -> Result<(), StoreError> {
     }
 }
 
+/// The network file system that a folder lies on, by its name; `None` for a local one, and where it cannot be said.
 #[cfg(target_os = "linux")]
-fn networked(folder: &Path) -> Option<String> {
+pub fn network(folder: &Path) -> Option<String> {
     // What cannot be asked is not refused: the open that follows says more.
     // The field is wider than its values, which some systems extend with their sign.
     let f_type = nix::sys::statfs::statfs(folder).ok()?.filesystem_type().0 as u32;
@@ -116,8 +117,9 @@ fn networked(folder: &Path) -> Option<String> {
     fs_name(f_type).map(str::to_owned)
 }
 
+/// The network file system that a folder lies on, by its name; `None` for a local one, and where it cannot be said.
 #[cfg(not(target_os = "linux"))]
-fn networked(_folder: &Path) -> Option<String> {
+pub fn network(_folder: &Path) -> Option<String> {
     None
 }
 

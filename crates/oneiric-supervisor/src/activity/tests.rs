@@ -216,3 +216,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_turn_is_counted_once() {
+    let activity = Activity::default();
+    let key = key("charge");
+    for (paused, draining) in [(true, false), (true, false), (true, true), (false, true)] {
+        activity.set(vec![said(&key, paused, draining)]);
+    }
+    activity.set(Vec::new());
+    let text = oneiric_core::metrics::prometheus(&activity.metrics());
+    let told: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    let expected = [
+        r#"oneiric_activity_pause_events_total{domain="task",state="paused"} 1"#,
+        r#"oneiric_activity_pause_events_total{domain="task",state="resumed"} 1"#,
+        r#"oneiric_activity_drain_events_total{domain="task",state="cleared"} 1"#,
+        r#"oneiric_activity_drain_events_total{domain="task",state="draining"} 1"#,
+    ];
+    assert_eq!(told, expected);
+}

@@ -8,9 +8,10 @@ use oneiric_core::roles::EventId;
 use oneiric_core::{BootId, Clock, Digest, RunId};
 use oneiric_store::liveness::Violation;
 use oneiric_store::{
-    ActivityRecord, Batch, BootRecord, BootSeen, Checkpoint, Claim, CommandRecord, Commit, CommitError,
-    DeliveryClaim, DeliveryFilter, DeliveryRecord, EnvelopeFilter, EnvelopeRecord, IntegrityReport,
-    JournalEntry, NodeRecord, RunFilter, RunRecord, Store, StoreError, Waiting, WhoseCommands,
+    ActivityRecord, Backlog, Batch, BootRecord, BootSeen, Checkpoint, Claim, CommandRecord, Commit,
+    CommitError, DeliveryClaim, DeliveryFilter, DeliveryRecord, EnvelopeFilter, EnvelopeRecord,
+    IntegrityReport, JournalEntry, NodeRecord, RunFilter, RunRecord, Store, StoreError, Waiting,
+    WhoseCommands,
 };
 use tokio::sync::oneshot;
 
@@ -94,6 +95,9 @@ impl Store for SimStore {
     }
     async fn violations(&self) -> Result<Vec<Violation>, StoreError> {
         self.read(|| self.disk.memory().violations()).await
+    }
+    async fn backlog(&self) -> Result<Backlog, StoreError> {
+        self.read(|| self.disk.memory().backlog()).await
     }
     async fn extensions(&self, family: &str) -> Result<Vec<(String, u64, Vec<u8>)>, StoreError> {
         self.read(|| self.disk.memory().extensions(family)).await

@@ -7,9 +7,7 @@ use oneiric_core::roles::{Envelope, Priority};
 use oneiric_core::settings::masked;
 use oneiric_runtime::Outcome;
 use oneiric_runtime::json::EventShown;
-use oneiric_store::{
-    ActivityRecord, BootSeen, DeliveryFilter, DeliveryRecord, DeliveryStatus, EnvelopeRecord, Store as _,
-};
+use oneiric_store::{ActivityRecord, BootSeen, DeliveryFilter, DeliveryRecord, EnvelopeRecord, Store as _};
 use serde_json::Value;
 
 use super::find;
@@ -180,7 +178,7 @@ fn head(screen: &mut Screen, event: &EnvelopeRecord, now: Timestamp) -> io::Resu
 mod tests {
     use oneiric_core::Fault;
     use oneiric_core::Payload;
-    use oneiric_store::{ChainMode, DeliveryState};
+    use oneiric_store::{ChainMode, DeliveryState, DeliveryStatus};
     use serde_json::json;
 
     use super::*;

@@ -2,9 +2,11 @@
 
 mod human;
 
+use std::io;
+
 use oneiric_core::manifest::{FanoutPolicy, Overflow};
 use oneiric_core::retry::RetryPolicy;
-use oneiric_core::roles::{DeliveryMode, Envelope, Priority};
+use oneiric_core::roles::{DeliveryMode, Envelope, Priority, Topic};
 use oneiric_core::{Domain, Timestamp};
 use oneiric_runtime::control::ProcessEvents;
 use oneiric_runtime::{Explained, HandlerStatus, Outcome, Subscription, Verdict};
@@ -16,23 +18,17 @@ use crate::args::EventsArgs;
 use crate::commands::activity::said;
 use crate::commands::here::here;
 use crate::context::Given;
-use crate::exit::Code;
 use crate::failure::Failure;
-use crate::output::{Format, time};
+use crate::output::{Screen, time};
 use crate::peers::{self, Process};
 use crate::session::{self, Session};
 use crate::wait::wait;
 
-/// Upstream's shape, and what live processes have counted: `{"events":{"handlers":[...],"last_event":{...},
-/// "processes":[{"pid":4711,"started_at":"...","handlers":[...]}]}}`. `explained` is there where an event was
-/// given. `last_event` is the newest one in the store; `{}` where there is none.
+/// Upstream's shape, and what live processes have counted: `{"handlers":[...],"last_event":{...},
+/// "processes":[{"pid":4711,"started_at":"...","handlers":[...]}]}`. `explained` is there where an event was given.
+/// `last_event` is the newest one in the store; `{}` where there is none.
 #[derive(Debug, Serialize)]
-struct Inspected {
-    events: Events,
-}
-
-#[derive(Debug, Serialize)]
-struct Events {
+pub(super) struct Events {
     handlers: Vec<HandlerOf>,
     #[serde(serialize_with = "or_empty")]
     last_event: Option<LastEvent>,
@@ -99,12 +95,16 @@ struct Counting {
     handlers: Vec<HandlerStatus>,
 }
 
-/// Shows it.
-pub(in crate::commands) fn events(session: &mut Session, args: &EventsArgs) -> Result<Code, Failure> {
-    let event = event(args)?;
-    if args.inspect_json {
-        session.screen.format = Format::Json;
+impl Events {
+    /// Prints them for people.
+    pub(super) fn print(&self, screen: &mut Screen, topic: Option<&Topic>) -> io::Result<()> {
+        human::print(screen, self, topic, session::now())
     }
+}
+
+/// What there is to see of events, and which processes did not answer.
+pub(super) fn events(session: &mut Session, args: &EventsArgs) -> Result<(Events, Vec<Failure>), Failure> {
+    let event = event(args)?;
     let records = said(session)?;
     let (subscriptions, explained) = here(session, async |oneiric| {
         let dispatcher = oneiric.dispatcher();
@@ -126,12 +126,7 @@ pub(in crate::commands) fn events(session: &mut Session, args: &EventsArgs) -> R
     let last_event = session.store()?.map(|store| last(&store)).transpose()?.flatten();
     // Without a payload nothing can be said of conditions on it.
     let explained = explained.filter(|_| args.payload.is_some() || args.headers.is_some());
-    let inspected = Inspected { events: Events { handlers, last_event, explained, processes } };
-    let topic = args.topic.as_ref();
-    session
-        .screen
-        .emit(&inspected, |screen| human::print(screen, &inspected.events, topic, session::now()))?;
-    peers::together(failures).map(|()| Code::Ok)
+    Ok((Events { handlers, last_event, explained, processes }, failures))
 }
 
 /// The event that is asked about.

@@ -24,14 +24,14 @@ const DEFAULT_QUEUE: &str = "queue";
 
 /// Upstream's shape: `{"workflows":{key: plan},"missing":[key]}`.
 #[derive(Serialize)]
-struct Plans<'a> {
-    workflows: BTreeMap<&'a str, PlanOf<'a>>,
-    missing: Vec<&'a str>,
+pub(in crate::commands) struct Plans<'a> {
+    pub(in crate::commands) workflows: BTreeMap<&'a str, PlanOf<'a>>,
+    pub(in crate::commands) missing: Vec<&'a str>,
 }
 
 /// One workflow. What stands behind `nodes` and is not upstream's is left out where it is not said.
 #[derive(Serialize)]
-pub(super) struct PlanOf<'a> {
+pub(in crate::commands) struct PlanOf<'a> {
     node_count: usize,
     edge_count: usize,
     entry_nodes: Vec<&'a str>,
@@ -88,7 +88,7 @@ fn is_falsy(payload: &&Payload) -> bool {
 }
 
 impl<'a> PlanOf<'a> {
-    pub(super) fn new(descriptor: &'a Descriptor, workflow: &'a Workflow) -> Self {
+    pub(in crate::commands) fn new(descriptor: &'a Descriptor, workflow: &'a Workflow) -> Self {
         let (dag, graph) = (workflow.dag(), &workflow.graph);
         let queue_category = dag.queue_category.as_deref().unwrap_or(DEFAULT_QUEUE);
         let of_metadata = |name| descriptor.metadata.get(name).and_then(Value::as_object);
@@ -154,37 +154,51 @@ impl<'a> NodeOf<'a> {
 /// Shows them. Exits with 3 where one that was asked for is missing.
 pub(in crate::commands) fn plan(session: &mut Session, args: &PlanArgs) -> Result<Code, Failure> {
     let catalog = session.catalog()?;
-    let all = |name: &String| matches!(name.to_lowercase().as_str(), "all" | "*");
-    let named: Vec<&str> = args.workflows.iter().filter(|name| !all(name)).map(String::as_str).collect();
-    let mut plans = Plans { workflows: BTreeMap::new(), missing: Vec::new() };
-    for name in &named {
-        match found(&catalog, name) {
-            Some((descriptor, workflow)) => {
-                plans.workflows.insert(name, PlanOf::new(descriptor, workflow));
+    let plans = Plans::of(&catalog, &args.workflows);
+    session.screen.emit(&plans, |screen| plans.print(screen))?;
+    plans.judge(&catalog)
+}
+
+impl<'a> Plans<'a> {
+    /// The plans of these workflows; of all where none, `all` or `*` is said.
+    pub(in crate::commands) fn of(catalog: &'a Catalog, workflows: &'a [String]) -> Self {
+        let all = |name: &String| matches!(name.to_lowercase().as_str(), "all" | "*");
+        let named: Vec<&str> = workflows.iter().filter(|name| !all(name)).map(String::as_str).collect();
+        let mut plans = Plans { workflows: BTreeMap::new(), missing: Vec::new() };
+        for name in &named {
+            match found(catalog, name) {
+                Some((descriptor, workflow)) => {
+                    plans.workflows.insert(name, PlanOf::new(descriptor, workflow));
+                }
+                None if !plans.missing.contains(name) => plans.missing.push(name),
+                None => {}
             }
-            None if !plans.missing.contains(name) => plans.missing.push(name),
-            None => {}
         }
-    }
-    if named.len() < args.workflows.len() || named.is_empty() {
-        for candidate in catalog.registry().active(&Domain::WORKFLOW) {
-            // Without a graph there is nothing to show of it.
-            if let Ok((descriptor, workflow)) = catalog.workflow(&candidate.descriptor().key, None) {
-                plans.workflows.insert(descriptor.key.as_str(), PlanOf::new(descriptor, workflow));
+        if named.len() < workflows.len() || named.is_empty() {
+            for candidate in catalog.registry().active(&Domain::WORKFLOW) {
+                // Without a graph there is nothing to show of it.
+                if let Ok((descriptor, workflow)) = catalog.workflow(&candidate.descriptor().key, None) {
+                    plans.workflows.insert(descriptor.key.as_str(), PlanOf::new(descriptor, workflow));
+                }
             }
         }
+        plans
     }
-    session.screen.emit(&plans, |screen| print(screen, &plans))?;
-    match named.iter().find(|name| plans.missing.contains(name)) {
-        None => Ok(Code::Ok),
-        Some(first) => {
-            let key: Key = first
-                .parse()
-                .map_err(|error| Failure::said(Code::Resolution, format!("workflow `{first}`: {error}")))?;
-            match catalog.workflow(&key, None) {
-                Err(error) => Err(error.into()),
-                Ok(_) => Ok(Code::Ok),
-            }
+
+    /// Prints them for people.
+    pub(in crate::commands) fn print(&self, screen: &mut Screen) -> io::Result<()> {
+        print(screen, self)
+    }
+
+    /// Fails where one that was asked for is missing.
+    pub(in crate::commands) fn judge(&self, catalog: &Catalog) -> Result<Code, Failure> {
+        let Some(first) = self.missing.first() else { return Ok(Code::Ok) };
+        let key: Key = first
+            .parse()
+            .map_err(|error| Failure::said(Code::Resolution, format!("workflow `{first}`: {error}")))?;
+        match catalog.workflow(&key, None) {
+            Err(error) => Err(error.into()),
+            Ok(_) => Ok(Code::Ok),
         }
     }
 }
@@ -202,14 +216,22 @@ fn print(screen: &mut Screen, plans: &Plans<'_>) -> io::Result<()> {
         if index > 0 {
             writeln!(screen)?;
         }
+        plan.print(screen, key)?;
+    }
+    Ok(())
+}
+
+impl PlanOf<'_> {
+    /// Prints one for people.
+    pub(in crate::commands) fn print(&self, screen: &mut Screen, key: &str) -> io::Result<()> {
         let facts = format!(
             "{}, {}, {}",
-            count(plan.node_count, "node"),
-            count(plan.edge_count, "edge"),
-            count(plan.levels as usize, "level")
+            count(self.node_count, "node"),
+            count(self.edge_count, "edge"),
+            count(self.levels as usize, "level")
         );
         writeln!(screen, "{}  {facts}", screen.palette.paint(Tone::Strong, key))?;
-        for (name, fields) in [("scheduler", Some(&plan.scheduler)), ("notifications", plan.notifications)] {
+        for (name, fields) in [("scheduler", Some(&self.scheduler)), ("notifications", self.notifications)] {
             if let Some(fields) = fields {
                 let fields: Vec<_> =
                     fields.iter().map(|(name, value)| format!("{name}={}", bare(value))).collect();
@@ -224,13 +246,12 @@ fn print(screen: &mut Screen, plans: &Plans<'_>) -> io::Result<()> {
             Column::new("after", Room::End),
             Column::new("", Room::End),
         ]);
-        for node in &plan.nodes {
+        for node in &self.nodes {
             let after = if node.depends_on.is_empty() { "-".to_owned() } else { node.depends_on.join(", ") };
             table.row([plain(node.id), plain(node.task), plain(after), (node.note(), Tone::Faint)]);
         }
-        table.print(screen)?;
+        table.print(screen)
     }
-    Ok(())
 }
 
 fn bare(value: &Value) -> String {

@@ -55,6 +55,15 @@ impl Run {
             let run = Arc::clone(self);
             self.shared.tasks.spawn(async move { run.shared.slots.wait(&run) });
         }
+        let workflow = self.program.plan().workflow();
+        for op in &fx.ops {
+            if let Op::SetNode(row) = op {
+                self.shared.tally.node(workflow, row);
+            }
+        }
+        if let Some(status) = fx.ended.filter(|status| status.is_terminal()) {
+            self.shared.tally.run(workflow, status);
+        }
         let ended = match fx.ended {
             Some(status) => Some(Ended::Reached(status)),
             None => inner.is_suspended().then_some(Ended::Suspended),

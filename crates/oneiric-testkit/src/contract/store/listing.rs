@@ -51,6 +51,10 @@ pub async fn a_filter_lists_what_it_accepts(site: Arc<dyn Site>) {
     for commit in commits {
         commit.await.unwrap();
     }
+    for (status, count) in store.backlog().await.unwrap().runs {
+        let expected = runs.iter().filter(|run| run.state.status == status).count() as u64;
+        assert_eq!(count, expected, "{status} runs, whoever's they are");
+    }
     runs.sort_by_key(|run| std::cmp::Reverse(run.id));
     for round in 0..300 {
         let some = &runs[pick(300) as usize];

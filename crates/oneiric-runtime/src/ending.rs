@@ -1,0 +1,89 @@
+//! The end of a process: one deadline for all of it, and what became of what was under way.
+
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use oneiric_dag::{Ended, RunHandle};
+
+use crate::oneiric::Oneiric;
+use crate::phase::Phase;
+
+/// How long answers to other processes may take once the end has begun: they are people's questions, and the time
+/// belongs to the runs.
+const ANSWERS: Duration = Duration::from_secs(1);
+
+/// What components have to stop, one after the other, where the deadline has passed: what hangs in a run must not keep
+/// those that are in order from being stopped.
+const OVERTIME: Duration = Duration::from_millis(250);
+
+/// What those behind one that hangs then have, all together.
+const LAST: Duration = Duration::from_millis(150);
+
+/// What became of the work that was under way when a process began to go down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Leaving {
+    /// Runs that came to their end, or to where they wait for a person.
+    pub drained: usize,
+    /// Runs that stopped when they were asked to. They are in the store, and go on in the next process.
+    pub returned: usize,
+    /// Runs, deliveries and events in memory that did not stop in time and were cut off. What is in the store goes on
+    /// in the next process, and what was under way of it happens again.
+    pub aborted: usize,
+    /// Components that did not stop.
+    pub unstopped: usize,
+    /// Whether every component was unused when it was stopped.
+    pub unused: bool,
+}
+
+impl Leaving {
+    /// Whether everything ended by the deadline.
+    pub fn is_clean(&self) -> bool {
+        self.aborted == 0 && self.unstopped == 0 && self.unused
+    }
+
+    /// Counts runs by how they stand.
+    fn count(&mut self, runs: &[RunHandle]) {
+        for run in runs {
+            match run.ended().now_or_never() {
+                Some(Ended::Reached(_)) => self.drained += 1,
+                Some(Ended::Suspended | Ended::Lost(_)) => self.returned += 1,
+                None => self.aborted += 1,
+            }
+        }
+    }
+}
+
+impl Oneiric {
+    /// Nothing further starts, what runs is asked to stop and is waited for, components are stopped in reverse order.
+    /// Runs that had not ended stay in the store for a resume. The store is still open, for who answers questions to
+    /// the end.
+    ///
+    /// Returns by `deadline`, or where components are left then at most 400 ms later. What has not stopped is left
+    /// alone and goes with the tokio runtime.
+    pub async fn drain(&self, deadline: Duration) -> Leaving {
+        self.refuse_work();
+        let clock = &self.0.executor.parts().clock;
+        let end = clock.monotonic().saturating_add(deadline);
+        let left = || end.saturating_sub(clock.monotonic());
+        let runs = self.0.executor.runs();
+        self.0.presence.end(&**clock, deadline.min(ANSWERS)).await;
+        let (deliveries, events, _) = tokio::join!(
+            self.0.courier.shutdown(left()),
+            self.0.dispatcher.shutdown(left()),
+            self.0.executor.shutdown(left()),
+        );
+        let events = usize::try_from(events).unwrap_or(usize::MAX);
+        let mut leaving = Leaving { aborted: deliveries.saturating_add(events), ..Leaving::default() };
+        leaving.count(&runs);
+        leaving.unused = tokio::select! {
+            biased;
+            unused = self.0.lifecycle.stop(left()) => unused,
+            () = clock.sleep(left().max(OVERTIME)) => {
+                leaving.unstopped = self.0.lifecycle.cut(LAST).await;
+                false
+            }
+        };
+        self.0.phases.enter(Phase::Stopped);
+        leaving
+    }
+}
