@@ -192,7 +192,8 @@ impl Session {
         let settings = self.settings()?.settings.clone();
         let parts = Self::parts().with_settings(&settings).with_state_dir(self.place()?);
         let runtimes = oneiric_adapters::enabled(&parts);
-        Ok(Oneiric::builder().serve(false).with(runtimes).settings(settings).secrets(self.secrets()?))
+        let builder = Oneiric::builder().serve(false).with(runtimes).prober(oneiric_adapters::prober(&parts));
+        Ok(builder.settings(settings).secrets(self.secrets()?))
     }
 
     /// A command to type next, about the same state.

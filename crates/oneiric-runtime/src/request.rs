@@ -36,6 +36,8 @@ pub struct RunRequest {
     pub id: Option<RunId>,
     /// Who asks, for the record.
     pub actor: Option<String>,
+    /// The W3C trace context of what causes it.
+    pub traceparent: Option<String>,
     /// What causes it, for the record: [`PROGRAM`] unless said.
     pub trigger: String,
     /// What the manifest is overridden with.
@@ -50,6 +52,7 @@ impl RunRequest {
             input: Payload::NULL,
             id: None,
             actor: None,
+            traceparent: None,
             trigger: PROGRAM.to_owned(),
             options: RunOptions::default(),
         }

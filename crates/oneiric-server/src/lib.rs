@@ -26,18 +26,17 @@ mod read;
 mod route;
 mod routes;
 mod server;
+mod shown;
+mod sse;
+mod system;
 mod token;
 pub mod tokens;
+mod who;
 
 pub use access::Access;
 pub use actor::Actor;
 pub use authority::NamedError;
 pub use google::{KeySource, PublishedKeys};
-mod shown;
-mod sse;
-mod system;
-mod who;
-
 pub use openapi::document;
 pub use options::{Options, OptionsError};
 pub use origin::Origin;

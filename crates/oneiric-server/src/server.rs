@@ -74,17 +74,17 @@ impl Server {
         self.address
     }
 
+    /// Cancelled when a client asks the process to stop. Whoever serves sees to it.
+    pub fn asked_to_stop(&self) -> CancellationToken {
+        self.app.stop().clone()
+    }
+
     /// Believes tokens that Google signs, where settings name an audience: `source` reads its keys, the first time when
     /// somebody shows such a token.
     #[must_use]
     pub fn with_keys(self, source: Arc<dyn KeySource>) -> Self {
         self.app.authority().believe(source);
         self
-    }
-
-    /// Cancelled when a client asks the process to stop. Whoever serves sees to it.
-    pub fn asked_to_stop(&self) -> CancellationToken {
-        self.app.stop().clone()
     }
 
     /// Answers until `stop` is cancelled; then takes no connection any more, lets requests under way end for as long

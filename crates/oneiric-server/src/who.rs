@@ -1,4 +1,4 @@
-//! Who asks, as far as runs and events are told of it.
+//! Who asks, as runs, commands and events are told of it.
 
 use std::convert::Infallible;
 
@@ -10,18 +10,21 @@ use crate::actor::Actor;
 use crate::describe::{Asks, Operation};
 use crate::origin::Origin;
 
-/// Who asks, where something in front of the handler has found out and said so in the request's extensions.
+/// Who asks, and for what: as far as whatever stands in front of the handler has found out.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Who {
-    /// For the record of runs and commands.
+    /// `local`, `token:ci`, ...
     pub(crate) actor: Option<String>,
+    /// The trace that the request belongs to.
+    pub(crate) traceparent: Option<String>,
 }
 
 impl<S: Sync> FromRequestParts<S> for Who {
     type Rejection = Infallible;
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let origin = parts.extensions.get::<Origin>();
-        Ok(Self { actor: origin.filter(|origin| origin.actor != Actor::Anyone).map(|o| o.actor.to_string()) })
+        let Some(origin) = parts.extensions.get::<Origin>() else { return Ok(Self::default()) };
+        let actor = Some(&origin.actor).filter(|actor| **actor != Actor::Anyone);
+        Ok(Self { actor: actor.map(ToString::to_string), traceparent: Some(origin.traceparent.clone()) })
     }
 }
 

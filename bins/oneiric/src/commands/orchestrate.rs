@@ -29,6 +29,9 @@ use crate::session::Session;
 use crate::signals::{Hangups, Signals};
 use surface::Surface;
 
+/// Why it stops, where a client asked for it.
+const SHUTDOWN: &str = "shutdown";
+
 /// Serves the state folder until a signal comes, or does what is wanted instead.
 pub(super) fn orchestrate(session: &mut Session, args: &OrchestrateArgs) -> Result<Code, Failure> {
     session.say(args.settings());
@@ -86,7 +89,7 @@ fn serve(session: &Session, args: &OrchestrateArgs) -> Result<Code, Failure> {
             // What has not been swapped when the end comes stays as it is.
             tokio::select! {
                 code = signals.next() => break (code.name(), Code::Ok),
-                () = surface.asked_to_stop() => break ("asked by HTTP", Code::Ok),
+                () = surface.asked_to_stop() => break (SHUTDOWN, Code::Ok),
                 gone = oneiric.services_gone() => {
                     tracing::error!(service = %gone.key, reason = gone.reason, "a critical service was given up");
                     break ("a critical service was given up", Code::Execution);

@@ -2,11 +2,16 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod authority;
+mod callback;
+mod events;
 mod google;
 mod health;
 mod openapi;
+mod process;
 mod runs;
 mod shapes;
+mod sse;
 mod stage;
+mod streams;
 
 use oneiric_server::{KeySource, PublishedKeys};

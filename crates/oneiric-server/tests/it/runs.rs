@@ -16,6 +16,9 @@ pub(crate) fn shop() -> Builder {
         task_fn(|_: Value| async { Err::<(), _>(Fault::permanent("declined", "the card was declined")) });
     let wait = task_fn(|_: Value| async { std::future::pending::<Result<(), Fault>>().await });
     let quick = task_fn(|_: Value| async { Ok::<_, Fault>(()) });
+    let greet = task_fn(|of: Value| async move {
+        Ok::<_, Fault>(format!("hello {}", of["name"].as_str().unwrap_or("nobody")))
+    });
     let nodes: Vec<Value> = (0..100)
         .map(|n| {
             let before: Vec<String> = (n > 0).then(|| format!("n{}", n - 1)).into_iter().collect();
@@ -27,6 +30,8 @@ pub(crate) fn shop() -> Builder {
         .task("decline", fail)
         .task("forever", wait)
         .task("quick", quick)
+        .task("greet", greet)
+        .workflow("hello", &json!({"nodes": [{"id": "a", "task": "greet"}]}))
         .workflow(
             "double",
             &json!({"nodes": [

@@ -37,6 +37,7 @@ pub(crate) struct Stage {
     pub(crate) oneiric: Oneiric,
     pub(crate) url: String,
     pub(crate) client: reqwest::Client,
+    pub(crate) asked_to_stop: CancellationToken,
     stop: CancellationToken,
     serving: AbortOnDropHandle<()>,
 }
@@ -52,10 +53,10 @@ impl Stage {
         let server = Server::bind(oneiric.clone(), options).await.unwrap();
         let server = server.with_keys(Arc::new(OverHttp::default()));
         let url = format!("http://{}", server.address());
-        let stop = CancellationToken::new();
+        let (stop, asked_to_stop) = (CancellationToken::new(), server.asked_to_stop());
         let serving = server.serve(stop.clone(), Duration::from_secs(5), Arc::new(SystemClock::default()));
         let serving = AbortOnDropHandle::new(tokio::spawn(serving));
-        Self { oneiric, url, client: reqwest::Client::new(), stop, serving }
+        Self { oneiric, url, client: reqwest::Client::new(), asked_to_stop, stop, serving }
     }
 
     pub(crate) async fn plain() -> Self {

@@ -178,7 +178,7 @@ fn head(screen: &mut Screen, event: &EnvelopeRecord, now: Timestamp) -> io::Resu
 mod tests {
     use oneiric_core::Fault;
     use oneiric_core::Payload;
-    use oneiric_store::{ChainMode, DeliveryState};
+    use oneiric_store::{ChainMode, DeliveryState, DeliveryStatus};
     use serde_json::json;
 
     use super::*;

@@ -19,6 +19,7 @@ pub(super) struct Surface {
     stop: CancellationToken,
     serving: Option<AbortOnDropHandle<()>>,
     address: Option<SocketAddr>,
+    /// Cancelled when a client asks the process to stop.
     asked: CancellationToken,
 }
 
@@ -36,14 +37,13 @@ impl Surface {
         let server = Server::bind(oneiric.clone(), options).await;
         let server = server.map_err(|error| Failure::said(Code::Configuration, error.to_string()))?;
         let server = server.with_keys(Arc::new(OverHttps::default()));
-        let address = server.address();
-        let asked = server.asked_to_stop();
+        let (address, asked) = (server.address(), server.asked_to_stop());
         tracing::info!(%address, "listening");
         let serving = tokio::spawn(server.serve(stop.clone(), grace, Arc::new(SystemClock::default())));
         Ok(Self { stop, serving: Some(AbortOnDropHandle::new(serving)), address: Some(address), asked })
     }
 
-    /// Waits until a client asks the process to stop. Safe to drop.
+    /// Waits until a client asks the process to stop; where nobody can, for good.
     pub(super) async fn asked_to_stop(&self) {
         self.asked.cancelled().await;
     }
