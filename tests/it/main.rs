@@ -22,6 +22,7 @@ mod reload;
 mod resume;
 mod settings;
 mod support;
+mod tokens;
 mod verbs;
 mod wall;
 mod web;

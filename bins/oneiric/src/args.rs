@@ -14,6 +14,7 @@ mod orchestrate;
 mod run;
 mod secrets;
 mod store;
+mod token;
 mod workflow;
 
 use std::ffi::{OsStr, OsString};
@@ -44,6 +45,9 @@ pub(crate) use run::{
 };
 pub(crate) use secrets::{RotateArgs, SecretsCommand};
 pub(crate) use store::{BackupArgs, StoreCommand};
+pub(crate) use token::{
+    CreateArgs as CreateTokenArgs, HashArgs as HashTokenArgs, RevokeArgs as RevokeTokenArgs, TokenCommand,
+};
 pub(crate) use workflow::{GraphArgs, PlanArgs, RunArgs, WorkflowCommand};
 
 use crate::exit;
@@ -167,6 +171,16 @@ pub(crate) enum Command {
   oneiric secrets rotate --all"
     )]
     Secrets(SecretsCommand),
+    /// Make, list and take back tokens for HTTP
+    #[command(
+        subcommand,
+        arg_required_else_help = true,
+        after_help = "Examples:
+  oneiric token create --scope operate --name ci --expires-in 90d
+  oneiric token list
+  oneiric token revoke ci"
+    )]
+    Token(TokenCommand),
     /// Print a completion script
     #[command(after_help = "Examples:
   oneiric completions bash > /etc/bash_completion.d/oneiric

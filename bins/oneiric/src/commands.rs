@@ -22,13 +22,14 @@ mod secrets;
 mod status;
 mod store;
 mod swap;
+mod token;
 mod workflow;
 
 pub(crate) use background::is_background;
 
 use crate::args::{
     Command, ConfigCommand, EventCommand, ManifestCommand, RunCommand, SecretsCommand, StoreCommand,
-    WorkflowCommand,
+    TokenCommand, WorkflowCommand,
 };
 use crate::exit::Code;
 use crate::failure::Failure;
@@ -105,6 +106,12 @@ pub(crate) fn dispatch(session: &mut Session, wanted: Command) -> Result<Code, F
         Command::Store(wanted) => match wanted {
             StoreCommand::Check => store::check(session),
             StoreCommand::Backup(args) => store::backup(session, &args),
+        },
+        Command::Token(wanted) => match wanted {
+            TokenCommand::Create(args) => token::create(session, &args),
+            TokenCommand::List => token::list(session),
+            TokenCommand::Revoke(args) => token::revoke(session, &args),
+            TokenCommand::Hash(args) => token::hash(session, &args),
         },
     }
 }

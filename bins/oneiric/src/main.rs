@@ -8,6 +8,7 @@ mod exit;
 mod failure;
 mod fetch;
 mod find;
+mod google_keys;
 mod known;
 mod live;
 mod logging;

@@ -1,5 +1,6 @@
 //! `orchestrate`: the long-lived process, from its start to its orderly end; and looking at what it would be.
 
+mod binding;
 mod dag;
 mod events;
 mod inspect;
@@ -15,7 +16,6 @@ use std::time::Duration;
 
 use oneiric_core::Environment;
 use oneiric_runtime::{SystemClock, SystemEnvironment};
-use oneiric_server::Options;
 
 use super::conduct::on_workers;
 use crate::args::OrchestrateArgs;
@@ -57,7 +57,7 @@ fn serve(session: &Session, args: &OrchestrateArgs) -> Result<Code, Failure> {
         let cannot = |error| Failure::said(Code::Execution, format!("cannot catch signals: {error}"));
         let mut signals = Signals::catch().map_err(cannot)?;
         let mut hangups = Hangups::catch().map_err(cannot)?;
-        let options = options(session)?;
+        let options = binding::options(session)?;
         let notifier = Notifier::of(&SystemEnvironment as &dyn Environment);
         let oneiric = start::start(session, state_dir.as_deref()).await?;
         let surface = match Surface::open(&oneiric, options, args.grace).await {
@@ -103,12 +103,6 @@ fn serve(session: &Session, args: &OrchestrateArgs) -> Result<Code, Failure> {
 fn state_dir(session: &Session) -> Result<Option<PathBuf>, Failure> {
     let kept = session.settings()?.settings.runtime_paths.workflow_checkpoints_enabled;
     Ok(if kept { Some(session.state_dir()?) } else { None })
-}
-
-/// Where it is to answer.
-fn options(session: &Session) -> Result<Option<Options>, Failure> {
-    Options::of(&session.settings()?.settings, false)
-        .map_err(|error| Failure::said(Code::Configuration, error.to_string()))
 }
 
 fn hold(path: &Path) -> Result<PidFile, Failure> {

@@ -14,7 +14,7 @@ use oneiric_core::Domain;
 use oneiric_core::settings::Profile;
 use serde::Serialize;
 
-use super::{options, state_dir};
+use super::{binding, state_dir};
 use crate::commands::here::here;
 use crate::commands::workflow::Plans;
 use crate::exit::Code;
@@ -111,7 +111,7 @@ pub(super) fn dry_run(session: &Session, screen: &mut Screen) -> Result<Code, Fa
     found("services", wrong);
     let (state, wrong) = Place::of(state_dir(session)?);
     found("state", wrong);
-    let http = match options(session) {
+    let http = match binding::options(session) {
         Ok(None) => None,
         Ok(Some(options)) => {
             let (port, wrong) = Port::of(&options);

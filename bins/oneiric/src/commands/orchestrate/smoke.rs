@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::surface::Surface;
-use super::{options, start, state_dir, stop};
+use super::{binding, start, state_dir, stop};
 use crate::args::OrchestrateArgs;
 use crate::commands::conduct::on_workers;
 use crate::exit::Code;
@@ -70,7 +70,7 @@ async fn tries(session: &Session, args: &OrchestrateArgs) -> Result<Smoke, Failu
     let mut signals = Signals::catch()
         .map_err(|error| Failure::said(Code::Execution, format!("cannot catch signals: {error}")))?;
     let state_dir = state_dir(session)?;
-    let options = options(session)?;
+    let options = binding::options(session)?;
     let oneiric = start::start(session, state_dir.as_deref()).await?;
     let clock = SystemClock::default();
     let surface = match Surface::open(&oneiric, options, args.grace).await {

@@ -12,6 +12,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::exit::Code;
 use crate::failure::Failure;
+use crate::google_keys::OverHttps;
 
 /// The port, where there is one, and the task that answers on it.
 pub(super) struct Surface {
@@ -31,6 +32,7 @@ impl Surface {
         let Some(options) = options else { return Ok(Self { stop, serving: None, address: None }) };
         let server = Server::bind(oneiric.clone(), options).await;
         let server = server.map_err(|error| Failure::said(Code::Configuration, error.to_string()))?;
+        let server = server.with_keys(Arc::new(OverHttps::default()));
         let address = server.address();
         tracing::info!(%address, "listening");
         let serving = tokio::spawn(server.serve(stop.clone(), grace, Arc::new(SystemClock::default())));
