@@ -197,6 +197,8 @@ impl Oneiric {
         let mut record = RunRecord::new(id, request.workflow, bundle, request.input, now);
         record.actor = request.actor;
         record.trigger = request.trigger;
+        record.correlation = request.correlation;
+        record.traceparent = request.traceparent;
         record.options = serde_json::to_value(&request.options).expect("options are plain data");
         (record, Batch::of(blobs.into_iter().map(Op::Blob)))
     }

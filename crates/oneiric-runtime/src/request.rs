@@ -38,6 +38,10 @@ pub struct RunRequest {
     pub actor: Option<String>,
     /// What causes it, for the record: [`PROGRAM`] unless said.
     pub trigger: String,
+    /// What it belongs to, such as the id of the request that asks for it; for the record.
+    pub correlation: Option<String>,
+    /// The trace that it belongs to, as W3C writes it; for the record.
+    pub traceparent: Option<String>,
     /// What the manifest is overridden with.
     pub options: RunOptions,
 }
@@ -51,6 +55,8 @@ impl RunRequest {
             id: None,
             actor: None,
             trigger: PROGRAM.to_owned(),
+            correlation: None,
+            traceparent: None,
             options: RunOptions::default(),
         }
     }

@@ -106,7 +106,6 @@ fn state_dir(session: &Session) -> Result<Option<PathBuf>, Failure> {
     Ok(if kept { Some(session.state_dir()?) } else { None })
 }
 
-
 fn hold(path: &Path) -> Result<PidFile, Failure> {
     PidFile::hold(path).map_err(|error| match error {
         PidFileError::Held { .. } => {

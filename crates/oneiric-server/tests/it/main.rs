@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod authority;
+mod callback;
 mod google;
 mod health;
 mod openapi;
