@@ -205,8 +205,9 @@ impl Oneiric {
         let id = request.id.unwrap_or_else(|| self.new_id());
         let mut record = RunRecord::new(id, request.workflow, bundle, request.input, now);
         record.actor = request.actor;
-        record.traceparent = request.traceparent;
         record.trigger = request.trigger;
+        record.correlation = request.correlation;
+        record.traceparent = request.traceparent;
         record.options = serde_json::to_value(&request.options).expect("options are plain data");
         (record, Batch::of(blobs.into_iter().map(Op::Blob)))
     }

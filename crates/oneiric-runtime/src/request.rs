@@ -36,10 +36,12 @@ pub struct RunRequest {
     pub id: Option<RunId>,
     /// Who asks, for the record.
     pub actor: Option<String>,
-    /// The W3C trace context of what causes it.
-    pub traceparent: Option<String>,
     /// What causes it, for the record: [`PROGRAM`] unless said.
     pub trigger: String,
+    /// What it belongs to, such as the id of the request that asks for it; for the record.
+    pub correlation: Option<String>,
+    /// The trace that it belongs to, as W3C writes it; for the record.
+    pub traceparent: Option<String>,
     /// What the manifest is overridden with.
     pub options: RunOptions,
 }
@@ -52,8 +54,9 @@ impl RunRequest {
             input: Payload::NULL,
             id: None,
             actor: None,
-            traceparent: None,
             trigger: PROGRAM.to_owned(),
+            correlation: None,
+            traceparent: None,
             options: RunOptions::default(),
         }
     }

@@ -10,21 +10,29 @@ use crate::actor::Actor;
 use crate::describe::{Asks, Operation};
 use crate::origin::Origin;
 
-/// Who asks, and for what: as far as whatever stands in front of the handler has found out.
+/// Who asks, and where that comes from: what the guard in front of the handler has found out.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Who {
-    /// `local`, `token:ci`, ...
+    /// For the record of runs and commands; `None` where nobody was asked.
     pub(crate) actor: Option<String>,
+    /// The id of the request.
+    pub(crate) request_id: Option<String>,
     /// The trace that the request belongs to.
     pub(crate) traceparent: Option<String>,
+}
+
+impl From<&Origin> for Who {
+    fn from(origin: &Origin) -> Self {
+        let actor = (origin.actor != Actor::Anyone).then(|| origin.actor.to_string());
+        let (request_id, traceparent) = (origin.request_id.clone(), origin.traceparent.clone());
+        Self { actor, request_id: Some(request_id), traceparent: Some(traceparent) }
+    }
 }
 
 impl<S: Sync> FromRequestParts<S> for Who {
     type Rejection = Infallible;
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let Some(origin) = parts.extensions.get::<Origin>() else { return Ok(Self::default()) };
-        let actor = Some(&origin.actor).filter(|actor| **actor != Actor::Anyone);
-        Ok(Self { actor: actor.map(ToString::to_string), traceparent: Some(origin.traceparent.clone()) })
+        Ok(parts.extensions.get::<Origin>().map(Who::from).unwrap_or_default())
     }
 }
 

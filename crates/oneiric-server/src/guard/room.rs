@@ -55,7 +55,7 @@ impl Room {
 fn take(of: &Arc<Semaphore>, many: u32, message: &str) -> Result<OwnedSemaphorePermit, Problem> {
     Arc::clone(of)
         .try_acquire_many_owned(many)
-        .map_err(|_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message).retry_after(SOON))
+        .map_err(|_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no-room", message).retry_after(SOON))
 }
 
 /// The answer, which keeps its place for as long as its body is read.

@@ -168,14 +168,14 @@ async fn whoever_finds_no_room_is_told_at_once_and_probes_need_none() {
     assert!((&mut a).now_or_never().is_none() && (&mut b).now_or_never().is_none());
     let response = router.clone().oneshot(request("POST", "/echo", TOKEN, "")).await.unwrap();
     assert_eq!(response.headers()[header::RETRY_AFTER], "1");
-    assert_eq!(told(response).await, is(503, "busy"));
+    assert_eq!(told(response).await, is(503, "no-room"));
     assert_eq!(ask(&router, request("GET", "/open", "", "")).await, is(200, "open"));
     drop((a, b));
     assert_eq!(ask(&router, request("POST", "/echo", TOKEN, "")).await, is(200, "token:tester 0"));
     // A stream keeps its place until its client leaves.
     let stream = router.clone().oneshot(request("GET", "/stream", TOKEN, "")).await.unwrap();
     assert_eq!(stream.status(), StatusCode::OK);
-    assert_eq!(ask(&router, request("GET", "/stream", TOKEN, "")).await, is(503, "busy"));
+    assert_eq!(ask(&router, request("GET", "/stream", TOKEN, "")).await, is(503, "no-room"));
     drop(stream);
     let again = router.clone().oneshot(request("GET", "/stream", TOKEN, "")).await.unwrap();
     assert_eq!(again.status(), StatusCode::OK);

@@ -209,6 +209,7 @@ fn request(task: &Task, who: Who, headers: &HeaderMap) -> Result<(RunRequest, Op
         input: Payload::from(Value::Object(task.context.clone().unwrap_or_default())),
         id,
         actor: who.actor,
+        correlation: who.request_id,
         traceparent: who.traceparent,
         trigger: "callback".to_owned(),
         options: RunOptions {

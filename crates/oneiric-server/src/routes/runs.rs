@@ -135,6 +135,7 @@ impl Submit {
             input: self.input.or(self.context).map_or(Payload::NULL, Payload::from),
             id: run.map_err(|_| invalid("`run_id` is no UUID"))?,
             actor: who.actor,
+            correlation: who.request_id,
             traceparent: who.traceparent,
             trigger: TRIGGER.to_owned(),
             options: RunOptions {

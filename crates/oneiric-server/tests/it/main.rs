@@ -10,6 +10,7 @@ mod openapi;
 mod process;
 mod runs;
 mod shapes;
+mod signed_callback;
 mod sse;
 mod stage;
 mod streams;
