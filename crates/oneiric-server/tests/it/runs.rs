@@ -9,27 +9,19 @@ use serde_json::{Value, json};
 
 use crate::stage::Stage;
 
-/// Workflows: `double` of two nodes, `fail`, `wait` until it is cancelled, and `long` with a hundred nodes.
+/// Workflows: `double` of two nodes, `hello` to a name, `fail`, and `wait` until it is cancelled.
 pub(crate) fn shop() -> Builder {
     let double = task_fn(|n: i64| async move { Ok::<_, Fault>(2 * n) });
     let fail =
         task_fn(|_: Value| async { Err::<(), _>(Fault::permanent("declined", "the card was declined")) });
     let wait = task_fn(|_: Value| async { std::future::pending::<Result<(), Fault>>().await });
-    let quick = task_fn(|_: Value| async { Ok::<_, Fault>(()) });
     let greet = task_fn(|of: Value| async move {
         Ok::<_, Fault>(format!("hello {}", of["name"].as_str().unwrap_or("nobody")))
     });
-    let nodes: Vec<Value> = (0..100)
-        .map(|n| {
-            let before: Vec<String> = (n > 0).then(|| format!("n{}", n - 1)).into_iter().collect();
-            json!({"id": format!("n{n}"), "task": "quick", "depends_on": before})
-        })
-        .collect();
     Oneiric::builder()
         .task("double", double)
         .task("decline", fail)
         .task("forever", wait)
-        .task("quick", quick)
         .task("greet", greet)
         .workflow("hello", &json!({"nodes": [{"id": "a", "task": "greet"}]}))
         .workflow(
@@ -41,7 +33,6 @@ pub(crate) fn shop() -> Builder {
         )
         .workflow("fail", &json!({"nodes": [{"id": "a", "task": "decline"}]}))
         .workflow("wait", &json!({"nodes": [{"id": "a", "task": "forever"}]}))
-        .workflow("long", &json!({"nodes": nodes}))
 }
 
 async fn stage() -> Stage {
@@ -179,7 +170,6 @@ async fn pages_of_runs_have_no_gap_while_others_come() {
 async fn a_run_is_paused_cancelled_and_repeated() {
     let stage = stage().await;
     let run = id(&stage.post("/v1/runs", json!({"workflow": "wait"})).await);
-    stage.oneiric.store();
     // Until it runs there is nothing to pause.
     while stage.get(&format!("/v1/runs/{run}")).await.1["nodes"]["a"]["status"] != "running" {
         tokio::task::yield_now().await;
