@@ -7,6 +7,7 @@ mod bad_input;
 mod cli;
 mod components;
 mod downstream;
+mod entry;
 mod event_defects;
 mod events;
 mod fixture;

@@ -14,8 +14,7 @@ mod surface;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use oneiric_core::Environment;
-use oneiric_runtime::{SystemClock, SystemEnvironment};
+use oneiric_runtime::{Phase, SystemClock, SystemEnvironment};
 
 use super::conduct::on_workers;
 use crate::args::OrchestrateArgs;
@@ -61,7 +60,7 @@ fn serve(session: &Session, args: &OrchestrateArgs) -> Result<Code, Failure> {
         let mut signals = Signals::catch().map_err(cannot)?;
         let mut hangups = Hangups::catch().map_err(cannot)?;
         let options = port::options(session)?;
-        let notifier = Notifier::of(&SystemEnvironment as &dyn Environment);
+        let notifier = Notifier::of(&SystemEnvironment);
         let oneiric = start::start(session, state_dir.as_deref()).await?;
         let surface = match Surface::open(&oneiric, options, args.grace).await {
             Ok(surface) => surface,
@@ -70,10 +69,16 @@ fn serve(session: &Session, args: &OrchestrateArgs) -> Result<Code, Failure> {
                 return Err(failure);
             }
         };
-        notifier.ready();
         let clock = SystemClock::default();
         let reloads = oneiric.settings().profile.watchers_enabled;
-        let alive = notifier.watchdog(&clock);
+        let alive = async {
+            oneiric.reached(Phase::Serving).await;
+            // It may be told to stop before it takes work.
+            if oneiric.phase() == Phase::Serving {
+                notifier.ready();
+            }
+            notifier.watchdog(&clock).await;
+        };
         tokio::pin!(alive);
         let (reason, code) = loop {
             let reloading = async {
