@@ -21,6 +21,7 @@ mod pages;
 mod release;
 mod reload;
 mod resume;
+mod services;
 mod settings;
 mod support;
 mod tokens;
