@@ -12,6 +12,7 @@ mod events;
 mod fixture;
 mod foreign;
 mod health;
+mod hot_reload;
 mod killing;
 mod live;
 mod outcomes;

@@ -118,6 +118,7 @@ fn done(answer: Answer) -> Result<Answer, Failure> {
         | Answer::Progress { .. }
         | Answer::Events(_)
         | Answer::Secrets { .. }
+        | Answer::Reloaded { .. }
         | Answer::Rotated { .. } => Ok(answer),
     }
 }
@@ -179,6 +180,7 @@ pub(crate) fn misfit(answer: &Answer) -> Failure {
         Answer::Events(_) => "events",
         Answer::Secrets { .. } => "secrets",
         Answer::Rotated { .. } => "a rotation",
+        Answer::Reloaded { .. } => "a reload",
         Answer::Refused { .. } => "a refusal",
     };
     Failure::said(Code::Protocol, format!("a live process answered another question with {what}"))

@@ -91,6 +91,11 @@ impl Session {
         Ok(self.loaded.get_or_init(|| loaded))
     }
 
+    /// The level of the log, where nobody said it on the command line.
+    pub(crate) fn log_of_settings(&self) -> Option<Control> {
+        self.log.clone().filter(|_| !self.said.log_level)
+    }
+
     /// All layers of settings.
     pub(crate) fn loader(&self) -> Loader<'static> {
         let mut loader = Loader::new("oneiric", &SystemEnvironment, &SystemFiles);

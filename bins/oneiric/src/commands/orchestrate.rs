@@ -1,16 +1,19 @@
 //! `orchestrate`: the long-lived process, from its start to its orderly end.
 
 mod events;
+mod reload;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) use events::events;
-use oneiric_runtime::{Alteration, Oneiric, SystemClock, read_manifest};
+use oneiric_runtime::{Oneiric, SystemClock};
 use oneiric_server::{Options, Server};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
+
+use reload::{Files, Reloader};
 
 use super::conduct::on_workers;
 use crate::args::OrchestrateArgs;
@@ -27,7 +30,7 @@ pub(super) fn orchestrate(session: &mut Session, args: &OrchestrateArgs) -> Resu
         // Caught before anything is opened: from the first effect on, the end is an orderly one.
         let cannot = |error| Failure::said(Code::Execution, format!("cannot catch signals: {error}"));
         let mut signals = Signals::catch().map_err(cannot)?;
-        let mut hangups = Hangups::catch().map_err(cannot)?;
+        let mut reloader = Reloader::new(Hangups::catch().map_err(cannot)?);
         let state_dir = session.state_dir()?;
         let options = Options::of(&session.settings()?.settings, false)
             .map_err(|error| Failure::said(Code::Configuration, error.to_string()))?;
@@ -39,16 +42,9 @@ pub(super) fn orchestrate(session: &mut Session, args: &OrchestrateArgs) -> Resu
                 return Err(failure);
             }
         };
-        let reason = loop {
-            let reloading = async {
-                hangups.next().await;
-                reload(session, &oneiric).await;
-            };
-            // What has not been swapped when the end comes stays as it is.
-            tokio::select! {
-                code = signals.next() => break code,
-                () = reloading => {}
-            }
+        let reason = tokio::select! {
+            code = signals.next() => code,
+            never = reloader.run(&oneiric) => match never {},
         };
         Ok(stop(&oneiric, surface, args.grace, &mut signals, reason).await)
     })
@@ -83,14 +79,16 @@ impl Surface {
 }
 
 async fn start(session: &Session, state_dir: &Path) -> Result<Oneiric, Failure> {
-    let mut builder = session.builder()?.serve(true).state_dir(state_dir);
+    let mut builder =
+        session.builder()?.serve(true).state_dir(state_dir).sources(Arc::new(Files::of(session)));
     for path in &session.manifests {
         builder = builder.manifest(path);
     }
     let loaded = builder.load()?;
     session::warn_of_unmet(loaded.catalog().registry());
     let oneiric = loaded.start().await?;
-    let execution = &oneiric.settings().execution;
+    let settings = oneiric.settings();
+    let execution = &settings.execution;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         pid = std::process::id(),
@@ -101,36 +99,6 @@ async fn start(session: &Session, state_dir: &Path) -> Result<Oneiric, Failure> 
         "orchestrator started"
     );
     Ok(oneiric)
-}
-
-/// Reads the manifests again. What is wrong with them changes nothing.
-async fn reload(session: &Session, oneiric: &Oneiric) {
-    let files = session.manifests.iter().map(|path| read_manifest(path)).collect::<Result<Vec<_>, _>>();
-    let reloaded = match files {
-        Ok(files) => oneiric.reload(files).await,
-        Err(error) => Err(error),
-    };
-    let reloaded = match reloaded {
-        Ok(reloaded) => reloaded,
-        Err(error) => {
-            tracing::error!(%error, "the manifests cannot be read again; those that were read before count");
-            return;
-        }
-    };
-    let names = |alteration| reloaded.names(alteration).collect::<Vec<_>>().join(", ");
-    tracing::info!(
-        manifests = session.manifests.len(),
-        added = names(Alteration::Added),
-        removed = names(Alteration::Removed),
-        changed = names(Alteration::Changed),
-        "the manifests were read again"
-    );
-    for (domain, key, swapped) in &reloaded.swapped {
-        if let Err(error) = swapped {
-            tracing::warn!(%domain, %key, %error, "a component did not come up; the one before goes on serving");
-        }
-    }
-    session::warn_of_unmet(oneiric.lifecycle().registry().as_ref());
 }
 
 /// The first signal has come: what runs gets its time, unless a second one comes.
