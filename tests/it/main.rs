@@ -11,6 +11,7 @@ mod event_defects;
 mod events;
 mod fixture;
 mod foreign;
+mod guards;
 mod health;
 mod hot_reload;
 mod killing;
