@@ -37,7 +37,7 @@ pub(crate) use event::{
     EventCommand, ListArgs as EventListArgs, Pace, Promise, ReplayArgs, ShowArgs as EventShowArgs, TailArgs,
 };
 pub(crate) use global::{Global, LogLevel};
-pub(crate) use instances::{HealthArgs, InvokeArgs, StatusArgs, SwapArgs};
+pub(crate) use instances::{HealthArgs, InvokeArgs, ReloadArgs, StatusArgs, SwapArgs};
 pub(crate) use manifest::{ManifestCommand, PackArgs, ShowArgs as ManifestShowArgs, ValidateArgs};
 pub(crate) use orchestrate::{EventsArgs, OrchestrateArgs};
 pub(crate) use run::{
@@ -95,6 +95,7 @@ pub(crate) enum Command {
     Status(StatusArgs),
     Health(HealthArgs),
     Swap(SwapArgs),
+    Reload(ReloadArgs),
     Activity(ActivityArgs),
     Pause(PauseArgs),
     Drain(DrainArgs),

@@ -17,6 +17,7 @@ mod man;
 mod manifest;
 mod orchestrate;
 mod plugins;
+mod reload;
 mod run;
 mod secrets;
 mod service;
@@ -47,6 +48,7 @@ pub(crate) fn dispatch(session: &mut Session, wanted: Command) -> Result<Code, F
         Command::Status(args) => status::status(session, &args),
         Command::Health(args) => health::health(session, &args),
         Command::Swap(args) => swap::swap(session, &args),
+        Command::Reload(_) => reload::reload(session),
         Command::Activity(args) => activity::activity(session, &args),
         Command::Pause(args) => activity::pause(session, &args),
         Command::Drain(args) => activity::drain(session, &args),

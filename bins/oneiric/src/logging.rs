@@ -18,7 +18,7 @@ use crate::args::LogLevel;
 use crate::live;
 
 /// The level, changed after logging has begun: settings are read later than arguments.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Control(Handle<LevelFilter, Registry>);
 
 impl Control {

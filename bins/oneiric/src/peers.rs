@@ -120,6 +120,7 @@ fn done(answer: Answer) -> Result<Answer, Failure> {
         | Answer::Services(_)
         | Answer::Service { .. }
         | Answer::Secrets { .. }
+        | Answer::Reloaded { .. }
         | Answer::Rotated { .. } => Ok(answer),
     }
 }
@@ -183,6 +184,7 @@ pub(crate) fn misfit(answer: &Answer) -> Failure {
         Answer::Service { .. } => "a service",
         Answer::Secrets { .. } => "secrets",
         Answer::Rotated { .. } => "a rotation",
+        Answer::Reloaded { .. } => "a reload",
         Answer::Refused { .. } => "a refusal",
     };
     Failure::said(Code::Protocol, format!("a live process answered another question with {what}"))

@@ -123,6 +123,11 @@ impl Session {
         Ok(absolute.ancestors().find_map(real).unwrap_or(absolute.clone()).components().collect())
     }
 
+    /// The level of the log, where nobody said it on the command line.
+    pub(crate) fn log_of_settings(&self) -> Option<Control> {
+        self.log.clone().filter(|_| !self.said.log_level)
+    }
+
     /// All layers of settings.
     pub(crate) fn loader(&self) -> Loader<'static> {
         let mut loader = Loader::new("oneiric", &SystemEnvironment, &SystemFiles);

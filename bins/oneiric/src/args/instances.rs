@@ -53,6 +53,17 @@ pub(crate) struct HealthArgs {
     pub(crate) probe: bool,
 }
 
+/// Read manifests and settings again in the live processes
+///
+/// Every orchestrator on the state folder reads the files that it was started with. They count all together, or not
+/// at all: where one of them is wrong, nothing changes and the exit code is 2. Orchestrators that watch their files
+/// do this by themselves. What only a restart can change is listed.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  oneiric reload
+  oneiric reload --json")]
+pub(crate) struct ReloadArgs {}
+
 /// Replace the component that serves a key, under its users
 ///
 /// Every live process that keeps its state in the state folder builds, starts and checks the newcomer,

@@ -15,8 +15,11 @@ use super::workflow::seconds;
 /// planned from. Any number of these processes may share a state folder on one host; a run belongs to one of
 /// them at a time, and who was overtaken can write nothing of it any more.
 ///
-/// SIGHUP makes it read its manifests again: from one moment on, events meet the handlers of the new ones and new
-/// runs go by their workflows; a file that is wrong changes nothing and is told in the log.
+/// Its manifests and settings are watched, and read again when one changes, on SIGHUP and by `oneiric reload`: from
+/// one moment on, events meet the handlers of the new ones and new runs go by their workflows. A file that is wrong
+/// changes nothing and is told in the log and by `health`; so is a setting that needs a restart. With
+/// `profile.watchers_enabled` off nobody watches, and a profile that has `inline_manifest_only` as well, as
+/// `serverless` does, reads nothing again.
 ///
 /// SIGTERM and Ctrl-C stop it in an orderly way: nothing further starts, what runs has the time of `--grace`
 /// to end, and whatever had not ended goes on in the next process; the exit code is 0. The process is gone a second

@@ -9,6 +9,7 @@ use oneiric_core::Provider;
 use oneiric_core::lifecycle::Summary;
 use oneiric_core::secret::Status as SecretsStatus;
 use oneiric_core::settings::Profile;
+use oneiric_runtime::Reloads;
 use oneiric_runtime::control::{Answer, Probed, Request};
 use oneiric_store::liveness;
 use serde::Serialize;
@@ -24,7 +25,8 @@ use crate::session::{self, Session};
 
 /// Upstream's shape: `{"lifecycle":[...],"lifecycle_summary":{...},"runtime":null,"profile":{...},
 /// "secrets":{...},"processes":[...],"liveness":{"owner_dead":0,...}}`. `liveness` counts the rows that are
-/// stuck, by kind, as a live process sees them; it is null where there is none. Profile and secrets are those of the settings that this command
+/// stuck, by kind, as a live process sees them; it is null where there is none. `watchers` has a row for each
+/// process. Profile and secrets are those of the settings that this command
 /// sees.
 #[derive(Serialize)]
 struct Report<'a> {
@@ -36,6 +38,17 @@ struct Report<'a> {
     secrets: SecretsStatus,
     processes: &'a [Process],
     liveness: Option<BTreeMap<liveness::Kind, u64>>,
+    watchers: &'a [Watchers],
+}
+
+/// How the reloads of one process stand: what counts, who watches the files, and what is wrong with them.
+#[derive(Debug, Serialize)]
+struct Watchers {
+    pid: u32,
+    #[serde(flatten)]
+    shown: Value,
+    #[serde(skip)]
+    reloads: Reloads,
 }
 
 /// One component; `probe_result` is there where components were asked.
@@ -68,6 +81,7 @@ struct Health {
     rows: Vec<Row>,
     /// The processes share a store, so that the last word counts.
     liveness: Option<BTreeMap<liveness::Kind, u64>>,
+    watchers: Vec<Watchers>,
     summary: Summary,
     /// Whether components were started here to be asked.
     tried: bool,
@@ -94,6 +108,7 @@ pub(super) fn health(session: &mut Session, args: &HealthArgs) -> Result<Code, F
         secrets: session.secrets()?.status(),
         processes: &health.processes,
         liveness: health.liveness.clone(),
+        watchers: &health.watchers,
     };
     let state_dir = session.state_dir()?;
     session
@@ -119,12 +134,16 @@ fn of_processes(session: &Session, args: &HealthArgs) -> Result<(Health, Vec<Fai
     let (domain, key) = (args.domain.clone(), args.key.clone());
     let request = Request::Health { domain, key, probe: args.probe };
     let (mut processes, mut rows, mut failures) = (Vec::new(), Vec::new(), Vec::new());
-    let mut liveness = None;
+    let (mut liveness, mut watchers) = (None, Vec::new());
     for told in peers::tell(&session.state_dir()?, &request) {
         match told.answer {
             Ok(Answer::Health(health)) => {
                 processes.push(Process::new(health.pid, health.started_at));
                 liveness = health.liveness.or(liveness);
+                watchers.extend(health.reloads.map(|reloads| {
+                    let shown = super::reload::shown(&reloads);
+                    Watchers { pid: health.pid, shown, reloads }
+                }));
                 rows.extend(health.lifecycle.into_iter().map(|probed| Row {
                     pid: Some(health.pid),
                     offered: None,
@@ -142,7 +161,7 @@ fn of_processes(session: &Session, args: &HealthArgs) -> Result<(Health, Vec<Fai
         name(a).cmp(&name(b))
     });
     let summary = Summary::of(rows.iter().map(|row: &Row| &row.probed.status));
-    Ok((Health { processes, rows, liveness, summary, tried: false }, failures))
+    Ok((Health { processes, rows, liveness, watchers, summary, tried: false }, failures))
 }
 
 /// That the live processes know what was asked for, although nobody asked for it in them yet.

@@ -16,6 +16,8 @@ use std::time::Duration;
 
 use oneiric_runtime::{Phase, SystemClock, SystemEnvironment};
 
+use reload::Reloader;
+
 use super::conduct::on_workers;
 use crate::args::OrchestrateArgs;
 use crate::exit::Code;
@@ -58,7 +60,7 @@ fn serve(session: &Session, args: &OrchestrateArgs) -> Result<Code, Failure> {
         // Caught before anything is opened: from the first effect on, the end is an orderly one.
         let cannot = |error| Failure::said(Code::Execution, format!("cannot catch signals: {error}"));
         let mut signals = Signals::catch().map_err(cannot)?;
-        let mut hangups = Hangups::catch().map_err(cannot)?;
+        let mut reloader = Reloader::new(Hangups::catch().map_err(cannot)?);
         let options = port::options(session)?;
         let notifier = Notifier::of(&SystemEnvironment);
         let oneiric = start::start(session, state_dir.as_deref()).await?;
@@ -70,7 +72,6 @@ fn serve(session: &Session, args: &OrchestrateArgs) -> Result<Code, Failure> {
             }
         };
         let clock = SystemClock::default();
-        let reloads = oneiric.settings().profile.watchers_enabled;
         let alive = async {
             oneiric.reached(Phase::Serving).await;
             // It may be told to stop before it takes work.
@@ -80,28 +81,16 @@ fn serve(session: &Session, args: &OrchestrateArgs) -> Result<Code, Failure> {
             notifier.watchdog(&clock).await;
         };
         tokio::pin!(alive);
-        let (reason, code) = loop {
-            let reloading = async {
-                hangups.next().await;
-                if !reloads {
-                    tracing::warn!("SIGHUP changes nothing: the profile has no watchers, and no hot reload");
-                    return;
-                }
-                notifier.reloading();
-                reload::reload(session, &oneiric).await;
-                notifier.ready();
-            };
-            // What has not been swapped when the end comes stays as it is.
-            tokio::select! {
-                code = signals.next() => break (code.name(), Code::Ok),
-                () = surface.asked_to_stop() => break (SHUTDOWN, Code::Ok),
-                gone = oneiric.services_gone() => {
-                    tracing::error!(service = %gone.key, reason = gone.reason, "a critical service was given up");
-                    break ("a critical service was given up", Code::Execution);
-                }
-                () = reloading => {}
-                () = &mut alive => {}
+        let (reason, code) = tokio::select! {
+            code = signals.next() => (code.name(), Code::Ok),
+            () = surface.asked_to_stop() => (SHUTDOWN, Code::Ok),
+            gone = oneiric.services_gone() => {
+                tracing::error!(service = %gone.key, reason = gone.reason, "a critical service was given up");
+                ("a critical service was given up", Code::Execution)
             }
+            // What has not been swapped when the end comes stays as it is.
+            never = reloader.run(&oneiric, &notifier) => match never {},
+            () = &mut alive => ("the watchdog ended", Code::Execution),
         };
         notifier.stopping();
         let stopping = stop::stop(&oneiric, surface, args.grace, &mut signals, reason, code);

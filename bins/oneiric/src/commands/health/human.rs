@@ -6,7 +6,7 @@ use std::path::Path;
 use oneiric_core::Timestamp;
 use oneiric_core::lifecycle::Condition;
 
-use super::{Health, Row};
+use super::{Health, Row, Watchers};
 use crate::commands::life;
 use crate::output::palette::Tone;
 use crate::output::table::{Cell, Column, Room, Table, plain};
@@ -23,6 +23,13 @@ pub(super) fn print(
     now: Timestamp,
 ) -> io::Result<()> {
     headline(screen, health, state_dir, now)?;
+    for Watchers { pid, reloads, .. } in &health.watchers {
+        if let Some(wrong) = &reloads.last_error {
+            let since = time::ago(wrong.since, now);
+            let text = format!("process {pid} keeps to what it had: {} ({since})", wrong.message);
+            writeln!(screen, "{}", screen.palette.paint(Tone::Bad, &clean(&text)))?;
+        }
+    }
     if health.processes.is_empty() && !health.tried {
         return writeln!(screen, "`oneiric health --probe` starts components here and asks them");
     }
@@ -135,6 +142,7 @@ mod tests {
             processes: Vec::new(),
             rows: Vec::new(),
             liveness: None,
+            watchers: Vec::new(),
             summary: Summary::default(),
             tried: false,
         };

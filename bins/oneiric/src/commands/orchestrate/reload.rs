@@ -1,35 +1,74 @@
-//! Reading the manifests again, while the process lives.
+//! The files of an orchestrator, read again while it lives: when they change, on SIGHUP, and by `oneiric reload`.
 
-use oneiric_runtime::{Alteration, Oneiric, read_manifest};
+use std::convert::Infallible;
+use std::path::PathBuf;
 
+use oneiric_core::settings::{Loader, Settings};
+use oneiric_runtime::{Cause, Error, Oneiric, Reload, Sources, read_manifest};
+
+use crate::logging::Control;
+use crate::notify::Notifier;
 use crate::session::{self, Session};
+use crate::signals::Hangups;
 
-/// Reads the manifests again. What is wrong with them changes nothing.
-pub(super) async fn reload(session: &Session, oneiric: &Oneiric) {
-    let files = session.manifests.iter().map(|path| read_manifest(path)).collect::<Result<Vec<_>, _>>();
-    let reloaded = match files {
-        Ok(files) => oneiric.reload(files).await,
-        Err(error) => Err(error),
-    };
-    let reloaded = match reloaded {
-        Ok(reloaded) => reloaded,
-        Err(error) => {
-            tracing::error!(%error, "the manifests cannot be read again; those that were read before count");
-            return;
-        }
-    };
-    let names = |alteration| reloaded.names(alteration).collect::<Vec<_>>().join(", ");
-    tracing::info!(
-        manifests = session.manifests.len(),
-        added = names(Alteration::Added),
-        removed = names(Alteration::Removed),
-        changed = names(Alteration::Changed),
-        "the manifests were read again"
-    );
-    for (domain, key, swapped) in &reloaded.swapped {
-        if let Err(error) = swapped {
-            tracing::warn!(%domain, %key, %error, "a component did not come up; the one before goes on serving");
+/// The manifests and settings that the command line names.
+#[derive(Debug)]
+pub(super) struct Files {
+    loader: Loader<'static>,
+    manifests: Vec<PathBuf>,
+    /// The log's level, where the settings decide it.
+    log: Option<Control>,
+}
+
+impl Files {
+    pub(super) fn of(session: &Session) -> Self {
+        Self {
+            loader: session.loader(),
+            manifests: session.manifests.clone(),
+            log: session.log_of_settings(),
         }
     }
-    session::warn_of_unmet(oneiric.lifecycle().registry().as_ref());
+}
+
+impl Sources for Files {
+    fn read(&self) -> Result<Reload, Error> {
+        let settings = self.loader.load().map_err(Error::Settings)?.settings;
+        let manifests = self.manifests.iter().map(|path| read_manifest(path)).collect::<Result<_, _>>()?;
+        Ok(Reload { manifests, settings: Some(settings) })
+    }
+
+    fn places(&self) -> Vec<PathBuf> {
+        self.loader.places().into_iter().chain(self.manifests.iter().cloned()).collect()
+    }
+
+    fn adopted(&self, settings: &Settings) {
+        if let Some(log) = &self.log {
+            log.level(settings.logging.level);
+        }
+    }
+}
+
+/// Has an orchestrator read its files again whenever SIGHUP comes.
+#[derive(Debug)]
+pub(super) struct Reloader {
+    hangups: Hangups,
+}
+
+impl Reloader {
+    pub(super) fn new(hangups: Hangups) -> Self {
+        Self { hangups }
+    }
+
+    /// Never returns. What has not been swapped when it is dropped stays as it is.
+    pub(super) async fn run(&mut self, oneiric: &Oneiric, notifier: &Notifier) -> Infallible {
+        loop {
+            self.hangups.next().await;
+            notifier.reloading();
+            // What is wrong is told by whoever found it.
+            if oneiric.reread(Cause::Signal).await.is_ok() {
+                session::warn_of_unmet(oneiric.lifecycle().registry().as_ref());
+            }
+            notifier.ready();
+        }
+    }
 }
