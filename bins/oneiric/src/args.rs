@@ -33,7 +33,9 @@ pub(crate) use event::{
     EventCommand, ListArgs as EventListArgs, Pace, Promise, ReplayArgs, ShowArgs as EventShowArgs, TailArgs,
 };
 pub(crate) use global::{Global, LogLevel};
-pub(crate) use instances::{HealthArgs, InvokeArgs, StatusArgs, SwapArgs};
+pub(crate) use instances::{
+    HealthArgs, InvokeArgs, RemoteStatusArgs, StatusArgs, SupervisorInfoArgs, SwapArgs,
+};
 pub(crate) use manifest::{ManifestCommand, PackArgs, ShowArgs as ManifestShowArgs, ValidateArgs};
 pub(crate) use orchestrate::{EventsArgs, OrchestrateArgs};
 pub(crate) use run::{
@@ -86,6 +88,8 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     Status(StatusArgs),
     Health(HealthArgs),
+    SupervisorInfo(SupervisorInfoArgs),
+    RemoteStatus(RemoteStatusArgs),
     Swap(SwapArgs),
     Activity(ActivityArgs),
     Pause(PauseArgs),

@@ -16,10 +16,12 @@ mod man;
 mod manifest;
 mod orchestrate;
 mod plugins;
+mod remote_status;
 mod run;
 mod secrets;
 mod status;
 mod store;
+mod supervisor_info;
 mod swap;
 mod workflow;
 
@@ -38,6 +40,8 @@ pub(crate) fn dispatch(session: &mut Session, wanted: Command) -> Result<Code, F
         Command::Explain(args) => explain::explain(session, &args),
         Command::Status(args) => status::status(session, &args),
         Command::Health(args) => health::health(session, &args),
+        Command::SupervisorInfo(_) => supervisor_info::supervisor_info(session),
+        Command::RemoteStatus(_) => remote_status::remote_status(session),
         Command::Swap(args) => swap::swap(session, &args),
         Command::Activity(args) => activity::activity(session, &args),
         Command::Pause(args) => activity::pause(session, &args),

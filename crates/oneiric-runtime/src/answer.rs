@@ -8,6 +8,7 @@ use crate::control::{
     Answer, Probed, ProcessActivity, ProcessEvents, ProcessHealth, ProcessStatus, Request, SwapDone,
 };
 use crate::error::{Error, Kind};
+use crate::health::Depth;
 use crate::oneiric::Oneiric;
 use crate::secrets::Rotated;
 use crate::status::component_statuses;
@@ -34,7 +35,19 @@ pub(crate) async fn answer(oneiric: &Oneiric, started_at: Timestamp, request: Re
             // What cannot be read is not made up; everything else is told all the same.
             let liveness = oneiric.store().violations().await.ok();
             let liveness = liveness.map(|violations| liveness::counts(&violations));
-            Answer::Health(ProcessHealth { pid, started_at, lifecycle, lifecycle_summary, liveness })
+            let depth = if probe { Depth::Components } else { Depth::Store };
+            let report = oneiric.health_report(depth).await;
+            let runtime = serde_json::to_value(oneiric.snapshot(&report)).ok();
+            let report = serde_json::to_value(&*report).ok();
+            Answer::Health(ProcessHealth {
+                pid,
+                started_at,
+                lifecycle,
+                lifecycle_summary,
+                liveness,
+                runtime,
+                report,
+            })
         }
         Request::Ring {} => {
             // Before the answer, so that who rang knows that it was heeded.
@@ -63,6 +76,7 @@ pub(crate) async fn answer(oneiric: &Oneiric, started_at: Timestamp, request: Re
         Request::Events {} => {
             Answer::Events(ProcessEvents { pid, started_at, handlers: oneiric.0.courier.handlers() })
         }
+        Request::Metrics {} => Answer::Metrics { pid, started_at, families: oneiric.metrics().await },
         Request::Secrets {} => {
             let status = serde_json::to_value(oneiric.secrets().status()).unwrap_or_default();
             Answer::Secrets { pid, status }
@@ -108,7 +122,7 @@ async fn health(oneiric: &Oneiric, domain: Option<&Domain>, key: Option<&Key>, p
     known
         .filter(|status| domain.is_none_or(|domain| status.domain == *domain))
         .filter(|status| key.is_none_or(|key| status.key == *key))
-        .map(|status| probed(Probe { status, answer: None }))
+        .map(|status| probed(Probe { status, answer: None, took: None }))
         .collect()
 }
 

@@ -7,6 +7,7 @@
 //! will find out.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use oneiric_core::breaker::{self, Breaker, End, Guarded, Passage, Policy};
@@ -16,6 +17,8 @@ use oneiric_core::settings::CircuitBreaker;
 use oneiric_core::{Class, Clock, Descriptor, Fault, Rng, Timestamp};
 use oneiric_store::{Batch, CommitError, Extension, Op, Refusal, Require, Store, StoreError};
 use tokio::sync::Notify;
+
+use crate::metrics::Opened;
 
 /// The family of the records.
 pub(crate) const FAMILY: &str = "breaker";
@@ -39,6 +42,7 @@ pub(crate) struct Breakers {
     by_default: bool,
     /// Told when one has closed: what it held back may ask again.
     closed: Arc<Notify>,
+    opened: Arc<Opened>,
 }
 
 /// One breaker, as an admission needs it.
@@ -58,12 +62,25 @@ impl Breakers {
         settings: &CircuitBreaker,
     ) -> Arc<Self> {
         let (unsaid, by_default) = (settings.policy(), settings.enabled);
-        Arc::new(Self { store, clock, rng, unsaid, by_default, closed: Arc::default() })
+        Arc::new(Self {
+            store,
+            clock,
+            rng,
+            unsaid,
+            by_default,
+            closed: Arc::default(),
+            opened: Arc::default(),
+        })
     }
 
     /// Is told when one has closed.
     pub(crate) fn closed(&self) -> Arc<Notify> {
         Arc::clone(&self.closed)
+    }
+
+    /// How often one opened.
+    pub(crate) fn opened(&self) -> Arc<Opened> {
+        Arc::clone(&self.opened)
     }
 
     fn guard(&self, admission: &Admission<'_>) -> Option<Guard> {
@@ -162,6 +179,7 @@ impl Breakers {
     fn tell(&self, target: &str, before: Breaker, after: Breaker) {
         match (before, after) {
             (_, Breaker::Open { until, opened }) => {
+                self.opened.0.fetch_add(1, Ordering::Relaxed);
                 let seconds = until.since(self.clock.now()).as_secs_f64();
                 tracing::warn!(target, opened, seconds, "breaker open");
             }

@@ -52,6 +52,7 @@ pub struct Builder {
     observer: Option<Arc<dyn Observer>>,
     max_parallel: Option<u32>,
     serves: bool,
+    health_paths: Vec<PathBuf>,
     settings: Settings,
     secrets: Option<Secrets>,
     provider_settings: Option<Arc<dyn SettingsSource>>,
@@ -95,6 +96,7 @@ impl Default for Builder {
             observer: None,
             max_parallel: None,
             serves: true,
+            health_paths: Vec::new(),
             settings: Settings::default(),
             secrets: None,
             provider_settings: None,
@@ -212,6 +214,14 @@ impl Builder {
     #[must_use]
     pub fn serve(mut self, serves: bool) -> Self {
         self.serves = serves;
+        self
+    }
+
+    /// Keeps a snapshot of its health in this file, too; see [`crate::health::Snapshot`]. One that serves a state folder
+    /// has one in there. Folders are made where they are missing.
+    #[must_use]
+    pub fn health_path(mut self, path: impl Into<PathBuf>) -> Self {
+        self.health_paths.push(path.into());
         self
     }
 

@@ -10,6 +10,7 @@
 //! | other manifests while it lives | [`Oneiric::reload`], [`Reloaded`] |
 //! | manifests, without a store or a process | [`Catalog`], [`Bundle`], [`read_manifest`] |
 //! | how things stand | [`Oneiric::statuses`], [`component_statuses`], [`RunLog`], `control` |
+//! | whether the process is well | [`Oneiric::health_report`], [`health`], [`Oneiric::metrics`] |
 //! | events | [`Oneiric::emit`], [`Oneiric::emit_and_wait`], [`Oneiric::on`], [`Oneiric::pull`], [`EventReport`], [`Oneiric::windows`] |
 //! | their log | [`list_events`], [`Tail`], [`Oneiric::replay`], [`Oneiric::tidy_events`] |
 //! | what went wrong | [`Error`], [`Kind`], [`Incomplete`] |
@@ -34,7 +35,9 @@ mod custody;
 mod error;
 mod events;
 mod guarded;
+pub mod health;
 mod linked;
+mod metrics;
 mod oneiric;
 mod phase;
 mod presence;

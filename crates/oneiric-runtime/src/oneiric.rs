@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use oneiric_core::settings::Settings;
-use oneiric_core::{Digest, Lifecycle, RunId};
+use oneiric_core::{Clock, Digest, Lifecycle, RunId};
 use oneiric_dag::{Executor, Launch, Plan, Program, RunHandle};
 use oneiric_events::{Courier, Dispatcher};
 use oneiric_store::{Batch, Claim, CommitError, Op, Refusal, RunRecord, Store, UnknownNodes};
@@ -16,6 +16,7 @@ use crate::bundle::Bundle;
 use crate::catalog::{Catalog, Own};
 use crate::error::Error;
 use crate::events::windows::Windows;
+use crate::health::Health;
 use crate::phase::{Phase, Phases};
 use crate::presence::Presence;
 use crate::request::{RunOptions, RunRequest};
@@ -54,6 +55,7 @@ pub(crate) struct Inner {
     // What triggers keep of events.
     pub(crate) windows: Arc<Windows>,
     pub(crate) phases: Phases,
+    pub(crate) health: Health,
     // What goes on beside the runs.
     pub(crate) presence: Presence,
 }
@@ -84,6 +86,7 @@ impl Oneiric {
         secrecy: Arc<FromSettings>,
     ) -> Self {
         let clock = Arc::clone(&executor.parts().clock);
+        let health = Health::new(&*clock);
         let work = secrets::housekeeping(lifecycle.clone(), Arc::clone(&secrecy), clock);
         let presence = Presence::default();
         presence.spawn(work);
@@ -101,6 +104,7 @@ impl Oneiric {
             secrecy,
             windows: Arc::default(),
             phases: Phases::default(),
+            health,
             presence,
         }))
     }
@@ -147,6 +151,11 @@ impl Oneiric {
     /// Where everything durable goes.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.0.executor.parts().store
+    }
+
+    /// The time that it goes by.
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.0.executor.parts().clock)
     }
 
     /// A run that is under way in this process.
@@ -246,6 +255,7 @@ impl Oneiric {
         let time_left = deadline.saturating_sub(clock.monotonic().saturating_sub(began));
         let unused = self.0.lifecycle.stop(time_left).await;
         self.0.phases.enter(Phase::Stopped);
+        self.finish_snapshot().await;
         carried && abandoned == 0 && stopped && unused
     }
 

@@ -1,5 +1,6 @@
 //! The long-lived process.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -32,6 +33,9 @@ pub(crate) struct OrchestrateArgs {
     /// How long what runs may take to end once the process is asked to stop
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     pub(crate) grace: Duration,
+    /// Keep a snapshot of the health in this file, too, beside runtime_health.json in the state folder
+    #[arg(long, value_name = "FILE")]
+    pub(crate) health_path: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) http: HttpArgs,
     #[command(flatten)]

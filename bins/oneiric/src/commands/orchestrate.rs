@@ -31,7 +31,7 @@ pub(super) fn orchestrate(session: &mut Session, args: &OrchestrateArgs) -> Resu
         let state_dir = session.state_dir()?;
         let options = Options::of(&session.settings()?.settings, false)
             .map_err(|error| Failure::said(Code::Configuration, error.to_string()))?;
-        let oneiric = start(session, &state_dir).await?;
+        let oneiric = start(session, &state_dir, args.health_path.as_deref()).await?;
         let surface = match Surface::open(&oneiric, options, args.grace).await {
             Ok(surface) => surface,
             Err(failure) => {
@@ -82,10 +82,13 @@ impl Surface {
     }
 }
 
-async fn start(session: &Session, state_dir: &Path) -> Result<Oneiric, Failure> {
+async fn start(session: &Session, state_dir: &Path, health: Option<&Path>) -> Result<Oneiric, Failure> {
     let mut builder = session.builder()?.serve(true).state_dir(state_dir);
     for path in &session.manifests {
         builder = builder.manifest(path);
+    }
+    if let Some(path) = health {
+        builder = builder.health_path(path);
     }
     let loaded = builder.load()?;
     session::warn_of_unmet(loaded.catalog().registry());

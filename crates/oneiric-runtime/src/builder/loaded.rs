@@ -91,6 +91,13 @@ impl Loaded {
             Where::Folder(path) => Some(path.clone()),
             Where::Memory | Where::Given(_) => None,
         };
+        let mut health_paths = builder.health_paths;
+        #[cfg(feature = "sqlite")]
+        if let Some(state_dir) = state_dir.as_ref().filter(|_| builder.serves) {
+            // In front: two paths may name one file.
+            health_paths.insert(0, state_dir.join(crate::health::SNAPSHOT));
+        }
+        health_paths.dedup();
         // Nobody else can open what is in this process's memory.
         let shared = !matches!(builder.store, Where::Memory);
         let (store, own_log): (Arc<dyn Store>, Option<Arc<dyn LogSink>>) = match builder.store {
@@ -123,7 +130,7 @@ impl Loaded {
         let settings = &secrecy.settings.circuit_breaker;
         let breakers =
             Breakers::new(Arc::clone(&store), Arc::clone(&builder.clock), Arc::clone(&rng), settings);
-        let closed = breakers.closed();
+        let (closed, opened) = (breakers.closed(), breakers.opened());
         let gate = Arc::new(Behind { gate: builder.gate, breakers });
         let activity = Activity::default();
         let gate = Arc::new(Guarded { activity: activity.clone(), gate });
@@ -154,6 +161,7 @@ impl Loaded {
         let oneiric = Oneiric::new(catalog, lifecycle, executor, courier, activity, own, secrecy);
         oneiric.declare()?;
         oneiric.let_go(closed);
+        oneiric.report_also(opened);
         #[cfg(feature = "sqlite")]
         if let Some(state_dir) = state_dir {
             oneiric.listen(&state_dir);
@@ -170,6 +178,9 @@ impl Loaded {
         }
         if builder.serves && shared {
             oneiric.tend();
+        }
+        if !health_paths.is_empty() {
+            oneiric.keep_snapshot(health_paths);
         }
         oneiric.0.phases.enter(Phase::Serving);
         Ok(oneiric)

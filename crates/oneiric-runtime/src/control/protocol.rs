@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use oneiric_core::lifecycle::{Status, Summary};
+use oneiric_core::metrics::Family;
 use oneiric_core::secret::SecretId;
 use oneiric_core::{Domain, Key, Provider, RunId, Timestamp};
 use oneiric_dag::NodeProgress;
@@ -69,6 +70,8 @@ pub enum Request {
     },
     /// How the handlers of events stand, and what they have counted.
     Events {},
+    /// Everything that the process has counted.
+    Metrics {},
     /// What is known of the secrets, without a value.
     Secrets {},
     /// Forgets secrets and swaps the components that were built with them.
@@ -104,6 +107,15 @@ pub enum Answer {
     },
     /// To [`Request::Events`].
     Events(ProcessEvents),
+    /// To [`Request::Metrics`].
+    Metrics {
+        /// The process.
+        pid: u32,
+        /// When it opened the state folder.
+        started_at: Timestamp,
+        /// What it has counted.
+        families: Vec<Family>,
+    },
     /// To [`Request::Secrets`].
     Secrets {
         /// The process.
@@ -183,6 +195,12 @@ pub struct ProcessHealth {
     /// an earlier release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub liveness: Option<BTreeMap<liveness::Kind, u64>>,
+    /// [`crate::health::Snapshot`] as JSON; `None` by a process of an earlier release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<Value>,
+    /// [`crate::health::Report`] as JSON; `None` by a process of an earlier release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<Value>,
 }
 
 /// A component's status and its own answer.
