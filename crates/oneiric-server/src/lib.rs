@@ -15,6 +15,7 @@ mod problem;
 mod route;
 mod routes;
 mod server;
+mod traffic;
 
 pub use access::Access;
 pub use options::{Options, OptionsError};
