@@ -1,10 +1,13 @@
 //! Whether components are healthy: asked in live processes, or tried out where there is none.
 
-use nix::sys::signal::Signal;
-use serde_json::json;
+use std::process::Child;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
 
 use crate::live::{SHOP, Shop};
-use crate::support::{Home, assert_holds};
+use crate::support::{Home, assert_holds, until};
 
 #[test]
 fn the_components_of_a_live_process_are_asked() {
@@ -18,7 +21,9 @@ fn the_components_of_a_live_process_are_asked() {
         "lifecycle": [{"domain": "task", "key": "shop.charge", "state": "ready", "current_provider": "old",
                        "pid": pid, "probe_result": true}],
         "lifecycle_summary": {"samples": 1, "success_rate": 1.0},
-        "runtime": null,
+        "runtime": {"orchestrator_pid": pid, "phase": "serving", "stale_after_seconds": 150},
+        "report": {"status": "ok", "ready": true, "store": {"status": "ok"}},
+        "snapshot": null,
         "profile": {"name": "default", "watchers_enabled": true, "supervisor_enabled": true},
         "secrets": {"provider": "env", "inline_entries": 0},
         "processes": [{"pid": pid}],
@@ -100,4 +105,66 @@ fn one_that_does_not_come_up_is_a_row_and_the_exit_code() {
     assert!(all.stdout.contains("4 components, 3 unhealthy"), "{all:?}");
     assert!(all.stdout.contains("did you mean `builtin:sleep`?"), "{all:?}");
     assert_eq!(all.stderr, "", "what was found is the result");
+}
+
+/// An orchestrator, and the snapshot that it keeps.
+struct Orchestrator(Child);
+
+impl Orchestrator {
+    fn start(home: &Home, more: &[&str]) -> Self {
+        let child = home.command(&[&["orchestrate", "--no-http"], more].concat()).spawn().unwrap();
+        until("it serves", || home.json(&["health", "--json"])["report"]["phase"] == "serving");
+        Self(child)
+    }
+
+    fn end(mut self, signal: Signal) {
+        kill(Pid::from_raw(self.0.id().cast_signed()), signal).unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Orchestrator {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn snapshot(home: &Home) -> Value {
+    let path = home.path().join(".oneiric_cache/runtime_health.json");
+    serde_json::from_slice(&std::fs::read(path).unwrap()).expect("it is whole whenever it is read")
+}
+
+#[test]
+fn the_snapshot_follows_operators_and_the_end() {
+    let home = Home::new();
+    let orchestrator = Orchestrator::start(&home, &["--health-path", "probe.json"]);
+    until("it is written", || home.path().join("probe.json").exists());
+    home.run(&["pause", "--domain", "adapter", "--key", "cache", "--note", "audit"]).exits(0);
+    until("the pause is in it", || snapshot(&home)["activity_state"]["adapter"]["cache"]["note"] == "audit");
+    assert_eq!(snapshot(&home)["supervisor"]["enabled"], true);
+    home.run(&["health", "--path", "probe.json"]).exits(0);
+    orchestrator.end(Signal::SIGTERM);
+    assert_holds(&snapshot(&home), &json!({"phase": "stopped", "ready": false, "watchers_running": false}));
+    home.run(&["health", "--path", "probe.json"]).exits(1);
+    home.run(&["health", "--path", "no-such.json"]).exits(1);
+    let left = home.json(&["health", "--json"]);
+    assert_holds(
+        &left,
+        &json!({"runtime": {"phase": "stopped"}, "snapshot": {"stale": false}, "processes": []}),
+    );
+}
+
+#[test]
+fn what_a_killed_process_left_is_not_trusted_for_long() {
+    let home = Home::new();
+    let orchestrator = Orchestrator::start(&home, &[]);
+    until("it is written", || home.path().join(".oneiric_cache/runtime_health.json").exists());
+    orchestrator.end(Signal::SIGKILL);
+    let mut old = snapshot(&home);
+    old["generated_at"] = "2020-01-01T00:00:00.000000Z".into();
+    let path = home.file("old.json", &old.to_string());
+    let checked = home.run(&["health", "--path", &path.display().to_string(), "--json"]).exits(1).json();
+    assert_holds(&checked, &json!({"healthy": false, "stale": true, "phase": "serving"}));
 }

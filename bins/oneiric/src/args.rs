@@ -37,7 +37,9 @@ pub(crate) use event::{
     EventCommand, ListArgs as EventListArgs, Pace, Promise, ReplayArgs, ShowArgs as EventShowArgs, TailArgs,
 };
 pub(crate) use global::{Global, LogLevel};
-pub(crate) use instances::{HealthArgs, InvokeArgs, ReloadArgs, StatusArgs, SwapArgs};
+pub(crate) use instances::{
+    HealthArgs, InvokeArgs, ReloadArgs, RemoteStatusArgs, StatusArgs, SupervisorInfoArgs, SwapArgs,
+};
 pub(crate) use manifest::{ManifestCommand, PackArgs, ShowArgs as ManifestShowArgs, ValidateArgs};
 pub(crate) use orchestrate::{EventsArgs, OrchestrateArgs};
 pub(crate) use run::{
@@ -94,6 +96,8 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     Status(StatusArgs),
     Health(HealthArgs),
+    SupervisorInfo(SupervisorInfoArgs),
+    RemoteStatus(RemoteStatusArgs),
     Swap(SwapArgs),
     Reload(ReloadArgs),
     Activity(ActivityArgs),

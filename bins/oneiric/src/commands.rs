@@ -18,12 +18,14 @@ mod manifest;
 mod orchestrate;
 mod plugins;
 mod reload;
+mod remote_status;
 mod run;
 mod secrets;
 mod service;
 mod status;
 mod store;
 mod supervisor;
+mod supervisor_info;
 mod swap;
 mod token;
 mod workflow;
@@ -47,6 +49,8 @@ pub(crate) fn dispatch(session: &mut Session, wanted: Command) -> Result<Code, F
         Command::Explain(args) => explain::explain(session, &args),
         Command::Status(args) => status::status(session, &args),
         Command::Health(args) => health::health(session, &args),
+        Command::SupervisorInfo(_) => supervisor_info::supervisor_info(session),
+        Command::RemoteStatus(_) => remote_status::remote_status(session),
         Command::Swap(args) => swap::swap(session, &args),
         Command::Reload(_) => reload::reload(session),
         Command::Activity(args) => activity::activity(session, &args),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use oneiric_core::metrics::Family;
 use oneiric_core::{RunId, Timestamp};
 use oneiric_dag::NodeProgress;
 use oneiric_runtime::control::{Answer, Client, ControlError, ProcessEvents, Request, live};
@@ -79,6 +80,20 @@ pub(crate) fn events(state_dir: &Path) -> (Vec<ProcessEvents>, Vec<Failure>) {
     (processes, failures)
 }
 
+/// What every live process has counted, the oldest process first; and what was not answered.
+pub(crate) fn metrics(state_dir: &Path) -> (Vec<(u32, Vec<Family>)>, Vec<Failure>) {
+    let (mut processes, mut failures) = (Vec::new(), Vec::new());
+    for told in tell(state_dir, &Request::Metrics {}) {
+        match told.answer {
+            Ok(Answer::Metrics { pid, started_at, families }) => processes.push((started_at, pid, families)),
+            Ok(other) => failures.push(misfit(&other)),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    processes.sort_by_key(|(started_at, pid, _)| (*started_at, *pid));
+    (processes.into_iter().map(|(_, pid, families)| (pid, families)).collect(), failures)
+}
+
 /// Asks those processes, all at once. One that has ended meanwhile is no longer there.
 pub(crate) fn ask(clients: Vec<Client>, request: &Request, limit: Duration) -> Vec<Told> {
     thread::scope(|scope| {
@@ -119,6 +134,7 @@ fn done(answer: Answer) -> Result<Answer, Failure> {
         | Answer::Events(_)
         | Answer::Services(_)
         | Answer::Service { .. }
+        | Answer::Metrics { .. }
         | Answer::Secrets { .. }
         | Answer::Reloaded { .. }
         | Answer::Rotated { .. } => Ok(answer),
@@ -182,6 +198,7 @@ pub(crate) fn misfit(answer: &Answer) -> Failure {
         Answer::Events(_) => "events",
         Answer::Services(_) => "services",
         Answer::Service { .. } => "a service",
+        Answer::Metrics { .. } => "metrics",
         Answer::Secrets { .. } => "secrets",
         Answer::Rotated { .. } => "a rotation",
         Answer::Reloaded { .. } => "a reload",

@@ -145,7 +145,13 @@ impl Oneiric {
         // One at a time: an older reading must not come after a newer one.
         let _turn = self.0.rereading.lock().await;
         let records = self.store().activities().await?;
-        if self.activities().set(records) {
+        let before = self.activities().records();
+        let is_news = *before != *records;
+        let turned = self.activities().set(records);
+        if is_news {
+            self.health_changed();
+        }
+        if turned {
             self.executor().reconsider();
             self.0.services.supervisor().reconsider();
             self.0.courier.reconsider();

@@ -9,6 +9,7 @@ use crate::control::{
     ServiceAction, SwapDone,
 };
 use crate::error::{Error, Kind};
+use crate::health::Depth;
 use crate::oneiric::Oneiric;
 use crate::reload::Cause;
 use crate::secrets::Rotated;
@@ -37,7 +38,20 @@ pub(crate) async fn answer(oneiric: &Oneiric, started_at: Timestamp, request: Re
             let liveness = oneiric.store().violations().await.ok();
             let liveness = liveness.map(|violations| liveness::counts(&violations));
             let reloads = Some(oneiric.reloads());
-            Answer::Health(ProcessHealth { pid, started_at, lifecycle, lifecycle_summary, liveness, reloads })
+            let depth = if probe { Depth::Components } else { Depth::Store };
+            let report = oneiric.health_report(depth).await;
+            let runtime = serde_json::to_value(oneiric.snapshot(&report)).ok();
+            let report = serde_json::to_value(&*report).ok();
+            Answer::Health(ProcessHealth {
+                pid,
+                started_at,
+                lifecycle,
+                lifecycle_summary,
+                liveness,
+                runtime,
+                report,
+                reloads,
+            })
         }
         Request::Ring {} => {
             // Before the answer, so that who rang knows that it was heeded.
@@ -82,6 +96,7 @@ pub(crate) async fn answer(oneiric: &Oneiric, started_at: Timestamp, request: Re
                 Err(error) => error.into(),
             }
         }
+        Request::Metrics {} => Answer::Metrics { pid, started_at, families: oneiric.metrics().await },
         Request::Secrets {} => {
             let status = serde_json::to_value(oneiric.secrets().status()).unwrap_or_default();
             Answer::Secrets { pid, status }

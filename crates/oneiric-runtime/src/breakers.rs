@@ -7,6 +7,7 @@
 //! will find out.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use oneiric_core::breaker::{self, Breaker, End, Guarded, Passage, Policy};
@@ -16,6 +17,7 @@ use oneiric_core::{Class, Clock, Descriptor, Fault, Rng, Timestamp};
 use oneiric_store::{Batch, CommitError, Extension, Op, Refusal, Require, Store, StoreError};
 use tokio::sync::Notify;
 
+use crate::metrics::Opened;
 use crate::secrets::FromSettings;
 
 /// The family of the records.
@@ -39,6 +41,7 @@ pub(crate) struct Breakers {
     settings: Arc<FromSettings>,
     /// Told when one has closed: what it held back may ask again.
     closed: Arc<Notify>,
+    opened: Arc<Opened>,
 }
 
 /// One breaker, as an admission needs it.
@@ -57,12 +60,18 @@ impl Breakers {
         rng: Arc<dyn Rng>,
         settings: Arc<FromSettings>,
     ) -> Arc<Self> {
-        Arc::new(Self { store, clock, rng, settings, closed: Arc::default() })
+        let (closed, opened) = (Arc::default(), Arc::default());
+        Arc::new(Self { store, clock, rng, settings, closed, opened })
     }
 
     /// Is told when one has closed.
     pub(crate) fn closed(&self) -> Arc<Notify> {
         Arc::clone(&self.closed)
+    }
+
+    /// How often one opened.
+    pub(crate) fn opened(&self) -> Arc<Opened> {
+        Arc::clone(&self.opened)
     }
 
     fn guard(&self, admission: &Admission<'_>) -> Option<Guard> {
@@ -163,6 +172,7 @@ impl Breakers {
     fn tell(&self, target: &str, before: Breaker, after: Breaker) {
         match (before, after) {
             (_, Breaker::Open { until, opened }) => {
+                self.opened.0.fetch_add(1, Ordering::Relaxed);
                 let seconds = until.since(self.clock.now()).as_secs_f64();
                 tracing::warn!(target, opened, seconds, "breaker open");
             }

@@ -56,6 +56,7 @@ pub struct Builder {
     serves: bool,
     services: bool,
     prober: Option<Arc<dyn Prober>>,
+    health_paths: Vec<PathBuf>,
     settings: Settings,
     secrets: Option<Secrets>,
     provider_settings: Option<Arc<dyn SettingsSource>>,
@@ -102,6 +103,7 @@ impl Default for Builder {
             serves: true,
             services: false,
             prober: None,
+            health_paths: Vec::new(),
             settings: Settings::default(),
             secrets: None,
             provider_settings: None,
@@ -236,6 +238,14 @@ impl Builder {
     #[must_use]
     pub fn prober(mut self, prober: Arc<dyn Prober>) -> Self {
         self.prober = Some(prober);
+        self
+    }
+
+    /// Keeps a snapshot of its health in this file, too; see [`crate::health::Snapshot`]. One that serves a state folder
+    /// has one in there. Folders are made where they are missing.
+    #[must_use]
+    pub fn health_path(mut self, path: impl Into<PathBuf>) -> Self {
+        self.health_paths.push(path.into());
         self
     }
 

@@ -97,6 +97,7 @@ impl Oneiric {
             }
         };
         self.0.phases.enter(Phase::Stopped);
+        self.finish_snapshot().await;
         leaving
     }
 }

@@ -12,6 +12,7 @@
 //! | what programs read of all this | [`json`], [`Follow`] |
 //! | how things stand | [`Oneiric::statuses`], [`component_statuses`], [`RunLog`], `control` |
 //! | services | [`Builder::services`], [`Oneiric::services`], [`Oneiric::services_gone`], [`roster`], [`ServiceLog`] |
+//! | whether the process is well | [`Oneiric::health_report`], [`health`], [`Oneiric::metrics`] |
 //! | events | [`Oneiric::emit`], [`Oneiric::emit_and_wait`], [`Oneiric::on`], [`Oneiric::pull`], [`EventReport`], [`Oneiric::windows`] |
 //! | their log | [`list_events`], [`Tail`], [`Oneiric::replay`], [`Oneiric::tidy_events`] |
 //! | what went wrong | [`Error`], [`Kind`], [`Incomplete`] |
@@ -38,8 +39,10 @@ mod error;
 mod events;
 mod follow;
 mod guarded;
+pub mod health;
 pub mod json;
 mod linked;
+mod metrics;
 mod oneiric;
 mod phase;
 mod presence;

@@ -16,6 +16,7 @@ use crate::bundle::Bundle;
 use crate::catalog::{Catalog, Own};
 use crate::error::Error;
 use crate::events::windows::Windows;
+use crate::health::Health;
 use crate::phase::Phases;
 use crate::presence::Presence;
 use crate::reload::Reloading;
@@ -60,6 +61,7 @@ pub(crate) struct Inner {
     pub(crate) logged: tokio::sync::Notify,
     pub(crate) phases: Phases,
     pub(crate) services: Services,
+    pub(crate) health: Health,
     // What goes on beside the runs.
     pub(crate) presence: Presence,
 }
@@ -103,6 +105,7 @@ impl Oneiric {
             parts;
         let clock = Arc::clone(&executor.parts().clock);
         let since = clock.now();
+        let health = Health::new(&*clock);
         let work = secrets::housekeeping(lifecycle.clone(), Arc::clone(&secrecy), clock);
         let presence = Presence::default();
         presence.spawn(work);
@@ -123,6 +126,7 @@ impl Oneiric {
             logged: tokio::sync::Notify::new(),
             phases: Phases::default(),
             services,
+            health,
             presence,
         }))
     }

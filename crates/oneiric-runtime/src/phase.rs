@@ -40,6 +40,11 @@ impl Default for Phases {
 }
 
 impl Phases {
+    /// Tells of every further phase.
+    pub(crate) fn watch(&self) -> watch::Receiver<Phase> {
+        self.0.subscribe()
+    }
+
     /// Goes on to a phase; one that was passed does not come back.
     pub(crate) fn enter(&self, phase: Phase) {
         self.0.send_if_modified(|now| {

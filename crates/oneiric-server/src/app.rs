@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::http::StatusCode;
 use oneiric_core::{Clock, Domain, Key, Rng};
+use oneiric_runtime::health::HealthSource;
 use oneiric_runtime::{Oneiric, Phase};
 use tokio_util::sync::CancellationToken;
 
@@ -12,6 +13,7 @@ use crate::guard::Room;
 use crate::options::Options;
 use crate::problem::Problem;
 use crate::system::Sample;
+use crate::traffic::Traffic;
 
 /// Seconds after which a process that goes down has most likely been replaced.
 const REPLACED: u32 = 5;
@@ -35,6 +37,7 @@ struct Inner {
     stop: CancellationToken,
     /// How busy the machine was when somebody last asked.
     sampled: Mutex<Option<Sample>>,
+    traffic: Arc<Traffic>,
 }
 
 impl App {
@@ -44,7 +47,19 @@ impl App {
         let room = Room::new(&options.http.limits);
         let (ending, stop) = (CancellationToken::new(), CancellationToken::new());
         let sampled = Mutex::default();
-        Ok(Self(Arc::new(Inner { oneiric, options, authority, room, ending, stop, sampled })))
+        let traffic = Arc::new(Traffic::new(Arc::clone(oneiric.clock())));
+        oneiric.report_also(Arc::clone(&traffic) as Arc<dyn HealthSource>);
+        Ok(Self(Arc::new(Inner { oneiric, options, authority, room, ending, stop, sampled, traffic })))
+    }
+
+    /// What is counted of requests.
+    pub(crate) fn traffic(&self) -> &Arc<Traffic> {
+        &self.0.traffic
+    }
+
+    /// Whether whoever asks for health without a token is told the names of components and services.
+    pub(crate) fn tells_details(&self) -> bool {
+        self.0.options.is_local
     }
 
     pub(crate) fn oneiric(&self) -> &Oneiric {

@@ -31,6 +31,7 @@ mod sse;
 mod system;
 mod token;
 pub mod tokens;
+mod traffic;
 mod who;
 
 pub use access::Access;

@@ -5,8 +5,11 @@ mod callback;
 mod docs;
 mod events;
 mod health;
+mod metrics;
 mod process;
 mod runs;
+
+use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -16,11 +19,13 @@ use crate::app::App;
 use crate::around::{around, no_method, no_route};
 use crate::guard::guarded;
 use crate::route::{Route, RouteInfo};
+use crate::traffic;
 
 /// The table.
 pub(crate) fn table() -> Vec<Route> {
     let families = [
         health::routes(),
+        metrics::routes(),
         runs::routes(),
         events::routes(),
         activity::routes(),
@@ -51,5 +56,9 @@ pub(crate) fn behind_rules(
         router.route(path, guarded(&app, info, answer))
     });
     let router = router.fallback(no_route).method_not_allowed_fallback(no_method);
-    router.layer(from_fn_with_state(app.clone(), around)).with_state(app)
+    let traffic = Arc::clone(app.traffic());
+    router
+        .layer(from_fn_with_state(app.clone(), around))
+        .with_state(app)
+        .layer(from_fn_with_state(traffic, traffic::count))
 }

@@ -17,8 +17,8 @@ pub(crate) struct DoctorArgs {
     /// Bury dead processes: free what they own, remove what they left. Doing it twice does it once
     #[arg(long)]
     pub(crate) fix: bool,
-    /// Print how many rows are stuck, by kind, and what live processes have counted of events, as Prometheus reads
-    /// it; the store is not examined
+    /// Print how many rows are stuck, by kind, and what live processes have counted, as Prometheus reads it: the same
+    /// that they show under `/metrics`; the store is not examined
     #[arg(long, conflicts_with_all = ["json", "format", "fix"])]
     pub(crate) metrics: bool,
 }

@@ -1,5 +1,6 @@
 //! Components in service: how they stand, whether they are healthy, and changing them.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -36,9 +37,14 @@ pub(crate) struct StatusArgs {
 /// Asks every live process that keeps its state in the state folder. With `--probe`, each component in
 /// service is asked itself. Where no process is live, `--probe` starts the components that manifests
 /// and selections name here, asks them and stops them again. Exits with 1 where one is unhealthy.
+///
+/// Where no process is live, the snapshot that the last one left is shown, with its age. With `--path` nobody is asked:
+/// the snapshot in that file decides, as a container's health check wants it. Exits with 1 where that process is
+/// down or takes no work, or where the file is older than it says that it may be.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   oneiric health
+  oneiric health --path /run/oneiric/health.json
   oneiric health --probe --json
   oneiric --manifest shop.yaml health --probe --domain adapter --key queue.scheduler")]
 pub(crate) struct HealthArgs {
@@ -51,6 +57,9 @@ pub(crate) struct HealthArgs {
     /// Ask the components themselves
     #[arg(long)]
     pub(crate) probe: bool,
+    /// Check the snapshot in this file instead
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["domain", "key", "probe"])]
+    pub(crate) path: Option<PathBuf>,
 }
 
 /// Read manifests and settings again in the live processes
@@ -63,6 +72,24 @@ pub(crate) struct HealthArgs {
   oneiric reload
   oneiric reload --json")]
 pub(crate) struct ReloadArgs {}
+
+/// Show which switches the supervisor, the watchers and remote manifests stand at, and who set them
+///
+/// `profile_default` is what the profile says, `runtime_config` what files and options say, and `env_override` what a
+/// variable says, if one does. The supervisor runs where the profile and the last word of the others agree.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  oneiric supervisor-info --json
+  oneiric --profile serverless supervisor-info")]
+pub(crate) struct SupervisorInfoArgs {}
+
+/// Show how fetching manifests goes
+///
+/// Of the live process on the state folder, or of the last one. Everything is null until something was fetched.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  oneiric remote-status --json")]
+pub(crate) struct RemoteStatusArgs {}
 
 /// Replace the component that serves a key, under its users
 ///

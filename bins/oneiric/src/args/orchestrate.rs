@@ -60,6 +60,9 @@ pub(crate) struct OrchestrateArgs {
     /// Hold this file locked while the process lives, with its number in it; a second process is refused
     #[arg(long, value_name = "PATH")]
     pub(crate) pid_file: Option<PathBuf>,
+    /// Keep a snapshot of the health in this file, too, beside runtime_health.json in the state folder
+    #[arg(long, value_name = "FILE")]
+    pub(crate) health_path: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) trial: TrialArgs,
     #[command(flatten)]

@@ -1,6 +1,7 @@
 //! `health`: whether components are healthy, in the live processes or tried out here.
 
 mod human;
+mod snapshot;
 mod trial;
 
 use std::collections::BTreeMap;
@@ -23,22 +24,25 @@ use crate::known::Known;
 use crate::peers::{self, Process};
 use crate::session::{self, Session};
 
-/// Upstream's shape: `{"lifecycle":[...],"lifecycle_summary":{...},"runtime":null,"profile":{...},
-/// "secrets":{...},"processes":[...],"liveness":{"owner_dead":0,...}}`. `liveness` counts the rows that are
-/// stuck, by kind, as a live process sees them; it is null where there is none. `watchers` has a row for each
-/// process. Profile and secrets are those of the settings that this command
+/// Upstream's shape: `{"lifecycle":[...],"lifecycle_summary":{...},"runtime":{...},"profile":{...},
+/// "secrets":{...},"processes":[...],"liveness":{"owner_dead":0,...},"watchers":[...],"report":{...},
+/// "snapshot":{...}}`. `runtime` and `report` are those of the live process that serves the folder, else of the oldest;
+/// where none lives, `runtime` is what the last one left behind, `report` is null, and `snapshot` says how old that is.
+/// `liveness` counts the rows that are stuck, by kind, as a live process sees them; it is null where there is none.
+/// `watchers` has a row for each process. Profile and secrets are those of the settings that this command
 /// sees.
 #[derive(Serialize)]
 struct Report<'a> {
     lifecycle: Vec<Line<'a>>,
     lifecycle_summary: Summary,
-    // Of an orchestrator that runs for long; there is none yet.
-    runtime: Option<Value>,
+    runtime: Option<&'a Value>,
     profile: Profile,
     secrets: SecretsStatus,
     processes: &'a [Process],
     liveness: Option<BTreeMap<liveness::Kind, u64>>,
     watchers: &'a [Watchers],
+    report: Option<&'a Value>,
+    snapshot: Option<snapshot::Age>,
 }
 
 /// How the reloads of one process stand: what counts, who watches the files, and what is wrong with them.
@@ -83,12 +87,20 @@ struct Health {
     liveness: Option<BTreeMap<liveness::Kind, u64>>,
     watchers: Vec<Watchers>,
     summary: Summary,
+    /// The snapshot and the report of the process that matters.
+    runtime: Option<Value>,
+    report: Option<Value>,
+    /// How old the snapshot is, where it was read from its file.
+    age: Option<snapshot::Age>,
     /// Whether components were started here to be asked.
     tried: bool,
 }
 
 /// Shows it.
 pub(super) fn health(session: &mut Session, args: &HealthArgs) -> Result<Code, Failure> {
+    if let Some(path) = &args.path {
+        return snapshot::check(session, path);
+    }
     let (mut health, failures) = of_processes(session, args)?;
     if health.processes.is_empty() && failures.is_empty() {
         if args.probe {
@@ -100,15 +112,20 @@ pub(super) fn health(session: &mut Session, args: &HealthArgs) -> Result<Code, F
     } else if health.rows.is_empty() && failures.is_empty() {
         known_there(session, args)?;
     }
+    if health.processes.is_empty() && failures.is_empty() {
+        (health.runtime, health.age) = snapshot::left(&session.state_dir()?, session::now());
+    }
     let report = Report {
         lifecycle: health.rows.iter().map(|row| Line::new(row, args.probe)).collect(),
         lifecycle_summary: health.summary.clone(),
-        runtime: None,
+        runtime: health.runtime.as_ref(),
         profile: session.settings()?.settings.profile.clone(),
         secrets: session.secrets()?.status(),
         processes: &health.processes,
         liveness: health.liveness.clone(),
         watchers: &health.watchers,
+        report: health.report.as_ref(),
+        snapshot: health.age.clone(),
     };
     let state_dir = session.state_dir()?;
     session
@@ -134,7 +151,7 @@ fn of_processes(session: &Session, args: &HealthArgs) -> Result<(Health, Vec<Fai
     let (domain, key) = (args.domain.clone(), args.key.clone());
     let request = Request::Health { domain, key, probe: args.probe };
     let (mut processes, mut rows, mut failures) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut liveness, mut watchers) = (None, Vec::new());
+    let (mut liveness, mut watchers, mut told_of) = (None, Vec::new(), Vec::new());
     for told in peers::tell(&session.state_dir()?, &request) {
         match told.answer {
             Ok(Answer::Health(health)) => {
@@ -144,6 +161,7 @@ fn of_processes(session: &Session, args: &HealthArgs) -> Result<(Health, Vec<Fai
                     let shown = super::reload::shown(&reloads);
                     Watchers { pid: health.pid, shown, reloads }
                 }));
+                told_of.push((health.started_at, health.runtime, health.report));
                 rows.extend(health.lifecycle.into_iter().map(|probed| Row {
                     pid: Some(health.pid),
                     offered: None,
@@ -161,7 +179,14 @@ fn of_processes(session: &Session, args: &HealthArgs) -> Result<(Health, Vec<Fai
         name(a).cmp(&name(b))
     });
     let summary = Summary::of(rows.iter().map(|row: &Row| &row.probed.status));
-    Ok((Health { processes, rows, liveness, watchers, summary, tried: false }, failures))
+    // One that watches or serves is told before one that runs a single workflow.
+    told_of.sort_by_key(|(since, _, report)| (!snapshot::serves(report.as_ref()), *since));
+    let (runtime, report) =
+        told_of.into_iter().next().map(|(_, runtime, report)| (runtime, report)).unwrap_or_default();
+    Ok((
+        Health { processes, rows, liveness, watchers, summary, runtime, report, age: None, tried: false },
+        failures,
+    ))
 }
 
 /// That the live processes know what was asked for, although nobody asked for it in them yet.

@@ -63,7 +63,7 @@ fn serve(session: &Session, args: &OrchestrateArgs) -> Result<Code, Failure> {
         let mut reloader = Reloader::new(Hangups::catch().map_err(cannot)?);
         let options = port::options(session)?;
         let notifier = Notifier::of(&SystemEnvironment);
-        let oneiric = start::start(session, state_dir.as_deref()).await?;
+        let oneiric = start::start(session, state_dir.as_deref(), args.health_path.as_deref()).await?;
         let surface = match Surface::open(&oneiric, options, args.grace).await {
             Ok(surface) => surface,
             Err(failure) => {

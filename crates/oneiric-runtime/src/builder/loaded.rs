@@ -115,6 +115,13 @@ impl Loaded {
             Where::Folder(path) => Some(path.clone()),
             Where::Memory | Where::Given(_) => None,
         };
+        let mut health_paths = builder.health_paths;
+        #[cfg(feature = "sqlite")]
+        if let Some(state_dir) = state_dir.as_ref().filter(|_| builder.serves) {
+            // In front: two paths may name one file.
+            health_paths.insert(0, state_dir.join(crate::health::SNAPSHOT));
+        }
+        health_paths.dedup();
         // Nobody else can open what is in this process's memory.
         let shared = !matches!(builder.store, Where::Memory);
         let (store, own_log): (Arc<dyn Store>, Option<Arc<dyn LogSink>>) = match builder.store {
@@ -151,7 +158,7 @@ impl Loaded {
             Arc::clone(&rng),
             Arc::clone(&secrecy),
         );
-        let closed = breakers.closed();
+        let (closed, opened) = (breakers.closed(), breakers.opened());
         let gate = Arc::new(Behind { gate: builder.gate, breakers });
         let activity = Activity::default();
         let gate = Arc::new(Guarded { activity: activity.clone(), gate });
@@ -210,6 +217,7 @@ impl Loaded {
         oneiric.reload_held();
         oneiric.declare()?;
         oneiric.let_go(closed);
+        oneiric.report_also(opened);
         #[cfg(feature = "sqlite")]
         if let Some(state_dir) = state_dir {
             oneiric.listen(&state_dir);
@@ -229,6 +237,9 @@ impl Loaded {
         }
         #[cfg(feature = "watch")]
         oneiric.watch(seen);
+        if !health_paths.is_empty() {
+            oneiric.keep_snapshot(health_paths);
+        }
         oneiric.keep_services(builder.services);
         Ok(oneiric)
     }

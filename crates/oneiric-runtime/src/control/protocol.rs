@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use oneiric_core::lifecycle::{Status, Summary};
+use oneiric_core::metrics::Family;
 use oneiric_core::secret::SecretId;
 use oneiric_core::{Domain, Key, Provider, RunId, Timestamp};
 use oneiric_dag::NodeProgress;
@@ -79,6 +80,8 @@ pub enum Request {
         /// What is wanted.
         action: ServiceAction,
     },
+    /// Everything that the process has counted.
+    Metrics {},
     /// What is known of the secrets, without a value.
     Secrets {},
     /// Reads manifests and settings again.
@@ -124,6 +127,15 @@ pub enum Answer {
         pid: u32,
         /// How it stands now.
         status: Box<service::Status>,
+    },
+    /// To [`Request::Metrics`].
+    Metrics {
+        /// The process.
+        pid: u32,
+        /// When it opened the state folder.
+        started_at: Timestamp,
+        /// What it has counted.
+        families: Vec<Family>,
     },
     /// To [`Request::Secrets`].
     Secrets {
@@ -241,6 +253,12 @@ pub struct ProcessHealth {
     /// How its reloads stand; `None` of a process of an earlier release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reloads: Option<Reloads>,
+    /// [`crate::health::Snapshot`] as JSON; `None` by a process of an earlier release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<Value>,
+    /// [`crate::health::Report`] as JSON; `None` by a process of an earlier release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<Value>,
 }
 
 /// A component's status and its own answer.

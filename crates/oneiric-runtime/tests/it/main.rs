@@ -12,6 +12,7 @@ mod errors;
 mod event_crash;
 mod event_defects;
 mod exec;
+mod health;
 mod poison;
 mod recovery;
 mod reload;

@@ -6,6 +6,7 @@ mod callback;
 mod events;
 mod google;
 mod health;
+mod metrics;
 mod openapi;
 mod process;
 mod runs;

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use oneiric_core::Timestamp;
 use oneiric_core::lifecycle;
-use oneiric_store::ActivityRecord;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -31,8 +30,6 @@ pub struct Facts {
     pub runs: u64,
     /// What is in flight, by domain and key.
     pub in_flight: Vec<InFlight>,
-    /// What operators said of components.
-    pub activity: Vec<ActivityRecord>,
     /// How many keys there are, by domain.
     pub counts: BTreeMap<String, usize>,
     /// Who watches files.

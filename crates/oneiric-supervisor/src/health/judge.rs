@@ -194,7 +194,6 @@ mod tests {
             buffered: 0,
             runs: 0,
             in_flight: Vec::new(),
-            activity: Vec::new(),
             counts: BTreeMap::new(),
             watchers: Watchers::default(),
             remote: Remote::default(),

@@ -176,7 +176,6 @@ mod tests {
             buffered: 0,
             runs: 2,
             in_flight: Vec::new(),
-            activity: Vec::new(),
             counts: [("task".to_owned(), 3)].into(),
             watchers: Watchers { running: true, ..Watchers::default() },
             remote: Remote::default(),

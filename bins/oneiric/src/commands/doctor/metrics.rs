@@ -1,9 +1,6 @@
 //! The counts as Prometheus reads them.
 
-mod events;
-
-use std::fmt::Write as _;
-
+use oneiric_core::metrics::{Family, Kind, MAX_SAMPLES, prometheus, together};
 use oneiric_store::{Store as _, liveness};
 
 use super::examine;
@@ -13,8 +10,8 @@ use crate::peers;
 use crate::session::Session;
 use crate::wait::wait;
 
-/// Prints a sample for each kind, one for dead processes, and what live processes have counted of events. Exits as
-/// the examination would; a process that does not answer is left out.
+/// Prints a sample for each kind, one for dead processes, and what live processes have counted, each under its number.
+/// Exits as the examination would; a process that does not answer is left out.
 pub(super) fn metrics(session: &mut Session) -> Result<Code, Failure> {
     let (violations, boots) = match session.store()? {
         None => (Vec::new(), Vec::new()),
@@ -25,29 +22,26 @@ pub(super) fn metrics(session: &mut Session) -> Result<Code, Failure> {
         }
     };
     let dead = boots.iter().filter(|seen| seen.dead).count();
-    let (processes, failures) = peers::events(&session.state_dir()?);
+    let (processes, failures) = peers::metrics(&session.state_dir()?);
     for failure in failures {
-        tracing::warn!(%failure, "the events of a process are not among the metrics");
+        tracing::warn!(%failure, "what a process has counted is not among the metrics");
     }
-    let text = text(&violations, dead) + &events::text(&processes);
-    session.screen.text(&text)?;
+    let mut families = examined(&violations, dead);
+    families.extend(together(processes));
+    families.iter_mut().for_each(|family| family.within(MAX_SAMPLES));
+    session.screen.text(&prometheus(&families))?;
     Ok(if violations.is_empty() && dead == 0 { Code::Ok } else { Code::Execution })
 }
 
-fn text(violations: &[liveness::Violation], dead: usize) -> String {
-    let mut out = String::from(
-        "# HELP oneiric_liveness_violations Rows that nothing will move, by kind.\n\
-         # TYPE oneiric_liveness_violations gauge\n",
-    );
+#[expect(clippy::cast_precision_loss, reason = "nothing is counted to 2^53")]
+fn examined(violations: &[liveness::Violation], dead: usize) -> Vec<Family> {
+    let name = "oneiric_liveness_violations";
+    let mut stuck = Family::new(name, Kind::Gauge, "Rows that nothing will move, by kind.");
     for (kind, number) in liveness::counts(violations) {
-        let _ = writeln!(out, "oneiric_liveness_violations{{kind=\"{kind}\"}} {number}");
+        stuck.push([("kind", &*kind.to_string())], number as f64);
     }
-    out.push_str(
-        "# HELP oneiric_dead_processes Processes that died and are not buried.\n\
-         # TYPE oneiric_dead_processes gauge\n",
-    );
-    let _ = writeln!(out, "oneiric_dead_processes {dead}");
-    out
+    let help = "Processes that died and are not buried.";
+    vec![stuck, Family::new("oneiric_dead_processes", Kind::Gauge, help).of(dead as f64)]
 }
 
 #[cfg(test)]
@@ -60,6 +54,7 @@ mod tests {
     #[test]
     fn every_kind_has_a_sample() {
         let stuck = Violation::of_run(Kind::Unowned, RunId::from_bytes([1; 16]));
+        let text = |violations: &[Violation], dead| prometheus(&examined(violations, dead));
         insta::assert_snapshot!("metrics", text(&[stuck.clone(), stuck], 1));
     }
 }

@@ -5,12 +5,13 @@ use std::path::Path;
 
 use oneiric_core::Timestamp;
 use oneiric_core::lifecycle::Condition;
+use serde_json::Value;
 
 use super::{Health, Row, Watchers};
 use crate::commands::life;
 use crate::output::palette::Tone;
 use crate::output::table::{Cell, Column, Room, Table, plain};
-use crate::output::text::{clean, count};
+use crate::output::text::{clean, count, cut};
 use crate::output::{Screen, time};
 use crate::peers;
 
@@ -30,6 +31,7 @@ pub(super) fn print(
             writeln!(screen, "{}", screen.palette.paint(Tone::Bad, &clean(&text)))?;
         }
     }
+    whole(screen, health)?;
     if health.processes.is_empty() && !health.tried {
         return writeln!(screen, "`oneiric health --probe` starts components here and asks them");
     }
@@ -93,6 +95,30 @@ fn headline(screen: &mut Screen, health: &Health, state_dir: &Path, now: Timesta
     writeln!(screen, "{}", screen.palette.paint(Tone::Faint, &crate::output::text::cut(&text, screen.width)))
 }
 
+/// How the process is, in a word, and why not better; what the last one left, where none lives.
+fn whole(screen: &mut Screen, health: &Health) -> io::Result<()> {
+    if let Some(age) = &health.age {
+        let text = age.to_string();
+        return writeln!(screen, "{}", screen.palette.paint(Tone::Faint, &cut(&text, screen.width)));
+    }
+    let Some(report) = &health.report else { return Ok(()) };
+    let word = |name: &str| report.get(name).and_then(Value::as_str).unwrap_or("?").to_owned();
+    let status = word("status");
+    let tone = match &*status {
+        "ok" => Tone::Good,
+        "degraded" => Tone::Busy,
+        _ => Tone::Bad,
+    };
+    writeln!(screen, "{}, {}", screen.palette.paint(tone, &status), word("phase"))?;
+    let reasons = report.pointer("/degraded/reasons").and_then(Value::as_array);
+    for reason in reasons.into_iter().flatten() {
+        let of = |name: &str| reason.get(name).and_then(Value::as_str).unwrap_or_default();
+        let text = clean(&format!("  {}: {}", of("component"), of("reason")));
+        writeln!(screen, "{}", screen.palette.paint(Tone::Bad, &cut(&text, screen.width)))?;
+    }
+    Ok(())
+}
+
 fn instance(row: &Row) -> Cell {
     let tone = match row.probed.status.state {
         Condition::Ready => Tone::Good,
@@ -144,6 +170,9 @@ mod tests {
             liveness: None,
             watchers: Vec::new(),
             summary: Summary::default(),
+            runtime: None,
+            report: None,
+            age: None,
             tried: false,
         };
         let shown = |health: &Health, asked, width| {

@@ -46,7 +46,17 @@ pub(super) fn tried(session: &Session, args: &HealthArgs) -> Result<Health, Fail
             name(a).cmp(&name(b))
         });
         let summary = Summary::of(rows.iter().map(|row| &row.probed.status));
-        Ok(Health { processes: Vec::new(), rows, liveness: None, watchers: Vec::new(), summary, tried: true })
+        Ok(Health {
+            processes: Vec::new(),
+            rows,
+            liveness: None,
+            watchers: Vec::new(),
+            summary,
+            runtime: None,
+            report: None,
+            age: None,
+            tried: true,
+        })
     })
 }
 

@@ -71,7 +71,7 @@ async fn tries(session: &Session, args: &OrchestrateArgs) -> Result<Smoke, Failu
         .map_err(|error| Failure::said(Code::Execution, format!("cannot catch signals: {error}")))?;
     let state_dir = state_dir(session)?;
     let options = port::options(session)?;
-    let oneiric = start::start(session, state_dir.as_deref()).await?;
+    let oneiric = start::start(session, state_dir.as_deref(), args.health_path.as_deref()).await?;
     let clock = SystemClock::default();
     let surface = match Surface::open(&oneiric, options, args.grace).await {
         Ok(surface) => surface,

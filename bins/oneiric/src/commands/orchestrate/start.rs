@@ -10,10 +10,17 @@ use crate::failure::Failure;
 use crate::session::{self, Session};
 
 /// Opens the state folder and begins to serve it. Without one, state is in memory and ends with the process.
-pub(super) async fn start(session: &Session, state_dir: Option<&Path>) -> Result<Oneiric, Failure> {
+pub(super) async fn start(
+    session: &Session,
+    state_dir: Option<&Path>,
+    health_path: Option<&Path>,
+) -> Result<Oneiric, Failure> {
     let mut builder = session.builder()?.serve(true).services(true).sources(Arc::new(Files::of(session)));
     if let Some(path) = state_dir {
         builder = builder.state_dir(path);
+    }
+    if let Some(path) = health_path {
+        builder = builder.health_path(path);
     }
     for path in &session.manifests {
         builder = builder.manifest(path);

@@ -1,6 +1,7 @@
 //! Upstream's shape of `status --json`; additive: `processes`, and `pid`, `domain` and `factory` of rows.
 
 use oneiric_core::lifecycle::Summary;
+use oneiric_runtime::health::Remote;
 use oneiric_runtime::{Answered, InstanceState, Shadowed};
 use oneiric_store::ActivityRecord;
 use serde::Serialize;
@@ -11,14 +12,13 @@ use crate::args::StatusArgs;
 use crate::commands::life::Life;
 use crate::peers::Process;
 
-/// `{"domain":null,"status":[...],"summary":{...},"remote_telemetry":null,"processes":[...]}`.
+/// `{"domain":null,"status":[...],"summary":{...},"remote_telemetry":{...},"processes":[...]}`.
 #[derive(Serialize)]
 pub(super) struct Report<'a> {
     domain: Option<&'a str>,
     status: Vec<Line<'a>>,
     summary: Summaries,
-    // Of manifests that are fetched; nothing fetches one yet.
-    remote_telemetry: Option<Value>,
+    remote_telemetry: Remote,
     processes: &'a [Process],
 }
 
@@ -97,7 +97,7 @@ impl<'a> Report<'a> {
                 .map(|row| Line::new(row, standing.said_of(row), args.shadowed))
                 .collect(),
             summary: Summaries { swap: standing.swap(), activity: Counts::of(standing.said(args)) },
-            remote_telemetry: None,
+            remote_telemetry: Remote::default(),
             processes: &standing.processes,
         }
     }
