@@ -36,7 +36,7 @@ impl<'a> Serving<'a> {
         let mut found = None;
         until(message, || {
             let text = std::fs::read_to_string(self.home.path().join("log")).unwrap();
-            let line = text.lines().filter(|line| line.contains(message)).next_back();
+            let line = text.lines().rfind(|line| line.contains(message));
             found = line.and_then(|line| serde_json::from_str(line).ok());
             found.is_some()
         });

@@ -1,12 +1,13 @@
 //! What a process has counted, read by Prometheus itself.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
 use crate::support::{Home, note, until};
+use crate::web;
 
 /// Complaints of `promtool` about names that upstream chose.
 const UPSTREAM: [&str; 3] = [
@@ -52,15 +53,6 @@ fn serve(home: &Home) -> (Running, String) {
     (Running(child), address.expect("it says where it listens"))
 }
 
-/// The body of an answer to a plain GET.
-fn get(address: &str, path: &str) -> String {
-    let mut stream = TcpStream::connect(address).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
-    let mut text = String::new();
-    stream.read_to_string(&mut text).unwrap();
-    text.split_once("\r\n\r\n").unwrap().1.to_owned()
-}
-
 /// What `promtool check metrics` complains about.
 fn complaints(text: &str) -> Vec<String> {
     let mut promtool = Command::new("promtool");
@@ -79,12 +71,12 @@ fn promtool_finds_nothing_but_upstreams_units() {
     }
     let home = Home::new();
     let (_serving, address) = serve(&home);
-    get(&address, "/v1/health");
-    let text = get(&address, "/metrics");
+    web::get(&address, "/v1/health").unwrap();
+    let text = web::get(&address, "/metrics").unwrap().body;
     let beside = |line: &String| !UPSTREAM.iter().any(|name| line.starts_with(name));
     let complaints_beside: Vec<_> = complaints(&text).into_iter().filter(beside).collect();
     assert!(complaints_beside.is_empty(), "{complaints_beside:#?}\n{text}");
-    let base = get(&address, "/metrics?units=base");
+    let base = web::get(&address, "/metrics?units=base").unwrap().body;
     assert_eq!(complaints(&base), Vec::<String>::new(), "{base}");
 }
 
@@ -111,7 +103,7 @@ fn prometheus_scrapes_a_live_process() {
     let _prometheus = Running(prometheus.spawn().unwrap());
     let asked = |query: &str| {
         TcpStream::connect(&free).is_ok() && {
-            let body = get(&free, &format!("/api/v1/query?query={query}"));
+            let body = web::get(&free, &format!("/api/v1/query?query={query}")).unwrap().body;
             body.contains("\"job\":\"oneiric\"")
         }
     };

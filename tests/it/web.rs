@@ -13,20 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// Names in lower case.
-    pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: String,
-}
-
-impl Answer {
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
-    }
-
-    #[track_caller]
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
 }
 
 /// Asks for a path.
@@ -86,7 +73,7 @@ fn parse(bytes: &[u8]) -> Option<Answer> {
     } else {
         body.to_owned()
     };
-    length.is_none_or(|length| body.len() >= length).then_some(Answer { status, headers, body })
+    length.is_none_or(|length| body.len() >= length).then_some(Answer { status, body })
 }
 
 fn unchunked(mut body: &str) -> Option<String> {

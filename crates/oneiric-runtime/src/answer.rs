@@ -42,7 +42,7 @@ pub(crate) async fn answer(oneiric: &Oneiric, started_at: Timestamp, request: Re
             let report = oneiric.health_report(depth).await;
             let runtime = serde_json::to_value(oneiric.snapshot(&report)).ok();
             let report = serde_json::to_value(&*report).ok();
-            Answer::Health(ProcessHealth {
+            Answer::Health(Box::new(ProcessHealth {
                 pid,
                 started_at,
                 lifecycle,
@@ -51,7 +51,7 @@ pub(crate) async fn answer(oneiric: &Oneiric, started_at: Timestamp, request: Re
                 runtime,
                 report,
                 reloads,
-            })
+            }))
         }
         Request::Ring {} => {
             // Before the answer, so that who rang knows that it was heeded.

@@ -64,12 +64,15 @@ pub(crate) struct Health {
     /// On the monotonic clock.
     began: Duration,
     rounds: Rounds,
-    answers: Mutex<HashMap<Name, (Timestamp, Duration, Result<(), String>)>>,
+    answers: Mutex<HashMap<Name, Answered>>,
     reasons: Mutex<Vec<Reason>>,
     sources: RwLock<Vec<Arc<dyn HealthSource>>>,
     news: watch::Sender<u64>,
     pub(crate) keeper: OnceLock<Keeper>,
 }
+
+/// What a component answered last: when, how long it took, and why it is not well.
+type Answered = (Timestamp, Duration, Result<(), String>);
 
 /// What a component is called.
 type Name = (Domain, Key, Option<Provider>);

@@ -181,7 +181,7 @@ mod tests {
         let (store, rng) = (MemoryStore::new(), SeededRng::new(1));
         assert!(!any(&store).await.unwrap());
         let (token, record) = create(&store, &rng, Some("ci"), HttpScope::Operate, NOW, None).await.unwrap();
-        assert_eq!(list(&store).await.unwrap(), [record.clone()]);
+        assert_eq!(list(&store).await.unwrap(), std::slice::from_ref(&record));
         assert_eq!(find(&store, token.id()).await.unwrap(), Some(record));
         let (_, kept) = store.extension(FAMILY, token.id()).await.unwrap().unwrap();
         let secret = token.reveal().rsplit_once('_').unwrap().1;

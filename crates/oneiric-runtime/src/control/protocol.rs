@@ -100,7 +100,7 @@ pub enum Answer {
     /// To [`Request::Status`].
     Status(ProcessStatus),
     /// To [`Request::Health`].
-    Health(ProcessHealth),
+    Health(Box<ProcessHealth>),
     /// To [`Request::Swap`].
     Swapped(SwapDone),
     /// To [`Request::Ring`].
