@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 
 use oneiric_core::Provider;
 use oneiric_core::lifecycle::Summary;
-use oneiric_core::secret::Status as SecretsStatus;
 use oneiric_core::settings::Profile;
 use oneiric_runtime::Reloads;
 use oneiric_runtime::control::{Answer, Probed, Request};
@@ -37,7 +36,7 @@ struct Report<'a> {
     lifecycle_summary: Summary,
     runtime: Option<&'a Value>,
     profile: Profile,
-    secrets: SecretsStatus,
+    secrets: Value,
     processes: &'a [Process],
     liveness: Option<BTreeMap<liveness::Kind, u64>>,
     watchers: &'a [Watchers],
@@ -120,7 +119,7 @@ pub(super) fn health(session: &mut Session, args: &HealthArgs) -> Result<Code, F
         lifecycle_summary: health.summary.clone(),
         runtime: health.runtime.as_ref(),
         profile: session.settings()?.settings.profile.clone(),
-        secrets: session.secrets()?.status(),
+        secrets: secrets(session, health.runtime.as_ref())?,
         processes: &health.processes,
         liveness: health.liveness.clone(),
         watchers: &health.watchers,
@@ -144,6 +143,18 @@ impl<'a> Line<'a> {
             probe_error: row.probed.probe_error.as_deref(),
         }
     }
+}
+
+/// The secrets as this command's settings have them; whether they are there is the live process's to say.
+fn secrets(session: &Session, runtime: Option<&Value>) -> Result<Value, Failure> {
+    let mut secrets = serde_json::to_value(session.secrets()?.status()).unwrap_or_default();
+    let told = runtime.and_then(|runtime| runtime.get("secrets"));
+    for name in ["prefetched", "status"] {
+        if let Some((known, told)) = secrets.get_mut(name).zip(told.and_then(|told| told.get(name))) {
+            known.clone_from(told);
+        }
+    }
+    Ok(secrets)
 }
 
 /// What the live processes say, and why some say nothing.

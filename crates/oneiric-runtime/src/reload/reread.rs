@@ -208,7 +208,7 @@ impl Oneiric {
         let (message, at) = (error.to_string(), self.executor().parts().clock.now());
         if matches!(error, Error::NoReload { .. }) {
             // Nothing is wrong with the files.
-            tracing::warn!(%cause, message, "nothing is read again");
+            tracing::warn!(%cause, reason = message, "nothing is read again");
             return;
         }
         let mut told = self.0.reloads.told();
