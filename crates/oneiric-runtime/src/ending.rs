@@ -46,12 +46,14 @@ impl Leaving {
         self.aborted == 0 && self.unstopped == 0 && self.served && self.unused
     }
 
-    /// Counts runs by how they stand.
-    fn count(&mut self, runs: &[RunHandle]) {
+    /// Counts runs by how they stand. Where all had stopped, one that came to no end was still on its way to its first
+    /// step, and the next process begins it.
+    fn count(&mut self, runs: &[RunHandle], stopped: bool) {
         for run in runs {
             match run.ended().now_or_never() {
                 Some(Ended::Reached(_)) => self.drained += 1,
                 Some(Ended::Suspended | Ended::Lost(_)) => self.returned += 1,
+                None if stopped => self.returned += 1,
                 None => self.aborted += 1,
             }
         }
@@ -74,14 +76,14 @@ impl Oneiric {
         self.0.presence.end(&**clock, deadline.min(ANSWERS)).await;
         let kept = self.0.services.are_kept();
         let for_runs = if kept { left() - left() / SHARE } else { left() };
-        let (deliveries, events, _) = tokio::join!(
+        let (deliveries, events, stopped) = tokio::join!(
             self.0.courier.shutdown(for_runs),
             self.0.dispatcher.shutdown(for_runs),
             self.0.executor.shutdown(for_runs),
         );
         let events = usize::try_from(events).unwrap_or(usize::MAX);
         let mut leaving = Leaving { aborted: deliveries.saturating_add(events), ..Leaving::default() };
-        leaving.count(&runs);
+        leaving.count(&runs, stopped);
         leaving.served = self.0.services.stop(left()).await;
         #[cfg(feature = "sqlite")]
         if kept {

@@ -26,7 +26,7 @@ async fn a_callback_makes_one_run_whatever_is_brought_again() {
             [("authorization", &*authorization), ("x-request-id", "delivery-1"), ("traceparent", &*parent)];
         stage.send("POST", "/tasks/workflow", Some(body.clone()), &headers).await
     };
-    let task = |n: i64| json!({"workflow": "long", "run_id": "019a0000-0000-7000-8000-000000000001", "metadata": {"n": n}});
+    let task = |n: i64| json!({"workflow": "hello", "run_id": "019a0000-0000-7000-8000-000000000001", "metadata": {"n": n}});
     let (first, second) = (google.token(json!({"jti": "1"})), google.token(json!({"jti": "2"})));
     let made = send(&first, &task(1)).await;
     assert_eq!(made.status, 200, "{:?}", made.body);
