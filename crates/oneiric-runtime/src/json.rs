@@ -10,6 +10,7 @@ mod explain;
 mod fault;
 mod journal;
 mod run;
+mod service;
 mod told;
 
 pub use activity::{Activities, ActivityCounts, ActivityState, Busy};
@@ -19,6 +20,7 @@ pub use explain::{Explained, ReasonLine};
 pub use fault::FaultShape;
 pub use journal::JournalLine;
 pub use run::{Results, Run, RunLine, is_free};
+pub use service::{ServiceLine, Services};
 pub use told::{Outcome, Submitted};
 
 /// RFC 3339 in UTC with microseconds: `2026-01-31T09:30:00.123456Z`.

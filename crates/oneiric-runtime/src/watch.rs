@@ -93,19 +93,20 @@ async fn look(
     for attempt in 1..=PATIENCE {
         let from = Arc::clone(sources);
         let now = on_a_thread(move || self::seen(&*from)).await;
-        if now == *seen {
+        // What could not be read a moment ago may hold the same again, whole this time.
+        if now == *seen && failed.is_none() {
             break;
         }
         *seen = now;
         let Err(error) = oneiric.try_reread(Cause::File).await else { return };
         failed = Some(error);
-        let changes_on = async {
-            hints.next().await;
-            settle(hints, clock).await;
-        };
+        if attempt == PATIENCE {
+            break;
+        }
         tokio::select! {
             biased;
-            () = changes_on, if attempt < PATIENCE => {}
+            // Whoever takes a hint looks: it is not given again.
+            () = hints.next() => settle(hints, clock).await,
             () = clock.sleep(QUIET) => break,
         }
     }

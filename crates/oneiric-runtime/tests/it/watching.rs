@@ -19,6 +19,7 @@ use oneiric_runtime::{
 };
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::support::{LONG, builder, key, status, until};
 
@@ -193,14 +194,14 @@ async fn two_hundred_edits_of_every_kind_show_whole_generations_only_and_end_at_
         done.store(true, Ordering::SeqCst);
     };
     let (emitter, over) = (oneiric.clone(), Arc::clone(&done));
-    let emitting = tokio::spawn(async move {
+    let emitting = AbortOnDropHandle::new(tokio::spawn(async move {
         let mut seen = 0;
         while !over.load(Ordering::SeqCst) {
             let now = generation(&emitter).await;
             assert!(now >= seen, "it went back from {seen} to {now}");
             seen = now;
         }
-    });
+    }));
     editing.await;
     emitting.await.unwrap();
     assert_eq!(oneiric.reloads().last_error, None);
