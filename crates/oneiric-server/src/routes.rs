@@ -8,6 +8,7 @@ mod health;
 mod metrics;
 mod process;
 mod runs;
+mod services;
 
 use std::sync::Arc;
 
@@ -29,6 +30,7 @@ pub(crate) fn table() -> Vec<Route> {
         runs::routes(),
         events::routes(),
         activity::routes(),
+        services::routes(),
         callback::routes(),
         process::routes(),
         docs::routes(),

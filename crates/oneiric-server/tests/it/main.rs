@@ -10,6 +10,7 @@ mod metrics;
 mod openapi;
 mod process;
 mod runs;
+mod services;
 mod shapes;
 mod signed_callback;
 mod sse;
