@@ -12,6 +12,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::noted::{Noted, Notes, noted, taken};
+use crate::support::until;
 
 fn builder(notes: &Notes) -> Builder {
     Oneiric::builder().component(noted("it", "b", "", notes)).component(noted("it", "a", "", notes))
@@ -128,14 +129,8 @@ impl Role for Kept {
 /// Waits until the tokio runtime has no task but this one.
 async fn nothing_is_left() {
     let metrics = tokio::runtime::Handle::current().metrics();
-    // A task that was aborted ends when the runtime comes to it.
-    for _ in 0..1000 {
-        if metrics.num_alive_tasks() == 0 {
-            return;
-        }
-        tokio::task::yield_now().await;
-    }
-    panic!("{} tasks are left", metrics.num_alive_tasks());
+    // A task that was aborted ends when the runtime comes to it, and one that waits for a file when that is written.
+    until("no task is left", async || metrics.num_alive_tasks() == 0).await;
 }
 
 /// Uses an orchestrator and drops it; nothing of it may stay in the tokio runtime.
