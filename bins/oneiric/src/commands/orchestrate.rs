@@ -12,9 +12,13 @@ mod stop;
 mod surface;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use oneiric_adapters::reap_orphans;
 use oneiric_runtime::{Phase, SystemClock, SystemEnvironment};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use reload::Reloader;
 
@@ -81,6 +85,9 @@ fn serve(session: &Session, args: &OrchestrateArgs) -> Result<Code, Failure> {
             notifier.watchdog(&clock).await;
         };
         tokio::pin!(alive);
+        // As the first process of a container it has the orphans of everybody. The task ends with this function.
+        let _reaping =
+            AbortOnDropHandle::new(tokio::spawn(reap_orphans(Arc::new(clock), CancellationToken::new())));
         let (reason, code) = tokio::select! {
             code = signals.next() => (code.name(), Code::Ok),
             () = surface.asked_to_stop() => (SHUTDOWN, Code::Ok),
